@@ -1,0 +1,54 @@
+# The few commands people type; cmake does the work. `make help` lists them.
+DESTDIR ?=
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+CTEST_ARGS ?=
+export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
+
+.PHONY: all help packages build demo check storm nights install format clean
+
+all: build
+
+help:
+	@echo "make          build Release into build/"
+	@echo "make demo     live one night of the simulated league, page on http://127.0.0.1:7480"
+	@echo "make check    build with sanitizers into build-check/ and run every test"
+	@echo "make storm    kill processes at random through recorded nights (STORM_ARGS=...)"
+	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
+	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
+	@echo "make packages install the missing Debian packages of config/packages.txt"
+	@echo "make format   clang-format every source in place"
+	@echo "make clean    remove build/ build-check/ build-clang/"
+
+packages:
+	@config/packages.sh config/packages.txt
+
+build:
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	cmake --build build -j $(JOBS)
+
+demo: packages
+	+$(MAKE) build
+	build/bin/tipoff demo
+
+check: packages
+	cmake -S . -B build-check -DCMAKE_BUILD_TYPE=Release -DTIPOFF_SANITIZE=ON
+	cmake --build build-check -j $(JOBS)
+	ctest --test-dir build-check -j 2 --output-on-failure $(CTEST_ARGS)
+
+storm: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/storm.py $(STORM_ARGS)
+
+nights: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/nights.py $(NIGHTS_ARGS)
+
+install: build
+	DESTDIR=$(DESTDIR) cmake --install build
+
+format:
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+
+clean:
+	rm -rf build build-check build-clang
