@@ -1,0 +1,162 @@
+/* tipoff - the command people type. */
+#include <assert.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "config/clock.h"
+#include "config/exit.h"
+#include "config/log.h"
+#include "config/settings.h"
+#include "config/version.h"
+#include "schema/messages.h"
+
+static bool find_bin_dir(char path[PATH_MAX])
+{
+    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (size <= 0)
+        return false;
+    path[size] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    return slash != NULL;
+}
+
+static const struct command_option *own_option(const struct command *command, const char *name, size_t size)
+{
+    for (const struct command_option *at = command->options; at && at->name; at++)
+        if (strlen(at->name) == size && !strncmp(at->name, name, size))
+            return at;
+    return NULL;
+}
+
+/* The options all commands share. 1: was one; 0: was none; -1: was one without its value. */
+static int take_common(struct cli *cli, const char *name, size_t size, const char *value, bool *used_value)
+{
+    static const struct {
+        const char *name;
+        int which;
+    } shared[] = {{"c", 0}, {"config", 0}, {"dir", 1}, {"json", 2}, {"help", 3}, {"h", 3}};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        if (strlen(shared[i].name) != size || strncmp(shared[i].name, name, size))
+            continue;
+        if (shared[i].which == 3) {
+            command_usage(stdout, cli->command);
+            exit(EXIT_OK);
+        }
+        if (shared[i].which == 2) {
+            cli->json = true;
+            return 1;
+        }
+        if (!value)
+            return -1;
+        *used_value = true;
+        if (shared[i].which == 0)
+            cli->config = value;
+        else
+            cli->dir = value;
+        return 1;
+    }
+    return 0;
+}
+
+/* One `--name`, `--name VALUE` or `--name=VALUE`; advances *at. 0 or an exit code. */
+static int take_option(struct cli *cli, int argc, char **argv, int *at)
+{
+    const char *text = argv[*at];
+    const char *name = text + (text[1] == '-' ? 2 : 1);
+    const char *equals = strchr(name, '=');
+    size_t size = equals ? (size_t)(equals - name) : strlen(name);
+    const char *value = equals ? equals + 1 : *at + 1 < argc ? argv[*at + 1] : NULL;
+    bool used_value = false;
+
+    const struct command_option *own = own_option(cli->command, name, size);
+    int common = own ? 0 : take_common(cli, name, size, value, &used_value);
+    if (!own && !common)
+        return cli_fail(cli, EXIT_USAGE, "unknown option %s; see tipoff %s --help", text, cli->command->name);
+    if (common < 0 || (own && own->value && !value))
+        return cli_fail(cli, EXIT_USAGE, "%s wants a value", text);
+    if (own) {
+        if (cli->option_count == CLI_OPTIONS_MAX)
+            return cli_fail(cli, EXIT_USAGE, "too many options");
+        used_value = own->value != NULL;
+        cli->options[cli->option_count].name = own->name;
+        cli->options[cli->option_count++].value = used_value ? value : "";
+    }
+    if (equals && !used_value)
+        return cli_fail(cli, EXIT_USAGE, "%s takes no value", text);
+    *at += used_value && !equals;
+    return EXIT_OK;
+}
+
+/* Options in any place, positionals gathered to the front of argv; what follows `--` is positional. */
+static int take_arguments(struct cli *cli, int *argc, char **argv)
+{
+    int kept = 0;
+    bool literal = false;
+    for (int at = 0; at < *argc; at++) {
+        if (!literal && !strcmp(argv[at], "--")) {
+            literal = true;
+        } else if (literal || argv[at][0] != '-' || !argv[at][1]) {
+            argv[kept++] = argv[at];
+        } else {
+            int code = take_option(cli, *argc, argv, &at);
+            if (code)
+                return code;
+        }
+    }
+    argv[kept] = NULL;
+    *argc = kept;
+    if (kept > 0 && !cli->command->args[0])
+        return cli_fail(cli, EXIT_USAGE, "takes no argument: %s", argv[0]);
+    return EXIT_OK;
+}
+
+static int run_command(struct cli *cli, int argc, char **argv)
+{
+    if (cli->command->own_settings)
+        return cli->command->run(cli, argc, argv);
+    struct settings_error why;
+    struct settings *settings = settings_load(cli->config, &why);
+    if (!settings)
+        return cli_fail(cli, EXIT_CONFIG, "%s", why.text);
+    cli->settings = settings;
+    int code = cli->command->run(cli, argc, argv);
+    settings_free(&settings);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static char bin_dir[PATH_MAX];
+    log_open("tipoff", LOG_LEVEL_INFO, 0);
+    signal(SIGPIPE, SIG_IGN);
+    messages_register();
+    if (!find_bin_dir(bin_dir))
+        log_fatal(EXIT_BUG, "no-self", "why=\"/proc/self/exe cannot be read\"");
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        command_usage(argc < 2 ? stderr : stdout, NULL);
+        return argc < 2 ? EXIT_USAGE : EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        printf("tipoff %s\n", version_code());
+        return EXIT_OK;
+    }
+    struct cli cli = {.command = command_find(argv[1]), .dir = "./tipoff-data", .bin_dir = bin_dir};
+    if (!cli.command) {
+        fprintf(stderr, "tipoff: no such command: %s; see tipoff --help\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    argc -= 2;
+    argv += 2;
+    int code = take_arguments(&cli, &argc, argv);
+    if (!code)
+        code = run_command(&cli, argc, argv);
+    if (fflush(stdout) != 0 && !code)
+        code = EXIT_UNREACHABLE; /* the reader of our output is gone */
+    return code;
+}
