@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 
 static const struct command_option common[] = {
     {"c", "FILE", "settings; also --config"},
+    {"set", "KEY=VALUE", "one setting over those of the file; may be repeated"},
     {"dir", "DIR", "where the state is (./tipoff-data)"},
     {"json", NULL, "print JSON: one document, or lines where it streams"},
     {"help", NULL, "print this"},
@@ -63,8 +64,9 @@ void command_usage(FILE *out, const struct command *command)
         print_options(out, common);
         return;
     }
-    fprintf(out, "usage: tipoff %s%s%s%s\n\n%s\n\n", command->name, command->options ? " [OPTIONS]" : "",
-            command->args[0] ? " " : "", command->args, command->summary);
+    fprintf(out, "usage: tipoff %s%s%s%s\n\n%s\n\n", command->name,
+            command->options ? " [OPTIONS]" : "", command->args[0] ? " " : "", command->args,
+            command->summary);
     print_options(out, command->options);
     print_options(out, common);
 }
@@ -94,7 +96,8 @@ int cli_instant(const struct cli *cli, const char *name, int64_t *out)
 {
     const char *text = cli_option(cli, name);
     if (text && clock_parse_utc(text, out) != 0)
-        return cli_fail(cli, EXIT_USAGE, "--%s %s: not an instant (2025-11-17T23:00:00Z)", name, text);
+        return cli_fail(cli, EXIT_USAGE, "--%s %s: not an instant (2025-11-17T23:00:00Z)", name,
+                        text);
     return EXIT_OK;
 }
 
@@ -121,8 +124,8 @@ int cli_integer(const struct cli *cli, const char *name, int64_t lo, int64_t hi,
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end || errno || value < lo || value > hi)
-        return cli_fail(cli, EXIT_USAGE, "--%s %s: not a whole number from %lld to %lld", name, text,
-                        (long long)lo, (long long)hi);
+        return cli_fail(cli, EXIT_USAGE, "--%s %s: not a whole number from %lld to %lld", name,
+                        text, (long long)lo, (long long)hi);
     *out = value;
     return EXIT_OK;
 }

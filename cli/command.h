@@ -2,11 +2,12 @@
  * `const struct command command_<name>`, and one line in cli/commands.def makes it known. Parsing, --help and the
  * manual page derive from the table.
  *
- * Every subcommand has -c FILE, --dir DIR, --json and --help beside its own options. */
+ * Every subcommand has -c FILE, --set KEY=VALUE, --dir DIR, --json and --help beside its own options. */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -20,23 +21,28 @@ struct command_option {
 };
 
 struct command {
-    const char *name;    /* "boxscores" */
-    const char *args;    /* positional arguments, for people: "PATH…", "[PATTERN]"; "" if it takes none */
-    const char *summary; /* one line */
+    const char *name; /* "boxscores" */
+    const char
+        *args; /* positional arguments, for people: "PATH…", "[PATTERN]"; "" if it takes none */
+    const char *summary;                  /* one line */
     const struct command_option *options; /* its own; NULL if it has none */
-    int (*run)(struct cli *cli, int argc, char **argv); /* positionals only; returns an exit code (config/exit.h) */
+    int (*run)(struct cli *cli, int argc,
+               char **argv); /* positionals only; returns an exit code (config/exit.h) */
     bool own_settings; /* does not want the settings read before it runs (cli->settings is NULL) */
 };
 
 #define CLI_OPTIONS_MAX 24
+#define CLI_SETS_MAX 64
 
 struct cli {
     const struct command *command;
-    const struct settings *settings; /* of -c FILE, or the defaults */
+    const struct settings *settings; /* of -c FILE and --set, or the defaults */
     const char *config;              /* -c FILE; NULL if not given */
-    const char *dir;                 /* --dir */
-    const char *bin_dir;             /* where this executable and its siblings are */
-    bool json;                       /* --json */
+    const char *sets[CLI_SETS_MAX];  /* each --set KEY=VALUE, and dir= if --dir was given */
+    size_t set_count;
+    const char *dir;     /* --dir, or the setting */
+    const char *bin_dir; /* where this executable and its siblings are */
+    bool json;           /* --json */
     struct {
         const char *name, *value; /* value "" for flags */
     } options[CLI_OPTIONS_MAX];
@@ -53,7 +59,8 @@ int cli_number(const struct cli *cli, const char *name, double lo, double hi, do
 int cli_integer(const struct cli *cli, const char *name, int64_t lo, int64_t hi, int64_t *out);
 
 /* Says `tipoff <command>: <words>` on stderr and returns `code`: so `return cli_fail(cli, EXIT_USAGE, ...)`. */
-int cli_fail(const struct cli *cli, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int cli_fail(const struct cli *cli, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* "<dir>/<name>" into `path`; asserts that it fits. */
 #define CLI_PATH_MAX 4096
 const char *cli_path(const struct cli *cli, char path[CLI_PATH_MAX], const char *name);

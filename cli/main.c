@@ -1,5 +1,4 @@
 /* tipoff - the command people type. */
-#include <assert.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,7 +25,8 @@ static bool find_bin_dir(char path[PATH_MAX])
     return slash != NULL;
 }
 
-static const struct command_option *own_option(const struct command *command, const char *name, size_t size)
+static const struct command_option *own_option(const struct command *command, const char *name,
+                                               size_t size)
 {
     for (const struct command_option *at = command->options; at && at->name; at++)
         if (strlen(at->name) == size && !strncmp(at->name, name, size))
@@ -34,34 +34,49 @@ static const struct command_option *own_option(const struct command *command, co
     return NULL;
 }
 
-/* The options all commands share. 1: was one; 0: was none; -1: was one without its value. */
-static int take_common(struct cli *cli, const char *name, size_t size, const char *value, bool *used_value)
+enum common { COMMON_NONE, COMMON_CONFIG, COMMON_SET, COMMON_DIR, COMMON_JSON, COMMON_HELP };
+
+static enum common common_option(const char *name, size_t size)
 {
     static const struct {
         const char *name;
-        int which;
-    } shared[] = {{"c", 0}, {"config", 0}, {"dir", 1}, {"json", 2}, {"help", 3}, {"h", 3}};
-    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
-        if (strlen(shared[i].name) != size || strncmp(shared[i].name, name, size))
-            continue;
-        if (shared[i].which == 3) {
-            command_usage(stdout, cli->command);
-            exit(EXIT_OK);
-        }
-        if (shared[i].which == 2) {
-            cli->json = true;
-            return 1;
-        }
-        if (!value)
-            return -1;
-        *used_value = true;
-        if (shared[i].which == 0)
-            cli->config = value;
-        else
-            cli->dir = value;
-        return 1;
+        enum common which;
+    } shared[] = {
+        {"c", COMMON_CONFIG},  {"config", COMMON_CONFIG}, {"set", COMMON_SET}, {"dir", COMMON_DIR},
+        {"json", COMMON_JSON}, {"help", COMMON_HELP},     {"h", COMMON_HELP},
+    };
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (strlen(shared[i].name) == size && !strncmp(shared[i].name, name, size))
+            return shared[i].which;
+    return COMMON_NONE;
+}
+
+static int take_common(struct cli *cli, enum common which, const char *value)
+{
+    static char dir_set[CLI_PATH_MAX];
+    switch (which) {
+    case COMMON_CONFIG:
+        cli->config = value;
+        return EXIT_OK;
+    case COMMON_DIR:
+        if ((size_t)snprintf(dir_set, sizeof dir_set, "dir=%s", value) >= sizeof dir_set)
+            return cli_fail(cli, EXIT_USAGE, "--dir: too long");
+        cli->dir = value;
+        value = dir_set;
+        break;
+    case COMMON_SET:
+        break;
+    case COMMON_JSON:
+        cli->json = true;
+        return EXIT_OK;
+    default:
+        command_usage(stdout, cli->command);
+        exit(EXIT_OK);
     }
-    return 0;
+    if (cli->set_count == CLI_SETS_MAX)
+        return cli_fail(cli, EXIT_USAGE, "too many --set");
+    cli->sets[cli->set_count++] = value;
+    return EXIT_OK;
 }
 
 /* One `--name`, `--name VALUE` or `--name=VALUE`; advances *at. 0 or an exit code. */
@@ -72,24 +87,24 @@ static int take_option(struct cli *cli, int argc, char **argv, int *at)
     const char *equals = strchr(name, '=');
     size_t size = equals ? (size_t)(equals - name) : strlen(name);
     const char *value = equals ? equals + 1 : *at + 1 < argc ? argv[*at + 1] : NULL;
-    bool used_value = false;
 
     const struct command_option *own = own_option(cli->command, name, size);
-    int common = own ? 0 : take_common(cli, name, size, value, &used_value);
+    enum common common = own ? COMMON_NONE : common_option(name, size);
     if (!own && !common)
-        return cli_fail(cli, EXIT_USAGE, "unknown option %s; see tipoff %s --help", text, cli->command->name);
-    if (common < 0 || (own && own->value && !value))
+        return cli_fail(cli, EXIT_USAGE, "unknown option %s; see tipoff %s --help", text,
+                        cli->command->name);
+    bool wants_value = own ? own->value != NULL : common < COMMON_JSON;
+    if (wants_value && !value)
         return cli_fail(cli, EXIT_USAGE, "%s wants a value", text);
-    if (own) {
-        if (cli->option_count == CLI_OPTIONS_MAX)
-            return cli_fail(cli, EXIT_USAGE, "too many options");
-        used_value = own->value != NULL;
-        cli->options[cli->option_count].name = own->name;
-        cli->options[cli->option_count++].value = used_value ? value : "";
-    }
-    if (equals && !used_value)
+    if (!wants_value && equals)
         return cli_fail(cli, EXIT_USAGE, "%s takes no value", text);
-    *at += used_value && !equals;
+    *at += wants_value && !equals;
+    if (!own)
+        return take_common(cli, common, value);
+    if (cli->option_count == CLI_OPTIONS_MAX)
+        return cli_fail(cli, EXIT_USAGE, "too many options");
+    cli->options[cli->option_count].name = own->name;
+    cli->options[cli->option_count++].value = wants_value ? value : "";
     return EXIT_OK;
 }
 
@@ -118,16 +133,19 @@ static int take_arguments(struct cli *cli, int *argc, char **argv)
 
 static int run_command(struct cli *cli, int argc, char **argv)
 {
-    if (cli->command->own_settings)
+    static struct settings settings;
+    if (cli->command->own_settings) {
+        cli->dir = cli->dir ? cli->dir : "./tipoff-data";
         return cli->command->run(cli, argc, argv);
-    struct settings_error why;
-    struct settings *settings = settings_load(cli->config, &why);
-    if (!settings)
-        return cli_fail(cli, EXIT_CONFIG, "%s", why.text);
-    cli->settings = settings;
-    int code = cli->command->run(cli, argc, argv);
-    settings_free(&settings);
-    return code;
+    }
+    if (settings_load(&settings, cli->config, cli->sets, cli->set_count, stderr) != 0)
+        return EXIT_CONFIG;
+    if (clock_zone_set(settings.timezone) != 0)
+        return cli_fail(cli, EXIT_CONFIG, "timezone: unknown to this system: %s",
+                        settings.timezone);
+    cli->settings = &settings;
+    cli->dir = settings.dir;
+    return cli->command->run(cli, argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -138,7 +156,8 @@ int main(int argc, char **argv)
     messages_register();
     if (!find_bin_dir(bin_dir))
         log_fatal(EXIT_BUG, "no-self", "why=\"/proc/self/exe cannot be read\"");
-    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+        !strcmp(argv[1], "help")) {
         command_usage(argc < 2 ? stderr : stdout, NULL);
         return argc < 2 ? EXIT_USAGE : EXIT_OK;
     }
@@ -146,7 +165,7 @@ int main(int argc, char **argv)
         printf("tipoff %s\n", version_code());
         return EXIT_OK;
     }
-    struct cli cli = {.command = command_find(argv[1]), .dir = "./tipoff-data", .bin_dir = bin_dir};
+    struct cli cli = {.command = command_find(argv[1]), .bin_dir = bin_dir};
     if (!cli.command) {
         fprintf(stderr, "tipoff: no such command: %s; see tipoff --help\n", argv[1]);
         return EXIT_USAGE;
