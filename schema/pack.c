@@ -1,0 +1,516 @@
+/* msgpack and CRC-32C behind pack.h.
+ *
+ * Writing is msgpack-c's packer over our buffer. Reading is not msgpack-c's: its unpacker builds an object tree from a
+ * zone, sized by the counts that the bytes declare, and reports a depth of 33 as out of memory. A cursor that
+ * checks every head against the bytes left allocates nothing, so nothing a peer declares can cost more than its bytes. */
+#include "schema/pack.h"
+
+#include <endian.h>
+#include <isa-l/crc.h>
+#include <limits.h>
+#include <msgpack/pack.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PACK_FIRST_CAPACITY = 256, PRESCAN_DEPTH_MOST = 64 };
+
+/* ---- writing ---- */
+
+static bool pack_grow(struct pack *self, size_t need)
+{
+    size_t capacity = self->capacity ? self->capacity : PACK_FIRST_CAPACITY;
+    while (capacity < need) {
+        if (capacity > SIZE_MAX / 2) {
+            return false;
+        }
+        capacity *= 2;
+    }
+    uint8_t *data = realloc(self->data, capacity);
+    if (!data) {
+        return false;
+    }
+    self->data = data;
+    self->capacity = capacity;
+    return true;
+}
+
+static bool pack_append(struct pack *self, const void *data, size_t size)
+{
+    if (self->failed) {
+        return false;
+    }
+    if (size > self->capacity - self->size) {
+        if (self->fixed || size > SIZE_MAX - self->size || !pack_grow(self, self->size + size)) {
+            self->failed = true;
+            return false;
+        }
+    }
+    if (size) {
+        memcpy(self->data + self->size, data, size);
+        self->size += size;
+    }
+    return true;
+}
+
+static int pack_write(void *self, const char *data, size_t size)
+{
+    return pack_append(self, data, size) ? 0 : -1;
+}
+
+void pack_free(struct pack *self)
+{
+    if (!self->fixed) {
+        free(self->data);
+    }
+    *self = (struct pack){0};
+}
+
+void pack_reset(struct pack *self)
+{
+    self->size = 0;
+    self->failed = false;
+}
+
+static inline msgpack_packer pack_packer(struct pack *self)
+{
+    return (msgpack_packer){.data = self, .callback = pack_write};
+}
+
+void pack_array(struct pack *self, uint32_t count)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_array(&packer, count);
+}
+
+void pack_map(struct pack *self, uint32_t count)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_map(&packer, count);
+}
+
+void pack_u64(struct pack *self, uint64_t value)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_uint64(&packer, value);
+}
+
+void pack_i64(struct pack *self, int64_t value)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_int64(&packer, value);
+}
+
+void pack_f64(struct pack *self, double value)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_double(&packer, value);
+}
+
+void pack_bool(struct pack *self, bool value)
+{
+    msgpack_packer packer = pack_packer(self);
+    if (value) {
+        msgpack_pack_true(&packer);
+    } else {
+        msgpack_pack_false(&packer);
+    }
+}
+
+void pack_nil(struct pack *self)
+{
+    msgpack_packer packer = pack_packer(self);
+    msgpack_pack_nil(&packer);
+}
+
+void pack_str(struct pack *self, const char *text, size_t size)
+{
+    msgpack_packer packer = pack_packer(self);
+    if (size > UINT32_MAX) {
+        self->failed = true;
+        return;
+    }
+    msgpack_pack_str(&packer, size);
+    pack_append(self, text, size);
+}
+
+void pack_text(struct pack *self, const char *text)
+{
+    pack_str(self, text, strlen(text));
+}
+
+void pack_bin(struct pack *self, const void *data, size_t size)
+{
+    msgpack_packer packer = pack_packer(self);
+    if (size > UINT32_MAX) {
+        self->failed = true;
+        return;
+    }
+    msgpack_pack_bin(&packer, size);
+    pack_append(self, data, size);
+}
+
+void pack_raw(struct pack *self, const void *data, size_t size)
+{
+    pack_append(self, data, size);
+}
+
+/* ---- reading ---- */
+
+/* What the first bytes of a value say. `size` counts the head alone: for STR, BIN and EXT the body follows,
+ * for ARRAY and MAP the elements. An ext's type byte is part of its head. */
+struct head {
+    enum pack_kind kind;
+    uint8_t size;
+    bool negative;  /* of an int: `value` is then the two's complement of an int64 */
+    uint64_t value; /* int, bool, length of a body, or count of elements (a map's pairs) */
+    double number;  /* float */
+};
+
+/* Heads 0xc0..0xdf: kind, and how many bytes of value follow the first byte. */
+static const struct {
+    uint8_t kind;
+    uint8_t width;
+} HEADS[32] = {
+    {PACK_NIL, 0}, {PACK_END, 0}, {PACK_BOOL, 0}, {PACK_BOOL, 0}, {PACK_BIN, 1},   {PACK_BIN, 2},
+    {PACK_BIN, 4}, {PACK_EXT, 1}, {PACK_EXT, 2},  {PACK_EXT, 4},  {PACK_FLOAT, 4}, {PACK_FLOAT, 8},
+    {PACK_INT, 1}, {PACK_INT, 2}, {PACK_INT, 4},  {PACK_INT, 8},  {PACK_INT, 1},   {PACK_INT, 2},
+    {PACK_INT, 4}, {PACK_INT, 8}, {PACK_EXT, 0},  {PACK_EXT, 0},  {PACK_EXT, 0},   {PACK_EXT, 0},
+    {PACK_EXT, 0}, {PACK_STR, 1}, {PACK_STR, 2},  {PACK_STR, 4},  {PACK_ARRAY, 2}, {PACK_ARRAY, 4},
+    {PACK_MAP, 2}, {PACK_MAP, 4},
+};
+
+static uint64_t read_big_endian(const uint8_t *at, unsigned width)
+{
+    switch (width) {
+    case 1:
+        return at[0];
+    case 2: {
+        uint16_t value;
+        memcpy(&value, at, sizeof value);
+        return be16toh(value);
+    }
+    case 4: {
+        uint32_t value;
+        memcpy(&value, at, sizeof value);
+        return be32toh(value);
+    }
+    default: {
+        uint64_t value;
+        memcpy(&value, at, sizeof value);
+        return be64toh(value);
+    }
+    }
+}
+
+static double read_float(uint64_t bits, unsigned width)
+{
+    if (width == 4) {
+        uint32_t narrow = (uint32_t)bits;
+        float value;
+        memcpy(&value, &narrow, sizeof value);
+        return (double)value;
+    }
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static bool head_long(const uint8_t *at, size_t left, struct head *head)
+{
+    uint8_t first = at[0];
+    unsigned width = HEADS[first - 0xc0].width;
+    head->kind = (enum pack_kind)HEADS[first - 0xc0].kind;
+    head->size = (uint8_t)(1 + width);
+    head->negative = false;
+    if (head->kind == PACK_END || left < head->size) {
+        return false;
+    }
+    head->value = width ? read_big_endian(at + 1, width) : 0;
+    if (head->kind == PACK_BOOL) {
+        head->value = first & 1;
+    } else if (head->kind == PACK_FLOAT) {
+        head->number = read_float(head->value, width);
+    } else if (first >= 0xd0 && first <= 0xd3) { /* int8 .. int64: extend the sign */
+        uint64_t sign = (uint64_t)1 << (8 * width - 1);
+        head->value = (head->value ^ sign) - sign;
+        head->negative = head->value >> 63;
+    } else if (head->kind == PACK_EXT) {
+        head->value =
+            width ? head->value : (uint64_t)1 << (first - 0xd4); /* fixext 1, 2, 4, 8, 16 */
+        head->size++;
+        return left >= head->size;
+    }
+    return true;
+}
+
+/* False at the end or when the head itself is cut short. */
+static inline bool head_read(const struct unpack *self, struct head *head)
+{
+    if (self->at >= self->size) {
+        return false;
+    }
+    const uint8_t *at = self->data + self->at;
+    uint8_t first = at[0];
+    if (first >= 0xc0 && first < 0xe0) {
+        return head_long(at, self->size - self->at, head);
+    }
+    head->size = 1;
+    head->negative = first >= 0xe0;
+    if (first < 0x80) {
+        head->kind = PACK_INT;
+        head->value = first;
+    } else if (first < 0x90) {
+        head->kind = PACK_MAP;
+        head->value = first & 0x0f;
+    } else if (first < 0xa0) {
+        head->kind = PACK_ARRAY;
+        head->value = first & 0x0f;
+    } else if (first < 0xc0) {
+        head->kind = PACK_STR;
+        head->value = first & 0x1f;
+    } else {
+        head->kind = PACK_INT;
+        head->value = (uint64_t)(int64_t)(int8_t)first;
+    }
+    return true;
+}
+
+static inline size_t bytes_after(const struct unpack *self, const struct head *head)
+{
+    return self->size - self->at - head->size;
+}
+
+enum pack_kind unpack_peek(const struct unpack *self)
+{
+    struct head head;
+    return head_read(self, &head) ? head.kind : PACK_END;
+}
+
+bool unpack_array(struct unpack *self, uint32_t *count)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_ARRAY ||
+        head.value > bytes_after(self, &head)) {
+        return false;
+    }
+    *count = (uint32_t)head.value;
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_map(struct unpack *self, uint32_t *count)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_MAP ||
+        head.value > bytes_after(self, &head) / 2) {
+        return false;
+    }
+    *count = (uint32_t)head.value;
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_u64(struct unpack *self, uint64_t *value)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_INT || head.negative) {
+        return false;
+    }
+    *value = head.value;
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_i64(struct unpack *self, int64_t *value)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_INT ||
+        (!head.negative && head.value > INT64_MAX)) {
+        return false;
+    }
+    *value = (int64_t)head.value;
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_f64(struct unpack *self, double *value)
+{
+    struct head head;
+    if (!head_read(self, &head)) {
+        return false;
+    }
+    if (head.kind == PACK_FLOAT) {
+        *value = head.number;
+    } else if (head.kind == PACK_INT) {
+        *value = head.negative ? (double)(int64_t)head.value : (double)head.value;
+    } else {
+        return false;
+    }
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_bool(struct unpack *self, bool *value)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_BOOL) {
+        return false;
+    }
+    *value = head.value != 0;
+    self->at += head.size;
+    return true;
+}
+
+bool unpack_nil(struct unpack *self)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != PACK_NIL) {
+        return false;
+    }
+    self->at += head.size;
+    return true;
+}
+
+static inline bool unpack_body(struct unpack *self, enum pack_kind kind, const uint8_t **data,
+                               uint32_t *size)
+{
+    struct head head;
+    if (!head_read(self, &head) || head.kind != kind || head.value > bytes_after(self, &head)) {
+        return false;
+    }
+    *data = self->data + self->at + head.size;
+    *size = (uint32_t)head.value;
+    self->at += head.size + head.value;
+    return true;
+}
+
+bool unpack_str(struct unpack *self, const char **text, uint32_t *size)
+{
+    const uint8_t *data;
+    if (!unpack_body(self, PACK_STR, &data, size)) {
+        return false;
+    }
+    *text = (const char *)data;
+    return true;
+}
+
+bool unpack_bin(struct unpack *self, const uint8_t **data, uint32_t *size)
+{
+    return unpack_body(self, PACK_BIN, data, size);
+}
+
+/* Values a head is followed by, and the bytes of its own body. */
+static inline uint64_t head_elements(const struct head *head)
+{
+    return head->kind == PACK_MAP ? 2 * head->value : head->kind == PACK_ARRAY ? head->value : 0;
+}
+
+static inline uint64_t head_body(const struct head *head)
+{
+    return head->kind == PACK_STR || head->kind == PACK_BIN || head->kind == PACK_EXT ? head->value
+                                                                                      : 0;
+}
+
+bool unpack_skip(struct unpack *self)
+{
+    struct unpack in = *self;
+    uint64_t pending = 1;
+    while (pending > 0) {
+        struct head head;
+        if (!head_read(&in, &head)) {
+            return false;
+        }
+        uint64_t left = bytes_after(&in, &head);
+        uint64_t elements = head_elements(&head);
+        if (elements > left || head_body(&head) > left) {
+            return false;
+        }
+        in.at += head.size + head_body(&head);
+        pending += elements - 1;
+    }
+    self->at = in.at;
+    return true;
+}
+
+/* An open array or map of the prescan: values still to come; of a map, keys come when that is even. */
+struct level {
+    uint64_t left;
+    bool map;
+};
+
+/* The rule that `head` breaks where it stands, or NULL. */
+static const char *prescan_rule(const struct unpack *in, const struct head *head,
+                                const struct level *level)
+{
+    uint64_t left = bytes_after(in, head);
+    if (head->kind == PACK_EXT) {
+        return "ext type";
+    }
+    if (level->map && level->left % 2 == 0 && head->kind != PACK_STR) {
+        return "map key not a str";
+    }
+    if (head_elements(head) > left) {
+        return "declared count exceeds the bytes left";
+    }
+    if (head_body(head) > left) {
+        return "declared size exceeds the bytes left";
+    }
+    return NULL;
+}
+
+long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t nodes_max,
+                  const char **rule)
+{
+    struct unpack in = {.data = data, .size = size};
+    struct level levels[PRESCAN_DEPTH_MOST + 1];
+    uint32_t depth = 0, nodes = 0;
+    levels[0] = (struct level){.left = 1, .map = false};
+    if (depth_max > PRESCAN_DEPTH_MOST) {
+        depth_max = PRESCAN_DEPTH_MOST;
+    }
+    for (;;) {
+        struct head head;
+        if (!head_read(&in, &head)) {
+            *rule = in.at < in.size && in.data[in.at] == 0xc1 ? "byte 0xc1" : "ends within a value";
+            return -1;
+        }
+        const char *broken = prescan_rule(&in, &head, &levels[depth]);
+        if (broken || ++nodes > nodes_max) {
+            *rule = broken ? broken : "too many nodes";
+            return -1;
+        }
+        bool container = head.kind == PACK_ARRAY || head.kind == PACK_MAP;
+        if (container && depth == depth_max) {
+            *rule = "nested too deep";
+            return -1;
+        }
+        in.at += head.size + head_body(&head);
+        levels[depth].left--;
+        if (container) {
+            levels[++depth] =
+                (struct level){.left = head_elements(&head), .map = head.kind == PACK_MAP};
+        }
+        while (levels[depth].left == 0) {
+            if (depth == 0) {
+                return (long)in.at;
+            }
+            depth--;
+        }
+    }
+}
+
+/* ---- CRC-32C ---- */
+
+/* ISA-L neither inverts the value it starts from nor the one it returns; the standard CRC does both. */
+uint32_t pack_crc32c(uint32_t seed, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    uint32_t crc = ~seed;
+    while (size > 0) {
+        int part = size > INT_MAX ? INT_MAX : (int)size;
+        crc = crc32_iscsi((unsigned char *)(uintptr_t)at, part, crc);
+        at += part;
+        size -= (size_t)part;
+    }
+    return ~crc;
+}
