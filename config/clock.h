@@ -45,11 +45,13 @@ int clock_anchor_load(const char *path, struct clock_anchor *anchor);
 
 /* Sets the zone for the functions below (sets TZ for this process). -1 if the zone is unknown to tzdata. */
 int clock_zone_set(const char *zone);
-int32_t clock_date_of(int64_t instant_us);              /* civil date in the zone */
-int32_t clock_league_day(int64_t instant_us, int rollover_hour); /* the day before until `rollover_hour` (06) */
-int64_t clock_date_start_us(int32_t date);              /* local midnight, DST-proof */
+bool clock_zone_known(const char *zone);   /* a name of the tz database; changes nothing */
+int32_t clock_date_of(int64_t instant_us); /* civil date in the zone */
+int32_t clock_league_day(int64_t instant_us,
+                         int rollover_hour); /* the day before until `rollover_hour` (06) */
+int64_t clock_date_start_us(int32_t date);   /* local midnight, DST-proof */
 int32_t clock_date_add(int32_t date, int days);
-int clock_date_diff(int32_t a, int32_t b);              /* days from b to a */
+int clock_date_diff(int32_t a, int32_t b); /* days from b to a */
 bool clock_date_valid(int32_t date);
 /* Text forms. Parse: 0 or -1; accepts "Z" or an offset, with or without fractions; date: YYYY-MM-DD only. */
 void clock_format_utc(int64_t instant_us, char text[CLOCK_TEXT_SIZE]);

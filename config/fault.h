@@ -11,30 +11,30 @@
 
 #include <stdbool.h>
 
-#define FAULT_POINTS(X)                                                                                      \
-    X(HANDLER, "handler", "inside a handler, its run marked open")                                           \
-    X(STEP_BEFORE_COMMIT, "step-before-commit", "step built, not committed")                                 \
-    X(STEP_COMMITTED, "step-committed", "committed, outbox not published")                                   \
-    X(STEP_PUBLISHED, "step-published", "published, not acknowledged")                                       \
-    X(STEP_ACKED, "step-acked", "acknowledged, outbox not trimmed")                                          \
-    X(APPEND_BEFORE_COMMIT, "append-before-commit", "broker: append built, not committed")                   \
-    X(APPEND_COMMITTED, "append-committed", "broker: appended, not acknowledged")                            \
-    X(ROLL_CREATED, "roll-created", "broker: new segment made, not marked complete")                         \
-    X(ROLL_COMPLETE, "roll-complete", "broker: new segment complete, nothing appended")                      \
-    X(LEASE_BEFORE_GRANT, "lease-before-grant", "broker: lease decided, not durable")                        \
-    X(LEASE_GRANTED, "lease-granted", "broker: lease durable, holder not told")                              \
-    X(LEASE_RECEIVED, "lease-received", "shard: lease received, epoch not in its environment")               \
-    X(FETCHED, "fetched", "poller: answer received, nothing committed")                                      \
-    X(IMPORT_BATCH, "import-batch", "import: between two batches")                                           \
-    X(IMPORT_BEFORE_COMMIT, "import-before-commit", "import: all rows sent, commit not")                     \
-    X(EXPORT_WRITTEN, "export-written", "scoreboard: export written, not renamed")                           \
+#define FAULT_POINTS(X)                                                                            \
+    X(HANDLER, "handler", "inside a handler, its run marked open")                                 \
+    X(STEP_BEFORE_COMMIT, "step-before-commit", "step built, not committed")                       \
+    X(STEP_COMMITTED, "step-committed", "committed, outbox not published")                         \
+    X(STEP_PUBLISHED, "step-published", "published, not acknowledged")                             \
+    X(STEP_ACKED, "step-acked", "acknowledged, outbox not trimmed")                                \
+    X(APPEND_BEFORE_COMMIT, "append-before-commit", "broker: append built, not committed")         \
+    X(APPEND_COMMITTED, "append-committed", "broker: appended, not acknowledged")                  \
+    X(ROLL_CREATED, "roll-created", "broker: new segment made, not marked complete")               \
+    X(ROLL_COMPLETE, "roll-complete", "broker: new segment complete, nothing appended")            \
+    X(LEASE_BEFORE_GRANT, "lease-before-grant", "broker: lease decided, not durable")              \
+    X(LEASE_GRANTED, "lease-granted", "broker: lease durable, holder not told")                    \
+    X(LEASE_RECEIVED, "lease-received", "shard: lease received, epoch not in its environment")     \
+    X(FETCHED, "fetched", "poller: answer received, nothing committed")                            \
+    X(IMPORT_BATCH, "import-batch", "import: between two batches")                                 \
+    X(IMPORT_BEFORE_COMMIT, "import-before-commit", "import: all rows sent, commit not")           \
+    X(EXPORT_WRITTEN, "export-written", "scoreboard: export written, not renamed")                 \
     X(DISK_FULL, "disk-full", "broker or store: the commit says no space")
 
 #define FAULT_POINT_ROW(id, name, doc) FAULT_##id,
 enum fault_point { FAULT_POINTS(FAULT_POINT_ROW) FAULT_COUNT };
 #undef FAULT_POINT_ROW
 
-/* Reads the environment. Call after log_open with the process's own name. Unknown point: exit 64. */
+/* Reads the environment. Call after log_init with the process's own name. Unknown point: exit 64. */
 void fault_init(const char *name);
 /* True if an armed `fail` is due here; `kill` and `stop` do not return (or return later). */
 bool fault_hit(enum fault_point point);
