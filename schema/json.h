@@ -10,11 +10,17 @@
 
 #include "schema/message.h"
 
-/* Pre-scans depth (32) and size before building anything; rejects duplicate keys and trailing bytes. NULL with
- * `why` (size >= 160) on failure: line, column, rule. The caller decrefs. */
+#define JSON_DEPTH_MAX 32
+#define JSON_BYTES_MAX (64u * 1024 * 1024)
+#define JSON_NODES_MAX 2000000u
+
+/* Pre-scans size, depth and nodes before building anything; rejects duplicate keys and trailing bytes.
+ * The top is an object or an array. NULL with `why` (size >= 160) on failure: line, column, rule.
+ * The caller decrefs. */
 json_t *json_read(const void *text, size_t size, char *why, size_t why_size);
-/* Compact, keys in insertion order, floats shortest round-trip; malloc'ed, caller frees. */
+/* Compact, keys in insertion order, floats shortest round-trip; malloc'ed, caller frees. NULL: out of memory. */
 char *json_text(const json_t *value);
+/* The same, or indented by two if `pretty`, and a newline. */
 void json_print(FILE *out, const json_t *value, int pretty);
 
 /* A decoded message as a JSON object: TIME as RFC 3339 with microseconds, DATE as YYYY-MM-DD, absent as null,
