@@ -1,0 +1,77 @@
+#include "schema/hash.h"
+
+#include <stdlib.h>
+
+#include <openssl/evp.h>
+
+struct hash {
+    EVP_MD_CTX *context;
+};
+
+/* libcrypto fails here only without memory, which none of us survives. */
+static void must(int ok)
+{
+    if (ok != 1)
+        abort();
+}
+
+static void hex(const unsigned char *bytes, size_t size, char *out)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = DIGITS[bytes[i] >> 4];
+        out[2 * i + 1] = DIGITS[bytes[i] & 15];
+    }
+    out[2 * size] = '\0';
+}
+
+void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_size = 0;
+    must(EVP_Digest(size > 0 ? data : "", size, digest, &digest_size, EVP_sha256(), NULL));
+    hex(digest, digest_size, out);
+}
+
+struct hash *hash_open(void)
+{
+    struct hash *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        abort();
+    self->context = EVP_MD_CTX_new();
+    must(self->context != NULL);
+    must(EVP_DigestInit_ex(self->context, EVP_sha256(), NULL));
+    return self;
+}
+
+void hash_add(struct hash *self, const void *data, size_t size)
+{
+    if (size > 0)
+        must(EVP_DigestUpdate(self->context, data, size));
+}
+
+void hash_close(struct hash **self, char out[HASH_HEX_SIZE])
+{
+    if (*self == NULL)
+        return;
+    if (out != NULL) {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned int digest_size = 0;
+        must(EVP_DigestFinal_ex((*self)->context, digest, &digest_size));
+        hex(digest, digest_size, out);
+    }
+    EVP_MD_CTX_free((*self)->context);
+    free(*self);
+    *self = NULL;
+}
+
+uint64_t hash_fnv64(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint64_t value = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < size; i++) {
+        value ^= bytes[i];
+        value *= 0x100000001b3u;
+    }
+    return value;
+}
