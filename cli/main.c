@@ -151,7 +151,7 @@ static int run_command(struct cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static char bin_dir[PATH_MAX];
-    log_open("tipoff", LOG_LEVEL_INFO, 0);
+    log_init("tipoff", LOG_LEVEL_INFO, 0);
     signal(SIGPIPE, SIG_IGN);
     messages_register();
     if (!find_bin_dir(bin_dir))

@@ -16,13 +16,12 @@
 #include "config/clock.h"
 #include "config/exit.h"
 
-#define CHILDREN_MAX 512
 #define ABORT_PATIENCE_US 2000000 /* from SIGABRT to SIGKILL: time for a core file */
 #define STAGES 3
 
 struct supervisor {
     struct supervisor_options options;
-    struct child children[CHILDREN_MAX];
+    struct child children[SUPERVISOR_CHILDREN_MAX];
     int count;
     bool draining, impatient;
     int drain_stage; /* the stage that is being ended */
@@ -189,7 +188,7 @@ int supervisor_add(struct supervisor *self, const char *name, const char *actor,
 {
     assert(stage >= 0 && stage < STAGES);
     struct child *child = &self->children[self->count];
-    if (self->count == CHILDREN_MAX || strlen(name) >= sizeof child->name ||
+    if (self->count == SUPERVISOR_CHILDREN_MAX || strlen(name) >= sizeof child->name ||
         strlen(actor) >= sizeof child->actor) {
         errno = E2BIG;
         return -1;

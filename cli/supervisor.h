@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define SUPERVISOR_CHILDREN_MAX 512
+
 enum child_state {
     CHILD_IDLE, /* not started yet, or ended as it should */
     CHILD_RUNNING,
