@@ -149,7 +149,7 @@ static void write_line(const char *level, const char *tag, const char *fmt, va_l
     } while (wrote < 0 && errno == EINTR);
 }
 
-void log_open(const char *name, enum log_level least, int json)
+void log_init(const char *name, enum log_level least, int json)
 {
     self.name = name;
     self.least = least;

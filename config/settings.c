@@ -412,6 +412,22 @@ void settings_print(const struct settings *self, bool comments, FILE *out)
     }
 }
 
+void settings_print_sample(FILE *out)
+{
+    struct settings defaults;
+    settings_defaults(&defaults); /* what derives stays empty */
+    fputs("# tipoff: every setting at its default, so any line may be left out. Printed from "
+          "config/settings.def;\n"
+          "# docs/SETTINGS.md has types and limits. `tipoff check-config -c FILE` refuses what is "
+          "wrong by file, line and rule.\n"
+          "#\n"
+          "# Durations carry their unit (500ms, 90s, 1h30m, 7d), sizes may (4MiB). Secrets are "
+          "named, never written:\n"
+          "#   key: file:/etc/tipoff/bdl.key      or      key: env:MY_VARIABLE\n\n",
+          out);
+    settings_print(&defaults, true, out);
+}
+
 void settings_print_docs(FILE *out)
 {
     struct settings defaults;

@@ -66,7 +66,8 @@ int settings_load(struct settings *self, const char *path, const char *const *se
 void settings_hash(const struct settings *self, char hash[SETTINGS_HASH_SIZE]);
 /* The effective settings as YAML that settings_load reads again to the same; secrets only by where they are kept. */
 void settings_print(const struct settings *self, bool comments, FILE *out);
-void settings_print_docs(FILE *out); /* docs/SETTINGS.md */
+void settings_print_docs(FILE *out);   /* docs/SETTINGS.md */
+void settings_print_sample(FILE *out); /* config/tipoff.yaml: every key at its default */
 
 /* The secret itself, without its end of line. 1 = copied, 0 = none is set, -1 = it cannot be read, said on `errors`
  * (by name, never by value). Wipe the buffer when done. */

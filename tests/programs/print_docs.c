@@ -1,4 +1,5 @@
-/* print_docs messages|settings: docs/MESSAGES.md or docs/SETTINGS.md, as the lists have it, on stdout. */
+/* print_docs messages|settings|sample: docs/MESSAGES.md, docs/SETTINGS.md or config/tipoff.yaml, as the lists have
+ * it, on stdout. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@ int main(int argc, char **argv)
         message_print_docs(stdout);
     } else if (argc == 2 && strcmp(argv[1], "settings") == 0) {
         settings_print_docs(stdout);
+    } else if (argc == 2 && strcmp(argv[1], "sample") == 0) {
+        settings_print_sample(stdout);
     } else {
-        fprintf(stderr, "usage: print_docs messages|settings\n");
+        fprintf(stderr, "usage: print_docs messages|settings|sample\n");
         return EXIT_USAGE;
     }
     return fflush(stdout) ? 1 : 0;

@@ -1,0 +1,29 @@
+/* What a supervised process owes the system around it: signals as events, readiness told, death with its parent. */
+#ifndef CONFIG_PROCESS_H
+#define CONFIG_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCONT, and SIGCHLD if `children`; returns a non-blocking descriptor to poll for
+ * them. SIGPIPE is ignored. Call before any thread is started. -1 with errno.
+ * A child that is spawned inherits the blocked mask: give it an empty one (POSIX_SPAWN_SETSIGMASK). */
+int process_signals_open(bool children);
+/* The next signal that came, or 0 if none is waiting. */
+int process_signal_next(int fd);
+
+/* With TIPOFF_PARENT=<pid> in the environment: asks the kernel to SIGKILL this process when its parent dies; if that parent
+ * is gone already, exits 75 at once. Without it: nothing. The kernel means the parent's *thread* that made us. */
+void process_tie_to_parent(void);
+
+/* sd_notify without its library: sends e.g. "READY=1", "STATUS=...", "STOPPING=1", "WATCHDOG=1" to NOTIFY_SOCKET.
+ * 1 = sent, 0 = nobody asked for it, -1 with errno. */
+int process_notify(const char *state);
+/* READY=1 there, and a newline on `notify_fd` (s6; closed then; -1: none). Call once, when truly ready. */
+void process_ready(int notify_fd);
+/* How often WATCHDOG=1 is due (half of WATCHDOG_USEC, if it is meant for this process); 0: never. */
+int64_t process_watchdog_us(void);
+
+#endif
