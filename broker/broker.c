@@ -1,0 +1,283 @@
+#include "broker/broker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/server.h"
+#include "config/exit.h"
+#include "config/log.h"
+#include "config/process.h"
+
+#define DRAIN_MESSAGES_MAX 8192 /* taken before a commit, so that nobody waits long for its ack */
+#define DRAIN_BYTES_MAX (16u * 1024 * 1024)
+#define FRAMES_MAX 65536
+#define CURSORS_EVERY_US 1000000
+
+static void *socket_bind(struct server *self, int type, const char *endpoint, int backlog)
+{
+    void *socket = zmq_socket(self->context, type);
+    int zero = 0, yes = 1;
+    int64_t most = self->settings->broker.max_batch_bytes + 65536;
+    if (!socket)
+        return NULL;
+    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(socket, ZMQ_SNDHWM, &backlog, sizeof backlog);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &backlog, sizeof backlog);
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    if (type == ZMQ_ROUTER)
+        zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &yes, sizeof yes);
+    if (type == ZMQ_XPUB) {
+        zmq_setsockopt(socket, ZMQ_XPUB_VERBOSER, &yes, sizeof yes);
+        zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &yes, sizeof yes);
+    }
+    if (zmq_bind(socket, endpoint) == 0)
+        return socket;
+    log_error("bind-failed", "endpoint=%s why=\"%s\"", endpoint, zmq_strerror(errno));
+    zmq_close(socket);
+    return NULL;
+}
+
+static bool sockets_open(struct server *self)
+{
+    const struct settings *settings = self->settings;
+    self->context = zmq_ctx_new();
+    if (!self->context)
+        return false;
+    self->router = socket_bind(self, ZMQ_ROUTER, settings->broker.endpoint, 100000);
+    self->tap = socket_bind(self, ZMQ_XPUB, settings->broker.tap_endpoint,
+                            (int)settings->broker.tap_backlog);
+    self->control = socket_bind(self, ZMQ_REP, settings->broker.control_endpoint, 1000);
+    return self->router && self->tap && self->control;
+}
+
+static void sockets_close(struct server *self)
+{
+    if (self->router)
+        zmq_close(self->router);
+    if (self->tap)
+        zmq_close(self->tap);
+    if (self->control)
+        zmq_close(self->control);
+    if (self->context)
+        zmq_ctx_term(self->context);
+}
+
+/* One whole message: frame 0 is the peer's id. Returns the bytes read; 0 if there was none. */
+static size_t message_receive(struct server *self, zmq_msg_t *frames)
+{
+    zmq_msg_t peer;
+    size_t bytes = 1;
+    uint32_t count = 0;
+    zmq_msg_init(&peer);
+    if (zmq_msg_recv(&peer, self->router, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&peer);
+        return 0;
+    }
+    bool more = zmq_msg_more(&peer);
+    while (more) {
+        zmq_msg_t *frame = &frames[count < FRAMES_MAX ? count : FRAMES_MAX];
+        zmq_msg_init(frame);
+        if (zmq_msg_recv(frame, self->router, ZMQ_DONTWAIT) <
+            0) { /* the rest of a message is always there */
+            zmq_msg_close(frame);
+            break;
+        }
+        bytes += zmq_msg_size(frame);
+        more = zmq_msg_more(frame);
+        if (count < FRAMES_MAX)
+            count++;
+        else
+            zmq_msg_close(frame);
+    }
+    server_take(self, zmq_msg_data(&peer), zmq_msg_size(&peer), frames, count);
+    for (uint32_t i = 0; i < count; i++)
+        zmq_msg_close(&frames[i]);
+    zmq_msg_close(&peer);
+    return bytes;
+}
+
+static void router_drain(struct server *self, zmq_msg_t *frames)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < DRAIN_MESSAGES_MAX && bytes < DRAIN_BYTES_MAX; i++) {
+        size_t got = message_receive(self, frames);
+        if (!got)
+            return;
+        bytes += got;
+    }
+}
+
+static bool find_lookup(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
+                        uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc)
+{
+    struct server *self = context;
+    struct log_seq found;
+    if (log_lane_find(self->log, producer, stream, partition, seq, &found) != LOG_OK)
+        return false;
+    *first_seq = found.first_seq;
+    *count = found.count;
+    *crc = found.crc;
+    return true;
+}
+
+static bool clock_restore(struct server *self)
+{
+    struct clock_anchor anchor;
+    if (settings_path(self->settings, self->clock_path, sizeof self->clock_path, "clock") != 0)
+        return false;
+    if (clock_anchor_load(self->clock_path, &anchor) == 0) {
+        clock_league_set(&anchor);
+        return true;
+    }
+    if (errno == ENOENT)
+        return true; /* the real clock */
+    log_error("clock-unreadable", "file=%s why=\"%s\"", self->clock_path, strerror(errno));
+    return false;
+}
+
+static long wait_ms(struct server *self, bool more)
+{
+    if (more)
+        return 0;
+    int64_t wait_us = self->settings->broker.heartbeat_us;
+    if (self->next_later_us != INT64_MAX) {
+        int64_t due = clock_league_wait_us(self->next_later_us);
+        if (due < wait_us)
+            wait_us = due;
+    }
+    return (long)((wait_us + 999) / 1000);
+}
+
+static int stop_asked(int stop_fd)
+{
+    for (int signal; (signal = process_signal_next(stop_fd)) != 0;)
+        if (signal == SIGTERM || signal == SIGINT)
+            return signal;
+    return 0;
+}
+
+static void turn(struct server *self, zmq_msg_t *frames)
+{
+    self->turn_us = clock_mono_us();
+    router_drain(self, frames);
+    server_tap_turn(self);
+    server_fire_later(self);
+    server_commit(self);
+    server_control_turn(self);
+    if (self->turn_us - (int64_t)self->cursors_stored_us > CURSORS_EVERY_US) {
+        self->cursors_stored_us = (uint64_t)self->turn_us;
+        server_store_cursors(self);
+        core_sessions_expire(self->core, self->turn_us, 6 * self->settings->broker.lease_us);
+    }
+}
+
+static void loop(struct server *self, int stop_fd)
+{
+    zmq_msg_t *frames = malloc((FRAMES_MAX + 1) * sizeof *frames);
+    bool more = false;
+    int64_t watchdog_us = process_watchdog_us(), watched_us = 0;
+    if (!frames)
+        return;
+    while (!self->stopping) {
+        zmq_pollitem_t items[] = {{self->router, 0, ZMQ_POLLIN, 0},
+                                  {self->tap, 0, ZMQ_POLLIN, 0},
+                                  {self->control, 0, ZMQ_POLLIN, 0},
+                                  {NULL, stop_fd, ZMQ_POLLIN, 0}};
+        if (zmq_poll(items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
+            break;
+        turn(self, frames);
+        more = server_deliver(self);
+        if ((items[3].revents & ZMQ_POLLIN) && stop_asked(stop_fd))
+            self->stopping = true;
+        if (watchdog_us && self->turn_us - watched_us >= watchdog_us) {
+            watched_us = self->turn_us;
+            process_notify("WATCHDOG=1");
+        }
+    }
+    free(frames);
+}
+
+/* The log has one writer: a second broker on the directory is refused. */
+static int log_lock(const char *dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    if (mkdir(dir, 0750) != 0 && errno != EEXIST)
+        return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int server_open(struct server *self, const struct registry *registry)
+{
+    const struct settings *settings = self->settings;
+    struct log_options options = {.segment_bytes = (uint64_t)settings->broker.segment_bytes,
+                                  .segment_age_us = settings->broker.segment_age_us};
+    struct core_options core = {.lease_us = settings->broker.lease_us,
+                                .sessions_max = (uint32_t)settings->broker.peers_max,
+                                .max_batch_bytes = (uint32_t)settings->broker.max_batch_bytes,
+                                .later_max = (uint64_t)settings->broker.later_max,
+                                .lookup = find_lookup,
+                                .context = self};
+    char dir[PATH_MAX];
+    if (settings_path(settings, dir, sizeof dir, "log") != 0)
+        return EXIT_CONFIG;
+    if (log_lock(dir) < 0) {
+        log_error("log-busy", "dir=%s why=\"%s\"", dir,
+                  errno == EWOULDBLOCK ? "another broker has it" : strerror(errno));
+        return EXIT_AGAIN;
+    }
+    if (!clock_restore(self))
+        return EXIT_DATA;
+    int error = log_open(&self->log, dir, &options);
+    if (error) {
+        log_error("log-open-failed", "dir=%s why=\"%s\"", dir, log_error_text(error));
+        return error == LOG_CORRUPT ? EXIT_DATA : EXIT_UNREACHABLE;
+    }
+    self->core = core_new(&core);
+    if (!self->core || server_restore(self, registry) != 0)
+        return EXIT_DATA;
+    self->next_later_us = 0; /* looked up in the first turn */
+    if (!server_append_begin(self))
+        return EXIT_UNREACHABLE;
+    server_commit(self); /* the streams' ids are durable before anyone is told */
+    return sockets_open(self) ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
+int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd)
+{
+    struct server self = {
+        .settings = settings, .started_us = clock_mono_us(), .turn_us = clock_mono_us()};
+    snprintf(self.instance, sizeof self.instance, "%d-%" PRIx64, (int)getpid(),
+             (uint64_t)clock_real_us());
+    int code = server_open(&self, registry);
+    if (code == EXIT_OK) {
+        log_info("ready", "head=%" PRIu64 " segments=%u streams=%u producers=%u",
+                 log_head(self.log), log_segments(self.log), self.core->stream_count,
+                 self.core->producer_count);
+        process_ready(-1);
+        loop(&self, stop_fd);
+        process_notify("STOPPING=1");
+        self.turn_us = clock_mono_us();
+        server_store_cursors(&self);
+        log_info("stopped", "head=%" PRIu64 " commits=%" PRIu64, log_head(self.log), self.commits);
+    }
+    sockets_close(&self);
+    core_free(&self.core);
+    log_close(&self.log);
+    free(self.staged);
+    return code;
+}

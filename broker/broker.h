@@ -1,0 +1,14 @@
+/* The broker process: one thread, one loop. Drain what is waiting, append it in one transaction, fsync, acknowledge,
+ * deliver. Owns the log, the sockets and the league clock's anchor. */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdint.h>
+
+#include "config/settings.h"
+#include "schema/registry.h"
+
+/* Runs until `stop_fd` (a signalfd or the like) is readable with SIGTERM/SIGINT. Returns the process's exit code. */
+int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd);
+
+#endif

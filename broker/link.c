@@ -1,0 +1,795 @@
+#include "broker/link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "broker/protocol.h"
+#include "config/log.h"
+#include "schema/record.h"
+
+#define HELO_EVERY_US 1000000
+#define SILENCE_BEATS 8 /* without an answer for so many heartbeats the connection is made anew */
+#define TURN_MESSAGES_MAX 1024
+
+enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
+
+struct link {
+    struct link_options options;
+    void *context, *socket, *monitor;
+    int epoll_fd;
+    char monitor_name[64];
+    enum link_state state;
+    int64_t helo_us, beat_us, heard_us, heartbeat_us; /* monotonic; the last is an interval */
+    /* what the broker told */
+    struct link_stream *streams;
+    uint32_t stream_count; /* ids run from 1: streams[id - 1] */
+    char *names;           /* their text */
+    uint32_t producer;
+    uint64_t epoch;
+    uint64_t max_batch_bytes;
+    /* what the owner asked for */
+    bool lease_wanted, granted;
+    uint16_t shard, shards;
+    char env[121];
+    int64_t lease_again_us; /* monotonic; INT64_MAX: not waiting */
+    bool subscribed;
+    char said_state[17], said_cause[121];
+    uint64_t cursor, steps;
+    bool beat_now;
+};
+
+/* ---- sending ---- */
+
+static bool send_frame(struct link *self, zmq_msg_t *frame, bool more)
+{
+    if (zmq_msg_send(frame, self->socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
+        return true;
+    zmq_msg_close(frame);
+    return false;
+}
+
+static bool send_map(struct link *self, const char *verb, const struct message_desc *desc,
+                     const void *message)
+{
+    struct message_error error;
+    size_t most = message_size_max(desc, message);
+    uint8_t *buffer = malloc(PROTOCOL_VERB_BYTES + most);
+    if (!buffer)
+        return false;
+    memcpy(buffer, verb, PROTOCOL_VERB_BYTES);
+    long size = message_encode(desc, message, buffer + PROTOCOL_VERB_BYTES, most, &error);
+    if (size < 0)
+        log_error("ask-invalid", "verb=%s field=%s rule=\"%s\"", verb, error.field, error.rule);
+    bool sent = size >= 0 && zmq_send(self->socket, buffer, PROTOCOL_VERB_BYTES + (size_t)size,
+                                      ZMQ_DONTWAIT) >= 0;
+    free(buffer);
+    return sent;
+}
+
+static void send_helo(struct link *self, int64_t now)
+{
+    struct msg_helo helo;
+    message_clear(&msg_helo_desc, &helo);
+    helo.protocol = PROTOCOL_VERSION;
+    snprintf(helo.actor, sizeof helo.actor, "%s", self->options.actor);
+    snprintf(helo.host, sizeof helo.host, "%s", self->options.host);
+    snprintf(helo.incarnation, sizeof helo.incarnation, "%s", self->options.incarnation);
+    snprintf(helo.code_version, sizeof helo.code_version, "%s", self->options.code_version);
+    snprintf(helo.config_hash, sizeof helo.config_hash, "%s", self->options.config_hash);
+    helo.pid = (uint64_t)getpid();
+    self->helo_us = now;
+    self->state = LINK_GREETING;
+    (void)send_map(self, "HELO", &msg_helo_desc, &helo);
+}
+
+static void send_lease(struct link *self)
+{
+    struct msg_leas leas;
+    message_clear(&msg_leas_desc, &leas);
+    snprintf(leas.actor, sizeof leas.actor, "%s", self->options.actor);
+    leas.shard = self->shard;
+    leas.shards = self->shards;
+    snprintf(leas.env, sizeof leas.env, "%s", self->env);
+    self->lease_again_us = INT64_MAX;
+    (void)send_map(self, "LEAS", &msg_leas_desc, &leas);
+}
+
+static void send_beat(struct link *self, int64_t now)
+{
+    struct msg_beat beat;
+    message_clear(&msg_beat_desc, &beat);
+    snprintf(beat.state, sizeof beat.state, "%s", self->said_state);
+    snprintf(beat.cause, sizeof beat.cause, "%s", self->said_cause);
+    beat.cursor = self->cursor;
+    beat.steps = self->steps;
+    self->beat_us = now;
+    self->beat_now = false;
+    (void)send_map(self, "BEAT", &msg_beat_desc, &beat);
+}
+
+/* ---- connection ---- */
+
+static bool epoll_add(struct link *self, void *socket)
+{
+    int fd;
+    size_t size = sizeof fd;
+    struct epoll_event event = {.events = EPOLLIN};
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 &&
+           epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void socket_drop(struct link *self)
+{
+    int fd;
+    size_t size = sizeof fd;
+    void *sockets[] = {self->monitor, self->socket};
+    for (int i = 0; i < 2; i++) {
+        if (!sockets[i])
+            continue;
+        if (zmq_getsockopt(sockets[i], ZMQ_FD, &fd, &size) == 0)
+            (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    }
+    if (self->socket)
+        (void)zmq_socket_monitor(self->socket, NULL, 0);
+    for (int i = 0; i < 2; i++)
+        if (sockets[i])
+            zmq_close(sockets[i]);
+    self->socket = self->monitor = NULL;
+}
+
+static bool socket_make(struct link *self)
+{
+    static unsigned made;
+    int linger = 0, immediate = 1, reconnect = 5, reconnect_max = 200, hwm = 100000, beat = 2000,
+        beat_timeout = 10000;
+    int64_t most = BATCH_BYTES_MAX * INT64_C(8);
+    self->socket = zmq_socket(self->context, ZMQ_DEALER);
+    if (!self->socket)
+        return false;
+    zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(self->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
+    zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof reconnect);
+    zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL_MAX, &reconnect_max, sizeof reconnect_max);
+    zmq_setsockopt(self->socket, ZMQ_SNDHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(self->socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(self->socket, ZMQ_HEARTBEAT_IVL, &beat, sizeof beat);
+    zmq_setsockopt(self->socket, ZMQ_HEARTBEAT_TIMEOUT, &beat_timeout, sizeof beat_timeout);
+    zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    snprintf(self->monitor_name, sizeof self->monitor_name, "inproc://link-monitor-%u", ++made);
+    if (zmq_socket_monitor(self->socket, self->monitor_name,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
+        return false;
+    self->monitor = zmq_socket(self->context, ZMQ_PAIR);
+    if (!self->monitor || zmq_connect(self->monitor, self->monitor_name) != 0)
+        return false;
+    self->state = LINK_CONNECTING;
+    return epoll_add(self, self->socket) && epoll_add(self, self->monitor) &&
+           zmq_connect(self->socket, self->options.endpoint) == 0;
+}
+
+static void went_down(struct link *self)
+{
+    bool was = self->state == LINK_WELCOMED;
+    self->state = LINK_CONNECTING;
+    self->granted = false;
+    self->subscribed = false;
+    self->lease_again_us = INT64_MAX;
+    if (was && self->options.handlers.down)
+        self->options.handlers.down(self->options.context);
+}
+
+struct link *link_open(const struct link_options *options)
+{
+    struct link *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->options = *options;
+    self->heartbeat_us = HELO_EVERY_US;
+    self->lease_again_us = INT64_MAX;
+    snprintf(self->said_state, sizeof self->said_state, "starting");
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    self->context = zmq_ctx_new();
+    if (self->epoll_fd < 0 || !self->context || !socket_make(self)) {
+        int saved = errno;
+        link_close(&self);
+        errno = saved;
+        return NULL;
+    }
+    return self;
+}
+
+void link_close(struct link **self_ref)
+{
+    struct link *self = *self_ref;
+    if (!self)
+        return;
+    if (self->socket && self->state == LINK_WELCOMED) {
+        int linger = 200;
+        zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger);
+        (void)zmq_send(self->socket, "GBYE", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT);
+    }
+    socket_drop(self);
+    if (self->context)
+        zmq_ctx_term(self->context);
+    if (self->epoll_fd >= 0)
+        close(self->epoll_fd);
+    free(self->streams);
+    free(self->names);
+    free(self);
+    *self_ref = NULL;
+}
+
+int link_fd(const struct link *self)
+{
+    return self->epoll_fd;
+}
+
+bool link_connected(const struct link *self)
+{
+    return self->state == LINK_WELCOMED;
+}
+
+int64_t link_timeout_us(const struct link *self)
+{
+    int64_t now = clock_mono_us();
+    int64_t due = self->state == LINK_WELCOMED ? self->beat_us + self->heartbeat_us
+                                               : self->helo_us + HELO_EVERY_US;
+    if (self->lease_again_us < due)
+        due = self->lease_again_us;
+    return due > now ? due - now : 0;
+}
+
+/* ---- what the broker says ---- */
+
+struct heard {
+    zmq_msg_t *frames;
+    uint32_t count;
+    const uint8_t *rest; /* frame 0 behind the verb */
+    size_t rest_size;
+};
+
+static bool heard_map(const struct heard *heard, const struct message_desc *desc, void *message)
+{
+    struct message_error error;
+    if (message_decode(desc, heard->rest, heard->rest_size, message, &error) == 0)
+        return true;
+    log_error("broker-said", "message=%s field=%s rule=\"%s\"", desc->name, error.field,
+              error.rule);
+    return false;
+}
+
+static void clock_take(int64_t league_us, int64_t real_us, double speed, bool running)
+{
+    struct clock_anchor anchor = {
+        .league_us = league_us, .real_us = real_us, .speed = speed, .running = running};
+    struct clock_anchor mine;
+    clock_league_get(&mine);
+    if (memcmp(&mine.league_us, &anchor.league_us, sizeof mine.league_us) != 0 ||
+        mine.real_us != anchor.real_us || mine.speed < anchor.speed || mine.speed > anchor.speed ||
+        mine.running != anchor.running)
+        clock_league_set(&anchor);
+}
+
+static bool streams_take(struct link *self, const struct span *list)
+{
+    struct unpack in = {list->data, list->size, 0};
+    uint32_t count, fields, size;
+    if (!unpack_array(&in, &count) || count > UINT16_MAX)
+        return false;
+    struct link_stream *streams = calloc(count ? count : 1, sizeof *streams);
+    char *names = malloc(list->size * 2 + 2), *at = names;
+    bool good = streams && names;
+    for (uint32_t i = 0; good && i < count; i++) {
+        uint64_t id, partitions;
+        const char *text[2];
+        good = unpack_array(&in, &fields) && fields >= 4 && unpack_u64(&in, &id) && id == i + 1;
+        for (int j = 0; good && j < 2; j++) {
+            good = unpack_str(&in, &text[j], &size);
+            if (!good)
+                break;
+            memcpy(at, text[j], size);
+            at[size] = '\0';
+            text[j] = at;
+            at += size + 1;
+        }
+        good = good && unpack_u64(&in, &partitions) && partitions > 0 && partitions <= UINT16_MAX;
+        if (good)
+            streams[i] = (struct link_stream){text[0], text[1], (uint16_t)partitions};
+        for (uint32_t j = 4; good && j < fields; j++)
+            good = unpack_skip(&in);
+    }
+    if (!good) {
+        free(streams);
+        free(names);
+        return false;
+    }
+    free(self->streams);
+    free(self->names);
+    self->streams = streams;
+    self->names = names;
+    self->stream_count = count;
+    return true;
+}
+
+static void hear_welc(struct link *self, const struct heard *heard)
+{
+    struct msg_welc welc;
+    if (!heard_map(heard, &msg_welc_desc, &welc) || !streams_take(self, &welc.streams))
+        return;
+    self->heartbeat_us = (int64_t)welc.heartbeat_us;
+    self->max_batch_bytes = welc.max_batch_bytes;
+    clock_take(welc.league_us, welc.real_us, welc.speed, welc.running);
+    self->state = LINK_WELCOMED;
+    self->heard_us = clock_mono_us();
+    self->beat_us = self->heard_us;
+    if (self->options.handlers.welcome)
+        self->options.handlers.welcome(self->options.context, self->streams, self->stream_count);
+    if (self->lease_wanted)
+        send_lease(self);
+}
+
+static void hear_clok(struct link *self, const struct heard *heard)
+{
+    struct msg_clok clok;
+    (void)self;
+    if (heard_map(heard, &msg_clok_desc, &clok))
+        clock_take(clok.league_us, clok.real_us, clok.speed, clok.running);
+}
+
+static const char *stream_name(const struct link *self, uint64_t id)
+{
+    return id >= 1 && id <= self->stream_count ? self->streams[id - 1].name : NULL;
+}
+
+static struct link_lane *lanes_take(struct link *self, const struct span *list, uint32_t *count)
+{
+    struct unpack in = {list->data, list->size, 0};
+    uint32_t fields;
+    if (!unpack_array(&in, count) || *count > list->size)
+        return NULL;
+    struct link_lane *lanes = calloc(*count + 1, sizeof *lanes);
+    bool good = lanes != NULL;
+    for (uint32_t i = 0; good && i < *count; i++) {
+        uint64_t id, partition, seq;
+        good = unpack_array(&in, &fields) && fields == 3 && unpack_u64(&in, &id) &&
+               unpack_u64(&in, &partition) && unpack_u64(&in, &seq) && stream_name(self, id);
+        if (good)
+            lanes[i] = (struct link_lane){stream_name(self, id), (uint16_t)partition, seq};
+    }
+    if (good)
+        return lanes;
+    free(lanes);
+    return NULL;
+}
+
+static void hear_grnt(struct link *self, const struct heard *heard)
+{
+    struct msg_grnt grnt;
+    struct link_grant grant;
+    if (!heard_map(heard, &msg_grnt_desc, &grnt) || !self->lease_wanted)
+        return;
+    struct link_lane *lanes = lanes_take(self, &grnt.lanes, &grant.lane_count);
+    if (!lanes) {
+        log_error("broker-said",
+                  "message=grnt field=lanes rule=\"[[stream, partition, last_seq], ...]\"");
+        return;
+    }
+    self->producer = (uint32_t)grnt.producer;
+    self->epoch = grnt.epoch;
+    self->granted = true;
+    grant.epoch = grnt.epoch;
+    grant.producer = self->producer;
+    grant.cursor = grnt.cursor;
+    grant.head = grnt.head;
+    grant.first = grnt.first;
+    grant.last_env = grnt.last_env;
+    grant.lease_us = (int64_t)grnt.lease_us;
+    grant.lanes = lanes;
+    if (self->options.handlers.granted)
+        self->options.handlers.granted(self->options.context, &grant);
+    free(lanes);
+}
+
+static void hear_wait(struct link *self, const struct heard *heard)
+{
+    struct msg_wait wait;
+    if (!heard_map(heard, &msg_wait_desc, &wait))
+        return;
+    int64_t retry_us = (int64_t)wait.retry_us;
+    if (retry_us > self->heartbeat_us)
+        retry_us = self->heartbeat_us; /* it may be given back earlier */
+    if (retry_us < 20000)
+        retry_us = 20000;
+    self->lease_again_us = clock_mono_us() + retry_us;
+    if (self->options.handlers.waiting)
+        self->options.handlers.waiting(self->options.context, wait.holder, retry_us);
+}
+
+static void hear_lost(struct link *self, const struct heard *heard)
+{
+    struct msg_lost lost;
+    if (!heard_map(heard, &msg_lost_desc, &lost))
+        return;
+    self->granted = false;
+    self->lease_wanted = false;
+    if (self->options.handlers.lost)
+        self->options.handlers.lost(self->options.context, lost.why);
+}
+
+static void hear_ackd(struct link *self, const struct heard *heard)
+{
+    uint32_t count = heard->rest_size >= 16 ? get_u32(heard->rest + 12) : 0;
+    if (heard->rest_size != 16 + count * (uint64_t)PROTOCOL_ACK_BYTES ||
+        get_u32(heard->rest) != self->producer)
+        return;
+    for (uint32_t i = 0; i < count && self->options.handlers.acked; i++) {
+        const uint8_t *at = heard->rest + 16 + i * (size_t)PROTOCOL_ACK_BYTES;
+        const char *name = stream_name(self, get_u16(at));
+        if (name)
+            self->options.handlers.acked(self->options.context, name, get_u16(at + 2),
+                                         get_u64(at + 4));
+    }
+}
+
+static void hear_refu(struct link *self, const struct heard *heard)
+{
+    struct msg_refu refu;
+    if (!heard_map(heard, &msg_refu_desc, &refu))
+        return;
+    if (strcmp(refu.tag, "no-session") == 0) { /* another broker process: from the start */
+        went_down(self);
+        send_helo(self, clock_mono_us());
+        return;
+    }
+    if (self->lease_wanted &&
+        (strcmp(refu.tag, "disk-full") == 0 || strcmp(refu.tag, "seq-gap") == 0 ||
+         strcmp(refu.tag, "not-leased") == 0 || strcmp(refu.tag, "bad-crc") == 0)) {
+        /* A new grant makes the owner send its outbox again: after a pause, for the disk may stay full. */
+        if (self->lease_again_us == INT64_MAX)
+            self->lease_again_us = clock_mono_us() + 500000;
+        self->granted = false;
+    }
+    if (self->options.handlers.refused)
+        self->options.handlers.refused(self->options.context, refu.tag, refu.text, refu.stream,
+                                       refu.partition == UINT64_MAX ? 0 : (uint16_t)refu.partition,
+                                       refu.first_seq == UINT64_MAX ? 0 : refu.first_seq);
+}
+
+static void hear_aliv(struct link *self, const struct heard *heard)
+{
+    struct msg_aliv aliv;
+    if (heard_map(heard, &msg_aliv_desc, &aliv) && self->options.handlers.up)
+        self->options.handlers.up(self->options.context);
+}
+
+typedef void batch_fn(void *context, const struct link_batch *batch);
+
+static void hear_batches(struct link *self, const struct heard *heard, batch_fn *tell)
+{
+    uint32_t count = heard->rest_size >= 4 ? get_u32(heard->rest) : 0;
+    if (heard->rest_size != 4 + count * (uint64_t)PROTOCOL_HEADER_BYTES ||
+        count != heard->count - 1) {
+        log_error("broker-said", "message=batches rule=\"%u headers, %u bodies\"", count,
+                  heard->count - 1);
+        return;
+    }
+    for (uint32_t i = 0; i < count && tell; i++) {
+        struct batch_header header;
+        struct span body = {zmq_msg_data(&heard->frames[i + 1]),
+                            (uint32_t)zmq_msg_size(&heard->frames[i + 1])};
+        if (batch_header_read(&header, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES) != 0 ||
+            header.size != body.size || pack_crc32c(0, body.data, body.size) != header.crc ||
+            !stream_name(self, header.stream)) {
+            log_error("broker-said", "message=batch rule=\"header, size, CRC or stream is wrong\"");
+            continue;
+        }
+        struct link_batch batch = {.base = header.base,
+                                   .count = header.count,
+                                   .stream = stream_name(self, header.stream),
+                                   .partition = header.partition,
+                                   .producer = header.producer,
+                                   .epoch = header.epoch,
+                                   .first_seq = header.first_seq,
+                                   .time_us = header.time_us,
+                                   .due_us = header.due_us > 0 ? header.due_us : CLOCK_NONE,
+                                   .crc = header.crc,
+                                   .body = body};
+        tell(self->options.context, &batch);
+    }
+}
+
+static void hear_dlvr(struct link *self, const struct heard *heard)
+{
+    hear_batches(self, heard, self->subscribed ? self->options.handlers.batch : NULL);
+}
+
+static void hear_ownd(struct link *self, const struct heard *heard)
+{
+    if (heard->rest_size == 4 && get_u32(heard->rest) == 0) {
+        if (self->options.handlers.own)
+            self->options.handlers.own(self->options.context, NULL);
+        return;
+    }
+    hear_batches(self, heard, self->options.handlers.own);
+}
+
+static const struct {
+    const char *verb;
+    void (*hear)(struct link *self, const struct heard *heard);
+} verbs[] = {{"DLVR", hear_dlvr}, {"ACKD", hear_ackd}, {"ALIV", hear_aliv}, {"GRNT", hear_grnt},
+             {"WELC", hear_welc}, {"OWND", hear_ownd}, {"WAIT", hear_wait}, {"LOST", hear_lost},
+             {"REFU", hear_refu}, {"CLOK", hear_clok}};
+
+static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
+{
+    size_t size = zmq_msg_size(&frames[0]);
+    const uint8_t *data = zmq_msg_data(&frames[0]);
+    self->heard_us = clock_mono_us();
+    for (size_t i = 0; size >= PROTOCOL_VERB_BYTES && i < sizeof verbs / sizeof *verbs; i++)
+        if (memcmp(data, verbs[i].verb, PROTOCOL_VERB_BYTES) == 0) {
+            struct heard heard = {frames, count, data + PROTOCOL_VERB_BYTES,
+                                  size - PROTOCOL_VERB_BYTES};
+            verbs[i].hear(self, &heard);
+            return;
+        }
+    log_warn("broker-said", "message=unknown bytes=%zu", size); /* a newer broker */
+}
+
+/* ---- the turn ---- */
+
+static bool receive(struct link *self)
+{
+    enum { FRAMES_MAX = 512 };
+    zmq_msg_t frames[FRAMES_MAX + 1];
+    uint32_t count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = &frames[count];
+        zmq_msg_init(frame);
+        if (zmq_msg_recv(frame, self->socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(frame);
+            break;
+        }
+        more = zmq_msg_more(frame);
+        if (count < FRAMES_MAX)
+            count++;
+        else
+            zmq_msg_close(frame);
+    }
+    if (count)
+        hear(self, frames, count);
+    for (uint32_t i = 0; i < count; i++)
+        zmq_msg_close(&frames[i]);
+    return count > 0;
+}
+
+static void monitor_turn(struct link *self)
+{
+    zmq_msg_t event, address;
+    for (;;) {
+        zmq_msg_init(&event);
+        if (zmq_msg_recv(&event, self->monitor, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&event);
+            return;
+        }
+        uint16_t number = 0;
+        if (zmq_msg_size(&event) >= sizeof number)
+            memcpy(&number, zmq_msg_data(&event), sizeof number);
+        zmq_msg_close(&event);
+        zmq_msg_init(&address);
+        (void)zmq_msg_recv(&address, self->monitor, ZMQ_DONTWAIT);
+        zmq_msg_close(&address);
+        if (number == ZMQ_EVENT_DISCONNECTED)
+            went_down(self);
+        if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+            send_helo(self, clock_mono_us());
+    }
+}
+
+static void timers_turn(struct link *self)
+{
+    int64_t now = clock_mono_us();
+    if (self->state == LINK_GREETING && now - self->helo_us >= HELO_EVERY_US)
+        send_helo(self, now);
+    if (self->state == LINK_CONNECTING && now - self->helo_us >= HELO_EVERY_US)
+        self->helo_us = now; /* zmq retries */
+    if (self->state != LINK_WELCOMED)
+        return;
+    if (now - self->heard_us > SILENCE_BEATS * self->heartbeat_us &&
+        now - self->beat_us < 2 * self->heartbeat_us) {
+        log_warn("broker-silent", "for_ms=%" PRId64 " action=reconnect",
+                 (now - self->heard_us) / 1000);
+        went_down(self);
+        socket_drop(self);
+        if (!socket_make(self))
+            log_error("link-failed", "why=\"%s\"", strerror(errno));
+        return;
+    }
+    if (self->beat_now || now - self->beat_us >= self->heartbeat_us)
+        send_beat(self, now);
+    if (self->lease_wanted && now >= self->lease_again_us)
+        send_lease(self);
+}
+
+void link_turn(struct link *self)
+{
+    if (!self->socket)
+        return;
+    timers_turn(self);
+    for (int i = 0; i < TURN_MESSAGES_MAX; i++) {
+        if (!receive(self))
+            break;
+        if (!self->socket)
+            return;
+    }
+    monitor_turn(self);
+    /* ZMQ_FD is edge-triggered: what came meanwhile must not wait for the next edge. */
+    uint32_t events = 0;
+    size_t size = sizeof events;
+    while (self->socket && zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN))
+        if (!receive(self))
+            break;
+}
+
+/* ---- what the owner asks ---- */
+
+void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id)
+{
+    self->lease_wanted = true;
+    self->shard = shard;
+    self->shards = shards;
+    snprintf(self->env, sizeof self->env, "%s", env_id);
+    if (self->state == LINK_WELCOMED)
+        send_lease(self);
+}
+
+void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t count,
+                    uint64_t from, uint32_t credit_records, uint32_t credit_bytes)
+{
+    struct pack list = {0};
+    uint16_t shards = self->shards ? self->shards : 1;
+    pack_array(&list, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t partitions = 0, mine = 0;
+        for (uint32_t j = 0; j < self->stream_count; j++)
+            if (strcmp(self->streams[j].name, inputs[i].stream) == 0)
+                partitions = self->streams[j].partitions;
+        for (uint32_t p = 0; p < partitions; p++)
+            mine = (uint16_t)(mine + (inputs[i].every_partition || p % shards == self->shard));
+        pack_array(&list, 2);
+        pack_text(&list, inputs[i].stream);
+        pack_array(&list, mine);
+        for (uint32_t p = 0; p < partitions; p++)
+            if (inputs[i].every_partition || p % shards == self->shard)
+                pack_u64(&list, p);
+    }
+    struct msg_subs subs = {.inputs = {list.data, (uint32_t)list.size},
+                            .from = from,
+                            .records = credit_records,
+                            .bytes = credit_bytes};
+    self->subscribed = send_map(self, "SUBS", &msg_subs_desc, &subs);
+    pack_free(&list);
+}
+
+void link_unsubscribe(struct link *self)
+{
+    self->subscribed = false;
+    if (self->socket)
+        (void)zmq_send(self->socket, "USUB", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT);
+}
+
+void link_taken(struct link *self, uint32_t records, uint64_t bytes)
+{
+    uint8_t frame[12];
+    if (!self->subscribed)
+        return;
+    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
+    put_u32(frame + 4, records);
+    put_u32(frame + 8, bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
+    (void)zmq_send(self->socket, frame, sizeof frame, ZMQ_DONTWAIT);
+}
+
+static uint16_t stream_id(const struct link *self, const char *name)
+{
+    for (uint32_t i = 0; i < self->stream_count; i++)
+        if (strcmp(self->streams[i].name, name) == 0)
+            return (uint16_t)(i + 1);
+    return 0; /* unknown: the broker says so by name */
+}
+
+bool link_publish(struct link *self, const struct link_out *batches, uint32_t count)
+{
+    if (!self->granted || count == 0)
+        return self->granted;
+    zmq_msg_t frame;
+    if (zmq_msg_init_size(&frame, PROTOCOL_PUBL_HEAD_BYTES +
+                                      count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0)
+        return false;
+    uint8_t *at = zmq_msg_data(&frame);
+    memcpy(at, "PUBL", PROTOCOL_VERB_BYTES);
+    put_u32(at + 4, self->producer);
+    put_u64(at + 8, self->epoch);
+    put_u32(at + 16, count);
+    at += PROTOCOL_PUBL_HEAD_BYTES;
+    for (uint32_t i = 0; i < count; i++, at += PROTOCOL_DESCRIPTOR_BYTES) {
+        struct batch_desc desc = {.stream = stream_id(self, batches[i].stream),
+                                  .partition = batches[i].partition,
+                                  .count = batches[i].count,
+                                  .first_seq = batches[i].first_seq,
+                                  .crc = pack_crc32c(0, batches[i].body.data, batches[i].body.size),
+                                  .size = batches[i].body.size,
+                                  .due_us = batches[i].due_us > 0 ? batches[i].due_us : 0};
+        batch_desc_write(&desc, at);
+    }
+    if (!send_frame(self, &frame, true))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (zmq_msg_init_size(&frame, batches[i].body.size) != 0)
+            return false;
+        memcpy(zmq_msg_data(&frame), batches[i].body.data, batches[i].body.size);
+        if (!send_frame(self, &frame, i + 1 < count))
+            return false;
+    }
+    return true;
+}
+
+void link_own(struct link *self, const char *stream, uint16_t partition, uint64_t from_seq,
+              uint32_t records_max)
+{
+    struct msg_ownq ask;
+    message_clear(&msg_ownq_desc, &ask);
+    snprintf(ask.stream, sizeof ask.stream, "%s", stream);
+    ask.partition = partition;
+    ask.from_seq = from_seq;
+    ask.records = records_max;
+    (void)send_map(self, "OWNQ", &msg_ownq_desc, &ask);
+}
+
+void link_state(struct link *self, const char *state, const char *cause, uint64_t cursor,
+                uint64_t steps)
+{
+    self->beat_now = self->beat_now || strcmp(self->said_state, state) != 0;
+    snprintf(self->said_state, sizeof self->said_state, "%s", state);
+    snprintf(self->said_cause, sizeof self->said_cause, "%s", cause ? cause : "");
+    self->cursor = cursor;
+    self->steps = steps;
+    if (self->beat_now && self->state == LINK_WELCOMED)
+        send_beat(self, clock_mono_us());
+}
+
+char *link_control(const char *endpoint, const char *words, int timeout_ms)
+{
+    void *context = zmq_ctx_new(), *socket = context ? zmq_socket(context, ZMQ_REQ) : NULL;
+    int linger = 0;
+    char *text = NULL;
+    zmq_msg_t reply;
+    zmq_msg_init(&reply);
+    if (socket) {
+        zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
+        zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
+        zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms);
+        if (zmq_connect(socket, endpoint) == 0 && zmq_send(socket, words, strlen(words), 0) >= 0 &&
+            zmq_msg_recv(&reply, socket, 0) >= 0) {
+            text = malloc(zmq_msg_size(&reply) + 1);
+            if (text) {
+                memcpy(text, zmq_msg_data(&reply), zmq_msg_size(&reply));
+                text[zmq_msg_size(&reply)] = '\0';
+            }
+        }
+    }
+    int saved = errno;
+    zmq_msg_close(&reply);
+    if (socket)
+        zmq_close(socket);
+    if (context)
+        zmq_ctx_term(context);
+    errno = saved;
+    return text;
+}

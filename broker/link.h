@@ -1,0 +1,121 @@
+/* The client of the broker that every actor uses: one connection, one shard (or none, for tools).
+ *
+ * Single-threaded: the owner polls link_fd for POLLIN and calls link_turn; everything that happened is told through the
+ * handlers, inside link_turn. The link hides reconnecting: after `down` it says HELLO again by itself and tells `welcome`; leases and
+ * subscriptions do not survive and are the owner's to ask for again (a new grant = a new epoch).
+ * Every promise is in broker/PROTOCOL.md. */
+#ifndef BROKER_LINK_H
+#define BROKER_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/clock.h"
+#include "schema/message.h"
+
+struct link;
+
+/* A batch as it stands in the log. Name pointers live as long as the link's welcome; body until the handler returns. */
+struct link_batch {
+    uint64_t base; /* position of its first record */
+    uint32_t count;
+    const char *stream;
+    uint16_t partition;
+    uint32_t producer; /* the broker's number for it */
+    uint64_t epoch, first_seq;
+    int64_t time_us; /* league time of the append */
+    int64_t due_us;  /* CLOCK_NONE unless it was published for later */
+    uint32_t crc;    /* CRC-32C of the body: verified by the link */
+    struct span body;
+};
+/* The highest sequence the broker has accepted in one lane of the producer. */
+struct link_lane {
+    const char *stream;
+    uint16_t partition;
+    uint64_t last_seq;
+};
+struct link_grant {
+    uint64_t epoch;
+    uint32_t producer;
+    uint64_t cursor; /* as last reported by the shard: records before it are done; 0 = nothing */
+    uint64_t head;   /* position the next record will get */
+    uint64_t first;  /* the oldest position still there */
+    const char *last_env; /* environment id of the last holder, "" if there was none */
+    int64_t lease_us;
+    const struct link_lane *lanes; /* every lane this producer ever wrote */
+    uint32_t lane_count;
+};
+struct link_stream {
+    const char *name, *writer;
+    uint16_t partitions;
+};
+
+struct link_handlers { /* all optional */
+    void (*welcome)(void *context, const struct link_stream *streams, uint32_t count);
+    void (*granted)(void *context, const struct link_grant *grant);
+    /* Someone else holds it: `holder` is told to people; asked again by the link itself after retry_us. */
+    void (*waiting)(void *context, const char *holder, int64_t retry_us);
+    void (*acked)(void *context, const char *stream, uint16_t partition, uint64_t last_seq);
+    /* A request was refused: `tag` is stable (PROTOCOL.md §Errors), e.g. "stale-epoch", "seq-conflict". For publishes
+     * stream, partition and first_seq say which batch; else stream is "". */
+    void (*refused)(void *context, const char *tag, const char *text, const char *stream,
+                    uint16_t partition, uint64_t first_seq);
+    void (*batch)(void *context, const struct link_batch *batch);
+    void (*own)(void *context,
+                const struct link_batch *batch);  /* answer to link_own; NULL batch = no more now */
+    void (*lost)(void *context, const char *why); /* the lease is gone: another epoch exists */
+    void (*down)(void *context); /* connection or broker gone; the link is trying again */
+    void (*up)(void *context);   /* heartbeat answered: the broker is alive */
+};
+struct link_options {
+    const char *endpoint;                   /* "ipc:///..." */
+    const char *actor, *host, *incarnation; /* incarnation: unique per start of a process */
+    const char *code_version, *config_hash;
+    struct link_handlers handlers;
+    void *context;
+};
+struct link_input {
+    const char *stream;
+    bool every_partition;
+};
+/* One batch to publish; copied before link_publish returns. */
+struct link_out {
+    const char *stream;
+    uint16_t partition;
+    uint32_t count;
+    uint64_t first_seq;
+    int64_t due_us; /* CLOCK_NONE: now */
+    struct span body;
+};
+
+struct link *link_open(const struct link_options *options); /* NULL with errno */
+void link_close(struct link **self);                        /* says BYE, waits at most 200 ms */
+int link_fd(const struct link *self);
+int64_t
+link_timeout_us(const struct link *self); /* call link_turn after so long even if the fd is quiet */
+void link_turn(struct link *self);
+bool link_connected(const struct link *self); /* welcomed */
+
+/* Asks for the lease of (actor, shard) and goes on asking until granted. */
+void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id);
+/* Merged, in log order, from position `from`; with credit kept topped up as batches are taken. `credit_*` bound what is in flight. */
+void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t count,
+                    uint64_t from, uint32_t credit_records, uint32_t credit_bytes);
+void link_unsubscribe(struct link *self);
+/* Says that `records`/`bytes` delivered earlier are done with: gives that credit back. */
+void link_taken(struct link *self, uint32_t records, uint64_t bytes);
+/* In order; needs a grant. false if the socket will take no more now (retry after link_turn). */
+bool link_publish(struct link *self, const struct link_out *batches, uint32_t count);
+/* Reads what this producer itself has in the log in one lane, from sequence `from_seq`. Answers through `own`. */
+void link_own(struct link *self, const char *stream, uint16_t partition, uint64_t from_seq,
+              uint32_t records_max);
+/* What the next heartbeat says: state ("starting", "recovering", "ready", "draining", "halted"), committed cursor (next position to
+ * take), lag in records, restarts; and sends one now if `state` changed. */
+void link_state(struct link *self, const char *state, const char *cause, uint64_t cursor,
+                uint64_t steps);
+
+/* One question to the control socket, blocking at most `timeout_ms`. malloc'ed JSON text, or NULL with errno. */
+char *link_control(const char *endpoint, const char *words, int timeout_ms);
+
+#endif

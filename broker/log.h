@@ -1,0 +1,104 @@
+/* The log behind its seam: append with dense positions, read in order, remember producers.
+ *
+ * One writer (the broker) appends in transactions: log_begin, any number of log_append / log_later_* /
+ * log_put_*, log_commit (durable when it returns) or log_abort (nothing happened). Readers of the same process see what is
+ * committed; other processes open it read_only and call log_refresh to see newer segments.
+ *
+ * Functions return 0 or a negative log_error. Nothing here knows sockets, clocks or epochs' rules. */
+#ifndef BROKER_LOG_H
+#define BROKER_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/protocol.h"
+
+enum log_error {
+    LOG_OK = 0,
+    LOG_NONE = -1,    /* nothing there (an answer) */
+    LOG_FULL = -2,    /* no space: the transaction is gone */
+    LOG_CORRUPT = -3, /* a CRC or LMDB itself says so */
+    LOG_IO = -4,      /* errno says */
+    LOG_TRIMMED = -5  /* below the oldest position */
+};
+const char *log_error_text(int error);
+
+struct log;
+struct log_options {
+    uint64_t segment_bytes; /* roll when the active segment is larger */
+    int64_t segment_age_us; /* or older (league time between first and last append); 0 = never */
+    bool read_only;         /* reader of another process; LOG_NONE if there is no log yet */
+};
+int log_open(struct log **out, const char *dir, const struct log_options *options);
+void log_close(struct log **self);
+
+uint64_t log_first(const struct log *self);       /* oldest position there is (= head if empty) */
+uint64_t log_head(const struct log *self);        /* position the next record gets; >= 1 */
+int64_t log_last_time_us(const struct log *self); /* of the newest append; INT64_MIN if none */
+uint32_t log_segments(const struct log *self);
+uint64_t log_bytes(const struct log *self);
+uint64_t log_bad_batches(const struct log *self); /* found by reads of this process */
+int log_refresh(struct log *self); /* read_only: picks up what was appended or rolled since */
+
+/* ---- append ---- */
+int log_begin(struct log *self);
+/* header->base must be the head as the transaction sees it (counting its own appends). */
+int log_append(struct log *self, const struct batch_header *header, const void *body);
+/* For later: no position yet. log_later_next: the earliest due one; LOG_NONE. The body borrows until the next write. */
+int log_later_put(struct log *self, const struct batch_header *header, const void *body);
+int log_later_next(struct log *self, int64_t *due_us, uint64_t *id);
+int log_later_take(
+    struct log *self, int64_t due_us, uint64_t id, struct batch_header *header,
+    struct span *body); /* and deletes it; body is a copy valid until the next take */
+uint64_t log_later_count(const struct log *self);
+/* The state that goes with the appends. Values are opaque to the log and carried from segment to segment. */
+enum log_meta { LOG_META_PRODUCER = 'p', LOG_META_LANE = 'l', LOG_META_STREAM = 's' };
+int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t key_size,
+                 const void *value, size_t value_size);
+typedef int log_meta_visit(const struct span *key, const struct span *value, void *context);
+int log_each_meta(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context);
+int log_commit(struct log *self);
+void log_abort(struct log *self);
+/* Between transactions: true if a roll is due; log_roll makes and enters the new segment. */
+bool log_roll_due(const struct log *self);
+int log_roll(struct log *self);
+/* Unlinks sealed segments that end below `position`. Returns how many, or an error. */
+int log_trim(struct log *self, uint64_t position);
+
+/* ---- read (any time; reads of one burst share a snapshot, given back by log_read_end) ---- */
+/* Base of the first batch of (stream, partition) that holds or follows `position`. LOG_NONE: none yet. */
+int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t position,
+             uint64_t *base);
+/* Base of the first batch of any stream that holds or follows `position`. */
+int log_next_any(struct log *self, uint64_t position, uint64_t *base);
+/* The batch at `base`, CRC-checked; body borrows until log_read_end. LOG_CORRUPT: `header` is filled if it could be read. */
+int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body);
+/* Records of (stream, partition) at or after `position`. */
+uint64_t log_count_from(struct log *self, uint16_t stream, uint16_t partition, uint64_t position);
+
+/* What a producer has in a lane. */
+struct log_seq {
+    uint64_t first_seq;
+    uint32_t count, crc;
+    uint64_t base; /* 0: still for later */
+    int64_t later_due_us;
+    uint64_t later_id;
+};
+/* The batch that holds sequence `seq` of the lane. LOG_NONE: not there (never was, or trimmed). */
+int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t partition,
+                  uint64_t seq, struct log_seq *out);
+/* A pending batch for later, by what log_lane_find said. Body borrows until log_read_end. */
+int log_later_read(struct log *self, int64_t due_us, uint64_t id, struct batch_header *header,
+                   struct span *body);
+void log_read_end(struct log *self);
+
+/* For verify: every base in a segment, in order, without checking bodies first. Visit returns 0 to go on. */
+struct log_segment_info {
+    uint64_t first, bytes;
+    bool sealed;
+    char name[40];
+};
+int log_segment_at(const struct log *self, uint32_t index, struct log_segment_info *out);
+
+#endif

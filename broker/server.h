@@ -1,0 +1,81 @@
+/* What the files of the broker process share: not for anyone outside it. */
+#ifndef BROKER_SERVER_H
+#define BROKER_SERVER_H
+
+#include <zmq.h>
+
+#include "broker/core.h"
+#include "broker/log.h"
+#include "config/clock.h"
+#include "config/settings.h"
+
+/* A batch staged in the append being built: what to tell the tap about after the commit. */
+struct staged {
+    uint64_t base;
+    uint16_t stream, partition;
+    uint32_t count;
+};
+
+struct server {
+    const struct settings *settings;
+    char instance[64];
+    struct core *core;
+    struct log *log;
+    char clock_path[1024];
+    void *context, *router, *tap, *control;
+    bool appending;   /* a log transaction is open */
+    bool granting;    /* a lease waits for its commit to be told */
+    int append_error; /* of the transaction being built: it will be aborted as a whole */
+    int64_t turn_us;  /* monotonic time of this turn */
+    struct staged *staged;
+    uint32_t staged_count, staged_capacity;
+    uint64_t tap_subscribers, tap_drops;
+    uint64_t commits, appended_batches, appended_records;
+    uint64_t cursors_stored_us;
+    int64_t started_us, roll_failed_us, full_until_us;
+    int64_t next_later_us; /* league time of the earliest record for later; INT64_MAX if none */
+    bool stopping;
+};
+
+/* server_session.c: what peers say. One call per message; frames are closed by the caller. */
+void server_take(struct server *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
+                 uint32_t count);
+void server_tell_grants(struct server *self);
+void server_send_map(struct server *self, const struct core_session *session, const char *verb,
+                     const struct message_desc *desc, const void *message);
+void server_tell_clock(struct server *self);
+void server_refuse(struct server *self, struct core_session *session, const char *verb,
+                   enum refusal refusal, const struct batch_desc *batch, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* server_append.c: the append and what it carries. */
+int server_restore(struct server *self, const struct registry *registry); /* 0 or -1, logged */
+bool server_append_begin(struct server *self); /* false: the log cannot be written now */
+/* Positions are given here. 0 or a log_error. */
+int server_append(struct server *self, const struct core_producer *producer,
+                  const struct batch_desc *desc, const void *body);
+void server_fire_later(struct server *self);
+/* Commits what was staged; then acknowledges, tells grants, mirrors to the tap. */
+void server_commit(struct server *self);
+void server_store_cursors(struct server *self);
+
+/* server_deliver.c */
+/* Delivers to every subscription what credit allows, in slices. True if someone could take more at once. */
+bool server_deliver(struct server *self);
+void server_subscribe(struct server *self, struct core_session *session,
+                      const struct msg_subs *subs);
+void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask);
+/* Sends frames; false if the peer is gone (the session is dropped by the caller of server_take at the next turn). */
+bool server_send_frames(struct server *self, const struct core_session *session, zmq_msg_t *frames,
+                        uint32_t count);
+
+/* server_tap.c */
+void server_tap_turn(struct server *self);
+void server_tap_batch(struct server *self, const struct batch_header *header,
+                      const struct span *body);
+void server_tap_sys(struct server *self, const char *topic, const char *json);
+
+/* server_control.c */
+void server_control_turn(struct server *self);
+
+#endif

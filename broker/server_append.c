@@ -1,0 +1,469 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/server.h"
+#include "config/fault.h"
+#include "config/log.h"
+#include "schema/pack.h"
+
+/* ---- rows of the log's meta ---- */
+
+static int stream_put(struct server *self, const struct core_stream *stream)
+{
+    struct pack row = {0};
+    uint8_t key[2];
+    put_u16(key, stream->id);
+    pack_array(&row, 7);
+    pack_text(&row, stream->name);
+    pack_u64(&row, stream->partitions);
+    pack_u64(&row, stream->records);
+    pack_u64(&row, stream->bytes);
+    pack_u64(&row, stream->first);
+    pack_u64(&row, stream->last);
+    pack_array(&row, stream->partitions);
+    for (uint32_t i = 0; i < stream->partitions; i++)
+        pack_u64(&row, stream->per_partition[i]);
+    int error = row.failed
+                    ? LOG_FULL
+                    : log_put_meta(self->log, LOG_META_STREAM, key, sizeof key, row.data, row.size);
+    pack_free(&row);
+    return error;
+}
+
+static bool take_text(struct unpack *in, char *out, size_t size)
+{
+    const char *text;
+    uint32_t length;
+    if (!unpack_str(in, &text, &length) || length >= size)
+        return false;
+    memcpy(out, text, length);
+    out[length] = '\0';
+    return true;
+}
+
+static int stream_restore(const struct span *key, const struct span *value, void *context)
+{
+    struct server *self = context;
+    struct unpack in = {value->data, value->size, 0};
+    char name[STREAM_NAME_MAX + 1];
+    uint32_t fields, counts;
+    uint64_t partitions;
+    if (key->size != 2 || !unpack_array(&in, &fields) || !take_text(&in, name, sizeof name) ||
+        !unpack_u64(&in, &partitions) || partitions == 0 || partitions > UINT16_MAX)
+        return LOG_CORRUPT;
+    struct core_stream *stream = core_stream_by_id(self->core, get_u16(key->data));
+    if (!stream)
+        stream = core_stream_add(self->core, name);
+    if (!stream || stream->id != get_u16(key->data))
+        return LOG_CORRUPT;
+    stream->partitions = (uint16_t)partitions;
+    if (!stream->per_partition)
+        stream->retired = true; /* until the registry names it */
+    if (!stream->per_partition)
+        stream->per_partition = calloc(partitions, sizeof *stream->per_partition);
+    if (!stream->per_partition || !unpack_u64(&in, &stream->records) ||
+        !unpack_u64(&in, &stream->bytes) || !unpack_u64(&in, &stream->first) ||
+        !unpack_u64(&in, &stream->last) || !unpack_array(&in, &counts) || counts != partitions)
+        return LOG_CORRUPT;
+    for (uint32_t i = 0; i < counts; i++)
+        if (!unpack_u64(&in, &stream->per_partition[i]))
+            return LOG_CORRUPT;
+    return LOG_OK;
+}
+
+static int producer_put(struct server *self, struct core_producer *producer)
+{
+    struct pack row = {0};
+    uint8_t key[4];
+    put_u32(key, producer->id);
+    pack_array(&row, 11);
+    pack_text(&row, producer->actor);
+    pack_u64(&row, producer->shard);
+    pack_u64(&row, producer->shards);
+    pack_u64(&row, producer->epoch);
+    pack_text(&row, producer->env);
+    pack_text(&row, producer->host);
+    pack_text(&row, producer->incarnation);
+    pack_u64(&row, producer->pid);
+    pack_text(&row, producer->code_version);
+    pack_text(&row, producer->config_hash);
+    pack_u64(&row, producer->cursor);
+    int error = row.failed ? LOG_FULL
+                           : log_put_meta(self->log, LOG_META_PRODUCER, key, sizeof key, row.data,
+                                          row.size);
+    pack_free(&row);
+    return error;
+}
+
+static int producer_restore(const struct span *key, const struct span *value, void *context)
+{
+    struct server *self = context;
+    struct unpack in = {value->data, value->size, 0};
+    char actor[33];
+    uint64_t shard, shards, epoch, pid, cursor;
+    uint32_t fields;
+    if (key->size != 4 || !unpack_array(&in, &fields) || !take_text(&in, actor, sizeof actor) ||
+        !unpack_u64(&in, &shard) || !unpack_u64(&in, &shards) || !unpack_u64(&in, &epoch))
+        return LOG_CORRUPT;
+    struct core_producer *producer = core_producer_get(self->core, actor, (uint16_t)shard);
+    if (!producer || producer->id != get_u32(key->data))
+        return LOG_CORRUPT;
+    if (!take_text(&in, producer->env, sizeof producer->env) ||
+        !take_text(&in, producer->host, sizeof producer->host) ||
+        !take_text(&in, producer->incarnation, sizeof producer->incarnation) ||
+        !unpack_u64(&in, &pid) ||
+        !take_text(&in, producer->code_version, sizeof producer->code_version) ||
+        !take_text(&in, producer->config_hash, sizeof producer->config_hash) ||
+        !unpack_u64(&in, &cursor))
+        return LOG_CORRUPT;
+    producer->shards = (uint16_t)shards;
+    producer->epoch = producer->committed_epoch = epoch;
+    producer->pid = pid;
+    producer->cursor = producer->stored_cursor = cursor;
+    producer->expires_us = self->turn_us + self->settings->broker.lease_us;
+    memcpy(producer->state, "gone", sizeof "gone");
+    return LOG_OK;
+}
+
+static int lane_put(struct server *self, const struct core_producer *producer,
+                    const struct core_lane *lane)
+{
+    uint8_t key[8], value[8];
+    put_u32(key, producer->id);
+    put_u16(key + 4, lane->stream);
+    put_u16(key + 6, lane->partition);
+    put_u64(value, lane->last_seq);
+    return log_put_meta(self->log, LOG_META_LANE, key, sizeof key, value, sizeof value);
+}
+
+static int lane_restore(const struct span *key, const struct span *value, void *context)
+{
+    struct server *self = context;
+    if (key->size != 8 || value->size != 8)
+        return LOG_CORRUPT;
+    struct core_producer *producer = core_producer_by_id(self->core, get_u32(key->data));
+    if (!producer)
+        return LOG_CORRUPT;
+    struct core_lane *lane =
+        core_lane_get(self->core, producer, get_u16(key->data + 4), get_u16(key->data + 6));
+    if (!lane)
+        return LOG_IO;
+    lane->last_seq = lane->committed_seq = get_u64(value->data);
+    return LOG_OK;
+}
+
+static int streams_merge(struct server *self, const struct registry *registry)
+{
+    for (uint32_t i = 0; i < registry->count; i++) {
+        const struct registry_stream *known = &registry->streams[i];
+        struct core_stream *stream = core_stream_by_name(self->core, known->name);
+        if (!stream) {
+            stream = core_stream_add(self->core, known->name);
+            if (!stream) {
+                log_error("too-many-streams", "limit=%d", REGISTRY_STREAMS_MAX);
+                return -1;
+            }
+            stream->partitions = known->partitions;
+            stream->per_partition = calloc(known->partitions, sizeof *stream->per_partition);
+            if (!stream->per_partition)
+                return -1;
+            stream->dirty = true;
+        } else if (stream->partitions != known->partitions) {
+            log_warn("partitions-fixed", "stream=%s log=%u registry=%u kept=log", stream->name,
+                     stream->partitions, known->partitions);
+        }
+        stream->retired = false;
+        stream->retention_days = known->retention_days;
+        memcpy(stream->writer, known->writer, sizeof stream->writer);
+    }
+    return 0;
+}
+
+int server_restore(struct server *self, const struct registry *registry)
+{
+    int error = log_each_meta(self->log, LOG_META_STREAM, stream_restore, self);
+    if (!error)
+        error = log_each_meta(self->log, LOG_META_PRODUCER, producer_restore, self);
+    if (!error)
+        error = log_each_meta(self->log, LOG_META_LANE, lane_restore, self);
+    if (error) {
+        log_error("log-unreadable", "why=\"%s\"", log_error_text(error));
+        return -1;
+    }
+    if (streams_merge(self, registry) != 0)
+        return -1;
+    self->core->later_count = log_later_count(self->log);
+    return 0;
+}
+
+/* ---- the append ---- */
+
+bool server_append_begin(struct server *self)
+{
+    if (self->appending)
+        return true;
+    if (self->turn_us < self->full_until_us)
+        return false;
+    int error = log_begin(self->log);
+    if (error) {
+        log_error("append-failed", "why=\"%s\"", log_error_text(error));
+        self->full_until_us = self->turn_us + 500000;
+        return false;
+    }
+    self->appending = true;
+    self->append_error = LOG_OK;
+    self->staged_count = 0;
+    return true;
+}
+
+/* Never back, unless the clock was set: then the new time is the truth, and said once. */
+static int64_t append_time_us(const struct server *self)
+{
+    int64_t now = clock_league_us(), last = log_last_time_us(self->log);
+    if (now >= last)
+        return now;
+    struct clock_anchor anchor;
+    clock_league_get(&anchor);
+    if ((double)(last - now) <= 5e6 * (anchor.speed > 1 ? anchor.speed : 1))
+        return last;
+    log_warn("clock-set-back", "from_us=%" PRId64 " to_us=%" PRId64, last, now);
+    return now;
+}
+
+static int staged_add(struct server *self, const struct batch_header *header)
+{
+    if (self->staged_count == self->staged_capacity) {
+        uint32_t capacity = self->staged_capacity ? self->staged_capacity * 2 : 1024;
+        struct staged *grown = realloc(self->staged, capacity * sizeof *grown);
+        if (!grown)
+            return LOG_FULL;
+        self->staged = grown;
+        self->staged_capacity = capacity;
+    }
+    self->staged[self->staged_count++] =
+        (struct staged){header->base, header->stream, header->partition, header->count};
+    return LOG_OK;
+}
+
+static void stream_count(struct core_stream *stream, const struct batch_header *header)
+{
+    if (stream->records == 0)
+        stream->first = header->base;
+    stream->records += header->count;
+    stream->bytes += header->size;
+    stream->last = header->base + header->count - 1;
+    stream->per_partition[header->partition] += header->count;
+    stream->dirty = true;
+}
+
+static int position_give(struct server *self, struct batch_header *header, const void *body)
+{
+    header->base = log_head(self->log);
+    int error = log_append(self->log, header, body);
+    if (!error)
+        error = staged_add(self, header);
+    if (!error)
+        stream_count(core_stream_by_id(self->core, header->stream), header);
+    return error;
+}
+
+static int append_one(struct server *self, const struct core_producer *producer,
+                      const struct batch_desc *desc, const void *body)
+{
+    struct batch_header header = {.count = desc->count,
+                                  .stream = desc->stream,
+                                  .partition = desc->partition,
+                                  .producer = producer->id,
+                                  .size = desc->size,
+                                  .epoch = producer->epoch,
+                                  .first_seq = desc->first_seq,
+                                  .due_us = desc->due_us,
+                                  .crc = desc->crc,
+                                  .time_us = append_time_us(self)};
+    if (desc->due_us > 0) {
+        if (desc->due_us < self->next_later_us)
+            self->next_later_us = desc->due_us;
+        return log_later_put(self->log, &header, body);
+    }
+    return position_give(self, &header, body);
+}
+
+int server_append(struct server *self, const struct core_producer *producer,
+                  const struct batch_desc *desc, const void *body)
+{
+    int error = self->append_error ? self->append_error : append_one(self, producer, desc, body);
+    if (error)
+        self->append_error = error;
+    return error;
+}
+
+void server_fire_later(struct server *self)
+{
+    for (int fired = 0; fired < 4096; fired++) {
+        int64_t due_us;
+        uint64_t id;
+        int error = log_later_next(self->log, &due_us, &id);
+        self->next_later_us = error == LOG_OK ? due_us : INT64_MAX;
+        if (error || !clock_league_running() || due_us > clock_league_us() ||
+            !server_append_begin(self))
+            return;
+        struct batch_header header;
+        struct span body;
+        error = log_later_take(self->log, due_us, id, &header, &body);
+        if (error == LOG_CORRUPT) { /* stays where it is; verify names it */
+            log_error("later-corrupt", "due_us=%" PRId64 " id=%" PRIu64, due_us, id);
+            return;
+        }
+        header.time_us = append_time_us(self);
+        if (!error)
+            error = position_give(self, &header, body.data);
+        if (error) {
+            self->append_error = error;
+            return;
+        }
+    }
+}
+
+static int dirty_put(struct server *self)
+{
+    int error = LOG_OK;
+    for (uint32_t i = 1; i <= self->core->stream_count && !error; i++)
+        if (self->core->streams[i].dirty)
+            error = stream_put(self, &self->core->streams[i]);
+    for (uint32_t i = 0; i < self->core->producer_count && !error; i++) {
+        struct core_producer *producer = self->core->producers[i];
+        if (producer->dirty || producer->cursor != producer->stored_cursor)
+            error = producer_put(self, producer);
+        for (uint32_t j = 0; j < producer->lane_count && !error; j++)
+            if (producer->lanes[j].dirty)
+                error = lane_put(self, producer, &producer->lanes[j]);
+    }
+    return error;
+}
+
+static void acks_send(struct server *self)
+{
+    for (struct core_session *session = self->core->sessions; session; session = session->next) {
+        struct core_producer *producer = session->producer;
+        uint32_t owed = 0;
+        if (!producer)
+            continue;
+        for (uint32_t i = 0; i < producer->lane_count; i++)
+            owed += producer->lanes[i].acked;
+        if (!owed)
+            continue;
+        zmq_msg_t frame;
+        if (zmq_msg_init_size(&frame,
+                              PROTOCOL_PUBL_HEAD_BYTES + owed * (size_t)PROTOCOL_ACK_BYTES) != 0)
+            return;
+        uint8_t *at = zmq_msg_data(&frame);
+        memcpy(at, "ACKD", PROTOCOL_VERB_BYTES);
+        put_u32(at + 4, producer->id);
+        put_u64(at + 8, producer->epoch);
+        put_u32(at + 16, owed);
+        at += PROTOCOL_PUBL_HEAD_BYTES;
+        for (uint32_t i = 0; i < producer->lane_count; i++) {
+            struct core_lane *lane = &producer->lanes[i];
+            if (!lane->acked)
+                continue;
+            lane->acked = false;
+            put_u16(at, lane->stream);
+            put_u16(at + 2, lane->partition);
+            put_u64(at + 4, lane->last_seq);
+            at += PROTOCOL_ACK_BYTES;
+        }
+        (void)server_send_frames(self, session, &frame, 1);
+    }
+}
+
+static void staged_publish(struct server *self)
+{
+    for (uint32_t i = 0; i < self->staged_count; i++) {
+        const struct staged *staged = &self->staged[i];
+        core_appended(self->core, staged->stream, staged->partition, staged->base);
+        self->appended_records += staged->count;
+        struct batch_header header;
+        struct span body;
+        if (self->tap_subscribers && log_batch(self->log, staged->base, &header, &body) == LOG_OK)
+            server_tap_batch(self, &header, &body);
+    }
+    log_read_end(self->log);
+    self->appended_batches += self->staged_count;
+    self->staged_count = 0;
+}
+
+static void commit_failed(struct server *self, int error)
+{
+    log_error("append-failed", "why=\"%s\" batches=%u action=refused", log_error_text(error),
+              self->staged_count);
+    core_rollback(self->core);
+    (void)log_each_meta(self->log, LOG_META_STREAM, stream_restore,
+                        self); /* counters as they were */
+    for (uint32_t i = 1; i <= self->core->stream_count; i++)
+        if (self->core->streams[i].writer[0])
+            self->core->streams[i].retired = false;
+    self->staged_count = 0;
+    self->granting = false;
+    self->full_until_us = self->turn_us + 500000;
+    for (struct core_session *session = self->core->sessions; session; session = session->next)
+        if (session->producer || session->welcomed)
+            server_refuse(self, session, "PUBL", REFUSAL_DISK_FULL, NULL, "%s",
+                          log_error_text(error));
+}
+
+static void roll_if_due(struct server *self)
+{
+    if (!log_roll_due(self->log) || self->turn_us - self->roll_failed_us < 1000000)
+        return;
+    int error = log_roll(self->log);
+    if (error) {
+        log_error("roll-failed", "why=\"%s\"", log_error_text(error));
+        self->roll_failed_us = self->turn_us;
+    } else {
+        log_info("rolled", "segments=%u head=%" PRIu64, log_segments(self->log),
+                 log_head(self->log));
+    }
+}
+
+void server_commit(struct server *self)
+{
+    log_read_end(self->log); /* readers opened before the commit would not see it */
+    if (self->appending) {
+        if (self->granting)
+            fault_hit(FAULT_LEASE_BEFORE_GRANT);
+        int error = self->append_error ? self->append_error : dirty_put(self);
+        if (error)
+            log_abort(self->log);
+        else
+            error = log_commit(self->log);
+        self->appending = false;
+        if (error) {
+            commit_failed(self, error);
+            return;
+        }
+        self->commits++;
+        for (uint32_t i = 0; i < self->core->producer_count; i++)
+            self->core->producers[i]->stored_cursor = self->core->producers[i]->cursor;
+        core_commit(self->core);
+        if (self->granting)
+            fault_hit(FAULT_LEASE_GRANTED);
+    }
+    acks_send(self);
+    if (self->granting)
+        server_tell_grants(self);
+    self->granting = false;
+    staged_publish(self);
+    self->core->later_count = log_later_count(self->log);
+    roll_if_due(self);
+}
+
+void server_store_cursors(struct server *self)
+{
+    for (uint32_t i = 0; i < self->core->producer_count; i++)
+        if (self->core->producers[i]->cursor != self->core->producers[i]->stored_cursor) {
+            if (server_append_begin(self))
+                server_commit(self);
+            return;
+        }
+}

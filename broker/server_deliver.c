@@ -1,0 +1,211 @@
+/* Delivery: merged in log order, by credit, old reads in slices so that a catch-up costs the head nothing. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/server.h"
+#include "config/log.h"
+
+#define MESSAGE_BATCHES_MAX 256   /* in one DLVR */
+#define SLICE_BYTES (1024 * 1024) /* one subscription's share of a turn */
+
+/* A DLVR or OWND being filled. */
+struct parcel {
+    uint8_t headers[MESSAGE_BATCHES_MAX * PROTOCOL_HEADER_BYTES];
+    zmq_msg_t frames[MESSAGE_BATCHES_MAX + 1];
+    uint32_t count;
+    uint64_t bytes;
+};
+
+static bool parcel_add(struct parcel *self, const struct batch_header *header,
+                       const struct span *body)
+{
+    zmq_msg_t *frame = &self->frames[self->count + 1];
+    if (zmq_msg_init_size(frame, body->size) != 0)
+        return false;
+    if (body->size)
+        memcpy(zmq_msg_data(frame), body->data, body->size);
+    batch_header_write(header, self->headers + self->count * (size_t)PROTOCOL_HEADER_BYTES);
+    self->count++;
+    self->bytes += body->size;
+    return true;
+}
+
+static bool parcel_send(struct server *self, const struct core_session *session,
+                        struct parcel *parcel, const char *verb)
+{
+    size_t size = 8 + parcel->count * (size_t)PROTOCOL_HEADER_BYTES;
+    if (zmq_msg_init_size(&parcel->frames[0], size) != 0)
+        return false;
+    uint8_t *at = zmq_msg_data(&parcel->frames[0]);
+    memcpy(at, verb, PROTOCOL_VERB_BYTES);
+    put_u32(at + 4, parcel->count);
+    memcpy(at + 8, parcel->headers, size - 8);
+    bool sent = server_send_frames(self, session, parcel->frames, parcel->count + 1);
+    parcel->count = 0;
+    parcel->bytes = 0;
+    return sent;
+}
+
+/* Moves a lane past `base`. */
+static uint64_t lane_after(struct server *self, const struct core_sub_lane *lane, uint64_t position)
+{
+    uint64_t next;
+    return log_next(self->log, lane->stream, lane->partition, position, &next) == LOG_OK
+               ? next
+               : CORE_NONE;
+}
+
+/* True if it stopped for its share, not for lack of work. */
+static bool deliver_one(struct server *self, struct core_session *session, struct parcel *parcel)
+{
+    struct core_sub *sub = &session->sub;
+    struct core_sub_lane *lane;
+    bool more = false;
+    while ((lane = core_sub_next(session)) != NULL) {
+        struct batch_header header;
+        struct span body;
+        if (parcel->count == MESSAGE_BATCHES_MAX || parcel->bytes >= SLICE_BYTES) {
+            more = true;
+            break;
+        }
+        int error = log_batch(self->log, lane->next, &header, &body);
+        if (error) { /* set aside: named by the log, never delivered, never fatal */
+            lane->next = lane_after(self, lane, lane->next + (header.count ? header.count : 1));
+            continue;
+        }
+        if (!core_sub_admits(sub, header.count, header.size))
+            break;
+        if (!parcel_add(parcel, &header, &body))
+            break;
+        core_sub_delivered(sub, lane, header.count, header.size,
+                           lane_after(self, lane, header.base + header.count));
+    }
+    if (parcel->count && !parcel_send(self, session, parcel, "DLVR")) {
+        log_warn("peer-gone", "actor=%s",
+                 session->actor); /* its credit stands: it will say HELO again, or expire */
+        core_unsubscribe(session);
+    }
+    return more;
+}
+
+bool server_deliver(struct server *self)
+{
+    static struct parcel parcel; /* one thread; too large for the stack */
+    bool more = false;
+    for (struct core_session *session = self->core->sessions; session; session = session->next)
+        if (session->sub.live)
+            more = deliver_one(self, session, &parcel) || more;
+    log_read_end(self->log);
+    return more;
+}
+
+static bool inputs_read(struct server *self, struct core_session *session,
+                        const struct msg_subs *subs, struct core_sub_lane *lanes, uint32_t most,
+                        uint32_t *count)
+{
+    struct unpack in = {subs->inputs.data, subs->inputs.size, 0};
+    uint32_t inputs = 0;
+    *count = 0;
+    bool good = unpack_array(&in, &inputs);
+    for (uint32_t i = 0; good && i < inputs; i++) {
+        uint32_t pair, size, partitions;
+        const char *text;
+        char name[STREAM_NAME_MAX + 1];
+        good = unpack_array(&in, &pair) && pair == 2 && unpack_str(&in, &text, &size) &&
+               size < sizeof name && unpack_array(&in, &partitions);
+        if (!good)
+            break;
+        memcpy(name, text, size);
+        name[size] = '\0';
+        const struct core_stream *stream = core_stream_by_name(self->core, name);
+        if (!stream) {
+            server_refuse(self, session, "SUBS", REFUSAL_UNKNOWN_STREAM, NULL, "no stream %s",
+                          name);
+            return false;
+        }
+        for (uint32_t j = 0; good && j < partitions; j++) {
+            uint64_t partition;
+            good = unpack_u64(&in, &partition) && *count < most;
+            if (good && partition >= stream->partitions) {
+                server_refuse(self, session, "SUBS", REFUSAL_BAD_PARTITION, NULL,
+                              "%s has %u partitions", name, stream->partitions);
+                return false;
+            }
+            if (good)
+                lanes[(*count)++] =
+                    (struct core_sub_lane){.stream = stream->id, .partition = (uint16_t)partition};
+        }
+    }
+    if (!good)
+        server_refuse(self, session, "SUBS", REFUSAL_BAD_FRAME, NULL,
+                      "inputs: [[stream, [partition, ...]], ...]");
+    return good;
+}
+
+void server_subscribe(struct server *self, struct core_session *session,
+                      const struct msg_subs *subs)
+{
+    enum { LANES_MAX = 4096 };
+    if (self->appending)
+        server_commit(self); /* what is staged counts neither as there nor as passed */
+    struct core_sub_lane *lanes = calloc(LANES_MAX, sizeof *lanes);
+    uint32_t count;
+    if (!lanes || !inputs_read(self, session, subs, lanes, LANES_MAX, &count)) {
+        free(lanes);
+        return;
+    }
+    uint64_t first = log_first(self->log);
+    if (subs->from < first && first > 1 && subs->from > 0) {
+        server_refuse(self, session, "SUBS", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")", first);
+        free(lanes);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct core_stream *stream = core_stream_by_id(self->core, lanes[i].stream);
+        uint64_t left = log_count_from(self->log, lanes[i].stream, lanes[i].partition, subs->from);
+        uint64_t total = stream->per_partition[lanes[i].partition];
+        lanes[i].passed = total > left ? total - left : 0;
+        lanes[i].next = lane_after(self, &lanes[i], subs->from);
+    }
+    log_read_end(self->log);
+    (void)core_subscribe(session, lanes, count, subs->from, subs->records, subs->bytes);
+    free(lanes);
+}
+
+void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask)
+{
+    static struct parcel parcel;
+    if (self->appending)
+        server_commit(self);
+    const struct core_stream *stream = core_stream_by_name(self->core, ask->stream);
+    const struct core_producer *producer = session->producer;
+    if (!producer || !stream) {
+        server_refuse(self, session, "OWNQ", producer ? REFUSAL_UNKNOWN_STREAM : REFUSAL_NOT_LEASED,
+                      NULL, "%s", ask->stream);
+        return;
+    }
+    uint64_t seq = ask->from_seq, records = 0, bytes = 0;
+    while (records < ask->records && bytes < SLICE_BYTES) {
+        struct log_seq found;
+        struct batch_header header;
+        struct span body;
+        int error = log_lane_find(self->log, producer->id, stream->id, (uint16_t)ask->partition,
+                                  seq, &found);
+        if (!error)
+            error = found.base ? log_batch(self->log, found.base, &header, &body)
+                               : log_later_read(self->log, found.later_due_us, found.later_id,
+                                                &header, &body);
+        if (error || !parcel_add(&parcel, &header, &body))
+            break;
+        seq = header.first_seq + header.count;
+        records += header.count;
+        bytes += header.size;
+        if (parcel.count == MESSAGE_BATCHES_MAX)
+            (void)parcel_send(self, session, &parcel, "OWND");
+    }
+    if (parcel.count)
+        (void)parcel_send(self, session, &parcel, "OWND");
+    (void)parcel_send(self, session, &parcel, "OWND"); /* empty: the end of this answer */
+    log_read_end(self->log);
+}

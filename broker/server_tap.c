@@ -1,0 +1,106 @@
+/* The tap: what was committed, mirrored for any SUB to read. Nothing durable rides on it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/server.h"
+#include "schema/record.h"
+
+static void tap_send(struct server *self, const void *topic, size_t topic_size, const void *head,
+                     size_t head_size, const void *payload, size_t payload_size)
+{
+    bool two = payload != NULL;
+    if (zmq_send(self->tap, topic, topic_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        self->tap_drops++;
+        return;
+    }
+    (void)zmq_send(self->tap, head, head_size, ZMQ_DONTWAIT | (two ? ZMQ_SNDMORE : 0));
+    if (two)
+        (void)zmq_send(self->tap, payload, payload_size, ZMQ_DONTWAIT);
+}
+
+void server_tap_sys(struct server *self, const char *topic, const char *json)
+{
+    if (self->tap_subscribers)
+        tap_send(self, topic, strlen(topic), json, strlen(json), NULL, 0);
+}
+
+static size_t topic_make(char *topic, size_t capacity, const char *stream,
+                         const struct record *record)
+{
+    int size = snprintf(topic, capacity, "%s.%.*s.", stream, (int)record->key_size, record->key);
+    for (char *at = topic; *at; at++)
+        if ((unsigned char)*at < '!' || (unsigned char)*at > '~')
+            *at = '_';
+    return size > 0 ? (size_t)size : 0;
+}
+
+static void head_make(struct pack *head, const struct core_stream *stream,
+                      const struct batch_header *header, const struct record *record,
+                      uint64_t position)
+{
+    pack_reset(head);
+    pack_map(head, 10);
+    pack_text(head, "position");
+    pack_u64(head, position);
+    pack_text(head, "stream");
+    pack_text(head, stream->name);
+    pack_text(head, "partition");
+    pack_u64(head, header->partition);
+    pack_text(head, "key");
+    pack_str(head, record->key, record->key_size);
+    pack_text(head, "version");
+    pack_u64(head, record->version);
+    pack_text(head, "parents");
+    pack_array(head, record->parent_count);
+    for (uint32_t i = 0; i < record->parent_count; i++)
+        pack_u64(head, record->parents[i]);
+    pack_text(head, "run");
+    if (record->run)
+        pack_str(head, record->run, record->run_size);
+    else
+        pack_nil(head);
+    pack_text(head, "time_us");
+    pack_i64(head, header->time_us);
+    pack_text(head, "producer");
+    pack_u64(head, header->producer);
+    pack_text(head, "epoch");
+    pack_u64(head, header->epoch);
+}
+
+void server_tap_batch(struct server *self, const struct batch_header *header,
+                      const struct span *body)
+{
+    const struct core_stream *stream = core_stream_by_id(self->core, header->stream);
+    struct batch_reader reader;
+    struct record record;
+    struct pack head = {0};
+    const char *rule;
+    if (!stream || batch_open(&reader, body->data, body->size, header->count, &rule) != 0)
+        return;
+    for (uint64_t position = header->base; batch_next(&reader, &record, &rule) == 1; position++) {
+        char topic[STREAM_NAME_MAX + RECORD_KEY_MAX + 8];
+        size_t size = topic_make(topic, sizeof topic, stream->name, &record);
+        head_make(&head, stream, header, &record, position);
+        tap_send(self, topic, size, head.data, head.size, record.payload.data, record.payload.size);
+    }
+    pack_free(&head);
+}
+
+void server_tap_turn(struct server *self)
+{
+    uint8_t frame[256];
+    int size;
+    while ((size = zmq_recv(self->tap, frame, sizeof frame, ZMQ_DONTWAIT)) > 0) {
+        if (frame[0] == 1) {
+            self->tap_subscribers++;
+            char json[256];
+            snprintf(json, sizeof json,
+                     "{\"protocol\":%d,\"broker\":\"%s\",\"streams\":%u,\"head\":%llu}",
+                     PROTOCOL_VERSION, self->instance, self->core->stream_count,
+                     (unsigned long long)log_head(self->log));
+            server_tap_sys(self, "$SYS.welcome.", json);
+        } else if (self->tap_subscribers) {
+            self->tap_subscribers--;
+        }
+    }
+}
