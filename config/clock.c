@@ -286,7 +286,13 @@ int clock_date_diff(int32_t a, int32_t b)
 
 bool clock_date_valid(int32_t date)
 {
-    return date >= 10101 && date <= 99991231 && clock_date_add(date, 0) == date;
+    static const int32_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int32_t year = date / 10000, month = date / 100 % 100, day = date % 100;
+    if (date < 10101 || date > 99991231 || month < 1 || month > 12 || day < 1) {
+        return false;
+    }
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return day <= DAYS[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
 /* ---- text ---- */

@@ -12,21 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_FIRST_CAPACITY = 256, PRESCAN_DEPTH_MOST = 64 };
+enum { PACK_FIRST_CAPACITY = 256, PRESCAN_DEPTH_MOST = 64, FIXSTR = 0xa0, FIXSTR_MAX = 31 };
 
 /* ---- writing ---- */
 
-static bool pack_grow(struct pack *self, size_t need)
+/* Out of line, so that appending to a buffer with room is a few instructions where it is inlined. */
+__attribute__((noinline)) static bool pack_grow(struct pack *self, size_t more)
 {
     size_t capacity = self->capacity ? self->capacity : PACK_FIRST_CAPACITY;
-    while (capacity < need) {
-        if (capacity > SIZE_MAX / 2) {
-            return false;
-        }
+    if (self->failed || self->fixed || more > SIZE_MAX / 2 - self->size) {
+        self->failed = true;
+        return false;
+    }
+    while (capacity < self->size + more) {
         capacity *= 2;
     }
     uint8_t *data = realloc(self->data, capacity);
     if (!data) {
+        self->failed = true;
         return false;
     }
     self->data = data;
@@ -34,25 +37,28 @@ static bool pack_grow(struct pack *self, size_t need)
     return true;
 }
 
-static bool pack_append(struct pack *self, const void *data, size_t size)
+/* Where the next `size` bytes go; NULL if there is no room for them. */
+static inline uint8_t *pack_room(struct pack *self, size_t size)
 {
-    if (self->failed) {
-        return false;
+    if ((self->failed || size > self->capacity - self->size) && !pack_grow(self, size)) {
+        return NULL;
     }
-    if (size > self->capacity - self->size) {
-        if (self->fixed || size > SIZE_MAX - self->size || !pack_grow(self, self->size + size)) {
-            self->failed = true;
-            return false;
-        }
+    uint8_t *room = self->data + self->size;
+    self->size += size;
+    return room;
+}
+
+static inline bool pack_append(struct pack *self, const void *data, size_t size)
+{
+    uint8_t *room = size ? pack_room(self, size) : NULL;
+    if (!room) {
+        return !self->failed;
     }
-    if (size) {
-        memcpy(self->data + self->size, data, size);
-        self->size += size;
-    }
+    memcpy(room, data, size);
     return true;
 }
 
-static int pack_write(void *self, const char *data, size_t size)
+static inline int pack_write(void *self, const char *data, size_t size)
 {
     return pack_append(self, data, size) ? 0 : -1;
 }
@@ -129,8 +135,16 @@ void pack_str(struct pack *self, const char *text, size_t size)
         self->failed = true;
         return;
     }
-    msgpack_pack_str(&packer, size);
-    pack_append(self, text, size);
+    if (size > FIXSTR_MAX) {
+        msgpack_pack_str(&packer, size);
+        pack_append(self, text, size);
+        return;
+    }
+    uint8_t *room = pack_room(self, 1 + size); /* head and body at once: field names, mostly */
+    if (room) {
+        room[0] = (uint8_t)(FIXSTR | size);
+        memcpy(room + 1, text, size);
+    }
 }
 
 void pack_text(struct pack *self, const char *text)
