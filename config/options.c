@@ -181,7 +181,7 @@ void options_parse(struct options *self, int argc, char **argv, const char *does
         } else if (id >= OPTION_OWN) {
             *own[id - OPTION_OWN].found = optarg != NULL ? optarg : "";
         } else {
-            take(self, id, optarg);
+            take(self, id, optarg != NULL ? optarg : "");
         }
     }
     if (optind < argc) {

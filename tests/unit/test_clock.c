@@ -235,11 +235,11 @@ static int scratch_open(void **state)
 {
     struct scratch *self = calloc(1, sizeof *self);
     strcpy(self->dir, "/tmp/tipoff-clock-XXXXXX");
+    *state = self;
     if (mkdtemp(self->dir) == NULL) {
         return -1;
     }
     snprintf(self->path, sizeof self->path, "%s/clock", self->dir);
-    *state = self;
     return 0;
 }
 
