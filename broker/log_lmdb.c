@@ -834,6 +834,8 @@ bool log_roll_due(const struct log *self)
 
 int log_roll(struct log *self)
 {
+    if (self->head == active(self)->first)
+        return LOG_OK; /* segments are named by their first position: one without any cannot be followed */
     int error = segment_create(self, self->head);
     if (error)
         return error;
