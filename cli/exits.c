@@ -49,7 +49,6 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
     for (uint32_t i = 0; i < count; i++)
         if (!strcmp(streams[i].name, self->desc->stream) && streams[i].partitions <= PARTITIONS_MAX)
             self->partitions = streams[i].partitions;
-    link_lease(self->link, 0, 1, self->env);
 }
 
 static void forget_accepted(struct exits *self, uint16_t partition, uint64_t last_seq)
@@ -88,13 +87,6 @@ static void on_acked(void *context, const char *stream, uint16_t partition, uint
     forget_accepted(context, partition, last_seq);
 }
 
-/* A new grant settles what the log has and what it has not. */
-static void lease_again(struct exits *self)
-{
-    self->granted = false;
-    link_lease(self->link, 0, 1, self->env);
-}
-
 static void on_refused(void *context, const char *tag, const char *text, const char *stream,
                        uint16_t partition, uint64_t first_seq)
 {
@@ -102,14 +94,15 @@ static void on_refused(void *context, const char *tag, const char *text, const c
     (void)partition;
     (void)first_seq;
     log_warn("exit-refused", "tag=%s stream=%s why=\"%s\"", tag, stream, text);
-    if (stream[0])
-        lease_again(self);
+    self->granted = false; /* the next grant settles what the log has and what it has not */
 }
 
 static void on_lost(void *context, const char *why)
 {
+    struct exits *self = context;
     log_warn("exit-lease-lost", "why=\"%s\"", why);
-    lease_again(context);
+    self->granted = false;
+    link_lease(self->link, 0, 1, self->env);
 }
 
 static void on_down(void *context)
@@ -170,8 +163,11 @@ struct exits *exits_open(const char *endpoint, const char *host, const char *env
         .context = self,
     };
     self->link = link_open(&options);
-    if (self->link)
+    if (self->link) {
+        link_lease(self->link, 0, 1,
+                   self->env); /* the link asks again whenever the broker comes back */
         return self;
+    }
 failed:
     free(self);
     return NULL;

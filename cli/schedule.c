@@ -3,90 +3,62 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "cli/csv.h"
 #include "config/clock.h"
 
-#define LINE_MAX_BYTES 4096
-#define COLUMNS_MAX 64
-
-/* Splits one RFC 4180 line in place; returns the number of fields, at most `max`. */
-static int split(char *line, char **fields, int max)
+static int column(const struct csv_row *row, const char *name)
 {
-    int count = 0;
-    char *in = line;
-    while (count < max) {
-        char *out = in;
-        fields[count++] = in;
-        bool quoted = *in == '"';
-        if (quoted)
-            in++;
-        while (*in && (quoted || *in != ',')) {
-            if (quoted && *in == '"' && in[1] != '"') {
-                quoted = false;
-                in++;
-                continue;
-            }
-            if (quoted && *in == '"')
-                in++;
-            *out++ = *in++;
-        }
-        bool more = *in == ',';
-        in += more;
-        *out = '\0';
-        if (!more)
-            break;
-    }
-    return count;
-}
-
-static int column(char **fields, int count, const char *name)
-{
-    for (int i = 0; i < count; i++)
-        if (!strcmp(fields[i], name))
+    for (int i = 0; i < row->count; i++)
+        if (!strcmp(row->field[i], name))
             return i;
     return -1;
 }
 
-static int read_games(gzFile in, const char *file, int32_t date, struct schedule_day *out,
+static void take_tip(struct schedule_day *out, int64_t tip_us)
+{
+    if (!out->tips || tip_us < out->first_tip_us)
+        out->first_tip_us = tip_us;
+    if (!out->tips || tip_us > out->last_tip_us)
+        out->last_tip_us = tip_us;
+    out->tips++;
+}
+
+/* Rows that do not even split are the import's to complain about; here they are no game of the date. */
+static int read_games(struct csv *in, const char *file, int32_t date, struct schedule_day *out,
                       char *why, size_t why_size)
 {
-    char line[LINE_MAX_BYTES], wanted[CLOCK_DATE_SIZE];
-    char *fields[COLUMNS_MAX];
-    int date_at = -1, tip_at = -1, number = 0;
+    struct csv_row row;
+    char wanted[CLOCK_DATE_SIZE];
+    int date_at, tip_at;
     clock_format_date(date, wanted);
-    while (gzgets(in, line, sizeof line)) {
-        line[strcspn(line, "\r\n")] = '\0';
-        int count = split(line, fields, COLUMNS_MAX);
-        if (!number++) {
-            date_at = column(fields, count, "game_date");
-            tip_at = column(fields, count, "tip_utc");
-            if (date_at < 0 || tip_at < 0) {
-                snprintf(why, why_size, "%s:1: no column %s", file,
-                         date_at < 0 ? "game_date" : "tip_utc");
-                return -1;
-            }
-            continue;
-        }
-        if (date_at >= count || tip_at >= count || strcmp(fields[date_at], wanted) != 0)
-            continue;
-        out->games++;
-        if (!fields[tip_at][0])
-            continue;
-        int64_t tip;
-        if (clock_parse_utc(fields[tip_at], &tip) != 0) {
-            snprintf(why, why_size, "%s:%d: tip_utc: not an instant: %s", file, number,
-                     fields[tip_at]);
+    if (csv_next(in, &row) != CSV_ROW || (date_at = column(&row, "game_date")) < 0 ||
+        (tip_at = column(&row, "tip_utc")) < 0) {
+        snprintf(why, why_size, "%s:1: no columns game_date and tip_utc", file);
+        return -1;
+    }
+    for (enum csv_answer answer; (answer = csv_next(in, &row)) != CSV_END;) {
+        if (answer == CSV_BROKEN_FILE) {
+            snprintf(why, why_size, "%s: %s", file, row.rule);
             return -1;
         }
-        if (!out->tips || tip < out->first_tip_us)
-            out->first_tip_us = tip;
-        if (!out->tips || tip > out->last_tip_us)
-            out->last_tip_us = tip;
-        out->tips++;
+        if (answer != CSV_ROW || date_at >= row.count || tip_at >= row.count ||
+            strcmp(row.field[date_at], wanted) != 0)
+            continue;
+        out->games++;
+        int64_t tip_us;
+        if (!row.field[tip_at][0])
+            continue;
+        if (clock_parse_utc(row.field[tip_at], &tip_us) != 0) {
+            snprintf(why, why_size, "%s:%" PRIu64 ": tip_utc: not an instant: %s", file, row.line,
+                     row.field[tip_at]);
+            return -1;
+        }
+        take_tip(out, tip_us);
     }
     return 0;
 }
@@ -117,14 +89,14 @@ int schedule_of_day(const char *root, int32_t date, struct schedule_day *out, ch
             continue;
         if ((size_t)snprintf(path, sizeof path, "%s/games/%s", root, entry->d_name) >= sizeof path)
             continue;
-        gzFile in = gzopen(path, "re");
-        if (!in) {
+        struct csv *in = csv_open(path);
+        if (in) {
+            result = read_games(in, path, date, out, why, why_size);
+        } else {
             snprintf(why, why_size, "%s: %s", path, strerror(errno));
             result = -1;
-            break;
         }
-        result = read_games(in, path, date, out, why, why_size);
-        gzclose(in);
+        csv_close(&in);
     }
     closedir(folder);
     return result;

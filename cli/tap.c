@@ -1,0 +1,113 @@
+/* tipoff tap - records as JSON lines: as they come, or from a position of the log. */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "broker/link.h"
+#include "cli/command.h"
+#include "cli/records.h"
+#include "config/exit.h"
+#include "config/settings.h"
+
+#define LOOK_INTERVAL_US 100000 /* between two looks for what was appended */
+#define ALIVE_EVERY 10 /* looks without news between two questions whether the broker still runs */
+#define ANSWER_MS 1000
+
+struct tap {
+    const char *pattern; /* NULL: everything */
+    int64_t left;        /* records still to print; -1 = no limit */
+    uint64_t next;       /* position */
+};
+
+/* PATTERN is a shell pattern over "stream" or "stream.key": row.*, grade.points.0022500241. */
+static bool matches(const struct tap *self, const struct records_item *item)
+{
+    char topic[64 + RECORD_KEY_MAX + 2];
+    if (!self->pattern || fnmatch(self->pattern, item->stream->name, 0) == 0)
+        return true;
+    snprintf(topic, sizeof topic, "%s.%.*s", item->stream->name, (int)item->record->key_size,
+             item->record->key);
+    return fnmatch(self->pattern, topic, 0) == 0;
+}
+
+static int visit(const struct records_item *item, void *context)
+{
+    struct tap *self = context;
+    self->next = item->position + 1;
+    if (!matches(self, item))
+        return 0;
+    json_t *line = records_json(item);
+    json_print(stdout, line, 0);
+    json_decref(line);
+    if (self->left > 0)
+        self->left--;
+    return self->left == 0 || ferror(stdout);
+}
+
+static bool broker_runs(const struct cli *cli)
+{
+    char *answer = link_control(cli->settings->broker.control_endpoint, "PING", ANSWER_MS);
+    bool runs = answer != NULL;
+    free(answer);
+    return runs;
+}
+
+/* Prints what there is, then what comes, for as long as the broker runs. */
+static int follow(const struct cli *cli, struct records *log, struct tap *self)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_INTERVAL_US * 1000};
+    int idle = 0;
+    for (;;) {
+        uint64_t before = self->next;
+        int answer = records_each(log, NULL, self->next, UINT64_MAX, visit, self);
+        fflush(stdout);
+        if (answer < 0)
+            return EXIT_DATA;
+        if (answer > 0)
+            return EXIT_OK;
+        idle = self->next == before ? idle + 1 : 0;
+        if (idle % ALIVE_EVERY == 1 && !broker_runs(cli))
+            return EXIT_OK;
+        nanosleep(&pause, NULL);
+        if (records_refresh(log) != 0)
+            return EXIT_DATA;
+    }
+}
+
+static int tap_run(struct cli *cli, int argc, char **argv)
+{
+    struct records *log;
+    char why[256];
+    int64_t from = -1;
+    struct tap self = {.pattern = argc > 0 ? argv[0] : NULL, .left = -1};
+    int code = cli_integer(cli, "from", 0, INT64_MAX, &from);
+    if (!code)
+        code = cli_integer(cli, "count", 1, INT64_MAX, &self.left);
+    if (code)
+        return code;
+    code = records_open(&log, cli->dir, why, sizeof why);
+    if (code)
+        return cli_fail(cli, code, "%s", why);
+    self.next = from >= 0 ? (uint64_t)from : records_head(log);
+    if (from >= 0 && self.next < records_first(log))
+        fprintf(stderr, "tipoff tap: trimmed: the oldest position is %llu\n",
+                (unsigned long long)records_first(log));
+    code = follow(cli, log, &self);
+    records_close(&log);
+    return code;
+}
+
+static const struct command_option options[] = {
+    {"from", "POSITION", "from there on; default: what comes from now on"},
+    {"count", "N", "end after so many records"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_tap = {
+    .name = "tap",
+    .args = "[PATTERN]",
+    .summary = "records as JSON lines; PATTERN is a shell pattern over stream or stream.key",
+    .options = options,
+    .run = tap_run,
+};

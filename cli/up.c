@@ -1,0 +1,886 @@
+/* tipoff up - starts everything of this host and keeps it up, until told to stop or the night is over. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/asker.h"
+#include "cli/command.h"
+#include "cli/exits.h"
+#include "cli/night.h"
+#include "cli/schedule.h"
+#include "cli/supervisor.h"
+#include "cli/view.h"
+#include "config/clock.h"
+#include "config/exit.h"
+#include "config/log.h"
+#include "config/process.h"
+#include "config/settings.h"
+#include "schema/json.h"
+#include "schema/registry.h"
+
+#define STATUS_INTERVAL_US 200000 /* how often the broker is asked how everyone is */
+#define NIGHT_INTERVAL_US 250000  /* how often the tables are looked at */
+#define TURN_MOST_US 250000
+#define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
+#define OVERDUE_US                                                                                 \
+    (14 * 3600 * 1000000LL) /* ... and cannot be over any more so long after the last one */
+#define QUIET_STATUSES                                                                             \
+    3 /* answers in a row in which nobody had anything left to do: the night is settled */
+#define SETS_MAX (CLI_SETS_MAX + 8)
+
+enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS };
+enum phase {
+    PHASE_BROKER,
+    PHASE_STAND,
+    PHASE_UPSTREAM,
+    PHASE_ACTORS,
+    PHASE_CLOCK,
+    PHASE_NIGHT,
+    PHASE_DRAIN
+};
+
+/* What STATUS last said of a child. */
+struct word {
+    bool known, ready, idle;
+    int64_t heard_us; /* monotonic: when it was last heard of at all */
+};
+
+struct up {
+    struct cli *cli;
+    const struct settings *settings;
+    /* What was asked for. */
+    const char *upstream; /* NULL: none, or sim is set */
+    bool sim, until_final, has_speed;
+    const char *only, *host, *seed;
+    int32_t date; /* 0 = whatever is on */
+    double speed;
+    int64_t start_us, last_tip_us; /* CLOCK_NONE: not known */
+    /* What runs. */
+    struct supervisor *supervisor;
+    struct asker *asker;
+    struct exits *exits;
+    struct night_reader *reader;
+    struct view *view;
+    struct night night;
+    struct word words[SUPERVISOR_CHILDREN_MAX];
+    enum phase phase;
+    int lock_fd, signal_fd, broker, upstream_child;
+    int64_t broker_up_us; /* when the broker that runs now first answered; 0 = not yet */
+    int64_t night_read_us;
+    int quiet;
+    bool anchored; /* the league clock runs from an anchor */
+    bool impossible;
+    int code;
+    char port_path[CLI_PATH_MAX];
+    const char *sets[SETS_MAX];
+    size_t set_count;
+    char set_text[8][320];
+    int set_texts;
+};
+
+/* ---- what may run here ---- */
+
+static const struct {
+    const char *name;
+    bool sharded; /* as many as the setting shards.<name> says */
+} actors[] = {
+    {"processor", true},   {"features", true},  {"predictor", true}, {"grader", true},
+    {"scoreboard", false}, {"watchdog", false}, {"janitor", false},  {"poller", false},
+};
+
+static int64_t shards_of(const struct settings *settings, const char *actor)
+{
+    return !strcmp(actor, "processor")   ? settings->shards.processor
+           : !strcmp(actor, "features")  ? settings->shards.features
+           : !strcmp(actor, "predictor") ? settings->shards.predictor
+           : !strcmp(actor, "grader")    ? settings->shards.grader
+                                         : 1;
+}
+
+/* Is `name` asked for? Without --only everything is. */
+static bool wanted(const struct up *self, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = self->only; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : "")
+        if (!strncmp(at, name, size) && (at[size] == ',' || !at[size]))
+            return true;
+    return !self->only;
+}
+
+static int check_only(const struct up *self)
+{
+    for (const char *at = self->only; at && *at;) {
+        size_t size = strcspn(at, ",");
+        bool known =
+            (size == 6 && !strncmp(at, "broker", 6)) || (size == 8 && !strncmp(at, "upstream", 8));
+        for (size_t i = 0; i < sizeof actors / sizeof *actors; i++)
+            known |= strlen(actors[i].name) == size && !strncmp(at, actors[i].name, size);
+        if (!known)
+            return cli_fail(self->cli, EXIT_USAGE, "--only: no such process: %.*s", (int)size, at);
+        at += size + (at[size] == ',');
+    }
+    return EXIT_OK;
+}
+
+/* ---- before anything runs ---- */
+
+static int read_options(struct up *self)
+{
+    const struct cli *cli = self->cli;
+    self->until_final = cli_option(cli, "until-final") != NULL;
+    self->only = cli_option(cli, "only");
+    self->host = cli_option(cli, "host");
+    self->has_speed = cli_option(cli, "speed") != NULL;
+    self->speed = 1;
+    self->start_us = self->last_tip_us = CLOCK_NONE;
+    const char *upstream = cli_option(cli, "upstream");
+    self->sim = upstream && (!strcmp(upstream, "sim") || !strncmp(upstream, "sim:", 4));
+    self->upstream = self->sim ? NULL : upstream;
+    self->seed = self->sim && upstream[3] ? upstream + 4 : NULL;
+    if (self->seed && (!*self->seed || strspn(self->seed, "0123456789") != strlen(self->seed)))
+        return cli_fail(cli, EXIT_USAGE, "--upstream %s: the seed is a number", upstream);
+    int code = cli_date(cli, "date", &self->date);
+    if (!code)
+        code = cli_number(cli, "speed", 0.001, 1e6, &self->speed);
+    if (!code)
+        code = cli_instant(cli, "start", &self->start_us);
+    if (!code)
+        code = check_only(self);
+    if (!code && self->until_final && !self->date)
+        code = cli_fail(cli, EXIT_USAGE, "--until-final wants --date");
+    return code;
+}
+
+static int make_folders(const struct up *self)
+{
+    static const char *const names[] = {"", "log", "shards", "logs", "exports"};
+    char path[CLI_PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (mkdir(names[i][0] ? cli_path(self->cli, path, names[i]) : self->cli->dir, 0755) != 0 &&
+            errno != EEXIST)
+            return cli_fail(self->cli, EXIT_UNREACHABLE, "%s/%s: %s", self->cli->dir, names[i],
+                            strerror(errno));
+    return EXIT_OK;
+}
+
+/* One runtime a directory: the lock is ours until we die, and says who we are. */
+static int take_lock(struct up *self)
+{
+    char path[CLI_PATH_MAX], who[160];
+    self->lock_fd = open(cli_path(self->cli, path, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (self->lock_fd < 0)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(errno));
+    if (flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t size = read(self->lock_fd, who, sizeof who - 1);
+        who[size > 0 ? size : 0] = '\0';
+        who[strcspn(who, "\n")] = '\0';
+        return cli_fail(self->cli, EXIT_AGAIN, "%s is in use by %s", self->cli->dir,
+                        who[0] ? who : "another process");
+    }
+    char since[CLOCK_TEXT_SIZE];
+    clock_format_utc(clock_real_us(), since);
+    int size = snprintf(who, sizeof who, "tipoff up, pid %d on %s since %s\n", (int)getpid(),
+                        self->host, since);
+    if (ftruncate(self->lock_fd, 0) != 0 || pwrite(self->lock_fd, who, (size_t)size, 0) != size)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(errno));
+    return EXIT_OK;
+}
+
+static int sweep_orphans(const struct up *self)
+{
+    char path[CLI_PATH_MAX];
+    int killed = supervisor_sweep(cli_path(self->cli, path, "pids"));
+    if (killed < 0)
+        return cli_fail(self->cli, EXIT_AGAIN, "processes of an earlier life do not end; see %s",
+                        path);
+    if (killed)
+        log_warn("orphans-killed", "count=%d", killed);
+    return EXIT_OK;
+}
+
+static int write_registry(const struct up *self)
+{
+    static struct registry registry;
+    char path[CLI_PATH_MAX];
+    registry_of_messages(&registry, (uint16_t)self->settings->broker.partitions);
+    if (registry_write(&registry, cli_path(self->cli, path, "registry.json")) != 0)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(errno));
+    return EXIT_OK;
+}
+
+static void add_set(struct up *self, const char *key, const char *value)
+{
+    char *text = self->set_text[self->set_texts++];
+    snprintf(text, sizeof *self->set_text, "%s=%s", key, value);
+    self->sets[self->set_count++] = text;
+}
+
+/* ---- starting processes ---- */
+
+static int add_child(struct up *self, const char *actor, unsigned shard, int stage,
+                     bool named_shard, const char *const *more)
+{
+    const char *argv[2 * SETS_MAX + 24];
+    char program[CLI_PATH_MAX], log_path[CLI_PATH_MAX], name[48], number[16], dir[CLI_PATH_MAX];
+    size_t count = 0;
+    snprintf(program, sizeof program, "%s/tipoff-%s", self->cli->bin_dir, actor);
+    snprintf(name, sizeof name, named_shard ? "%s.%u" : "%s", actor, shard);
+    snprintf(number, sizeof number, "%u", shard);
+    snprintf(dir, sizeof dir, "logs/%s.log", name);
+    cli_path(self->cli, log_path, dir);
+    argv[count++] = program;
+    if (self->cli->config) {
+        argv[count++] = "-c";
+        argv[count++] = self->cli->config;
+    }
+    for (size_t i = 0; i < self->set_count; i++) {
+        argv[count++] = "--set";
+        argv[count++] = self->sets[i];
+    }
+    argv[count++] = "--dir";
+    argv[count++] = self->cli->dir;
+    argv[count++] = "--host";
+    argv[count++] = self->host;
+    if (named_shard) {
+        argv[count++] = "--shard";
+        argv[count++] = number;
+    }
+    for (; more && *more; more++)
+        argv[count++] = *more;
+    argv[count] = NULL;
+    int index = supervisor_add(self->supervisor, name, actor, shard, stage, argv, log_path);
+    if (index < 0)
+        log_fatal(EXIT_BUG, "child-not-added", "name=%s why=\"%s\"", name, strerror(errno));
+    supervisor_start(self->supervisor, index);
+    return index;
+}
+
+/* A port that is free now, so that the upstream comes back at the same one after a restart; 0 if there is none. */
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
+                getsockname(fd, (struct sockaddr *)&address, &size) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good ? ntohs(address.sin_port) : 0;
+}
+
+static void start_upstream(struct up *self)
+{
+    char date[CLOCK_DATE_SIZE], port[40];
+    const char *more[14];
+    size_t count = 0;
+    if (self->upstream) {
+        more[count++] = "--root";
+        more[count++] = self->upstream;
+    } else {
+        more[count++] = "--sim";
+        more[count++] = self->seed ? self->seed : "1";
+    }
+    if (self->date) {
+        clock_format_date(self->date, date);
+        more[count++] = "--date";
+        more[count++] = date;
+    }
+    if (!self->settings->upstream.port) {
+        snprintf(port, sizeof port, "upstream.port=%d", free_port());
+        more[count++] = "--set";
+        more[count++] = port;
+    }
+    more[count++] = "--port-file";
+    more[count++] = self->port_path;
+    more[count] = NULL;
+    unlink(self->port_path);
+    self->upstream_child = add_child(self, "upstream", 0, STAGE_UPSTREAM, false, more);
+}
+
+/* The upstream's port, once it listens; 0 until then. */
+static int read_port(const struct up *self)
+{
+    FILE *in = fopen(self->port_path, "re");
+    int port = 0;
+    if (in) {
+        if (fscanf(in, "%d", &port) != 1 || port < 1 || port > 65535)
+            port = 0;
+        fclose(in);
+    }
+    return port;
+}
+
+static void start_actors(struct up *self)
+{
+    for (size_t i = 0; i < sizeof actors / sizeof *actors; i++)
+        for (unsigned shard = 0;
+             wanted(self, actors[i].name) && shard < shards_of(self->settings, actors[i].name);
+             shard++)
+            add_child(self, actors[i].name, shard, STAGE_ACTORS, true, NULL);
+}
+
+/* ---- what children did ---- */
+
+static void publish_exit(struct up *self, const struct child_event *event)
+{
+    struct msg_ops_exit message;
+    const struct message_desc *desc = message_of_stream("ops.exit");
+    message_clear(desc, &message);
+    snprintf(message.actor, sizeof message.actor, "%s", event->child->actor);
+    message.shard = event->child->shard;
+    message.pid = event->pid;
+    message.code = event->code >= 0 ? event->code : MESSAGE_NONE;
+    message.signal = event->signal ? event->signal : MESSAGE_NONE;
+    message.restarts = event->child->restarts;
+    snprintf(message.verdict, sizeof message.verdict, "%s", exit_verdict_text(event->verdict));
+    message.at = clock_league_us();
+    exits_add(self->exits, &message);
+}
+
+static void on_exit_of(struct up *self, const struct child_event *event)
+{
+    const char *name = event->child->name;
+    if (event->verdict == EXIT_QUARANTINED) {
+        log_error("quarantined",
+                  "name=%s pid=%d code=%d signal=%d restarts=%u log=logs/%s.log why=\"%s\"", name,
+                  (int)event->pid, event->code, event->signal, event->child->restarts, name,
+                  event->code == EXIT_USAGE || event->code == EXIT_CONFIG
+                      ? "no restart mends that exit code"
+                      : "crash loop: no step between its exits");
+        self->impossible = true;
+    } else if (event->verdict == EXIT_STOPPED) {
+        log_info("stopped", "name=%s pid=%d code=%d signal=%d", name, (int)event->pid, event->code,
+                 event->signal);
+    } else {
+        log_warn("exited", "name=%s pid=%d code=%d signal=%d verdict=%s wait_ms=%lld restarts=%u",
+                 name, (int)event->pid, event->code, event->signal,
+                 exit_verdict_text(event->verdict), (long long)(event->wait_us / 1000),
+                 event->child->restarts);
+    }
+    if (self->broker >= 0 && event->child == supervisor_child(self->supervisor, self->broker))
+        self->broker_up_us = 0;
+    publish_exit(self, event);
+}
+
+static void on_event(void *context, const struct child_event *event)
+{
+    struct up *self = context;
+    const char *name = event->child->name;
+    switch (event->kind) {
+    case CHILD_STARTED:
+        log_info("started", "name=%s pid=%d", name, (int)event->pid);
+        break;
+    case CHILD_EXITED:
+        on_exit_of(self, event);
+        break;
+    case CHILD_HUNG:
+        log_error("hung", "name=%s pid=%d why=\"no heartbeat\" signal=ABRT", name, (int)event->pid);
+        break;
+    case CHILD_KILLED:
+        log_warn("killed", "name=%s pid=%d why=\"did not end in time\"", name, (int)event->pid);
+        break;
+    case CHILD_NOT_STARTED:
+        log_error("not-started", "name=%s program=%s why=\"%s\" state=%s", name,
+                  event->child->argv[0], strerror(event->error),
+                  child_state_text(event->child->state));
+        self->impossible |= event->child->state == CHILD_QUARANTINED;
+        break;
+    }
+    if (self->view)
+        view_event(self->view, event);
+}
+
+static void begin_drain(struct up *self, int code)
+{
+    if (self->phase != PHASE_DRAIN)
+        self->code = code;
+    self->phase = PHASE_DRAIN;
+    supervisor_drain(self->supervisor);
+}
+
+/* ---- what the broker says of everyone ---- */
+
+static bool text_is(const json_t *object, const char *key, const char *value)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && !strcmp(text, value);
+}
+
+static void take_shard(struct up *self, const json_t *shard, int64_t now)
+{
+    const char *actor = json_string_value(json_object_get(shard, "actor"));
+    int index =
+        actor ? supervisor_find(self->supervisor, actor,
+                                (unsigned)json_integer_value(json_object_get(shard, "partition")))
+              : -1;
+    if (index < 0)
+        return;
+    const struct child *child = supervisor_child(self->supervisor, index);
+    struct word *word = &self->words[index];
+    const json_t *silent_ms = json_object_get(shard, "silent_ms"); /* null: not connected */
+    if (!child->pid || json_integer_value(json_object_get(shard, "pid")) != child->pid ||
+        !json_is_integer(silent_ms))
+        return;
+    word->known = true;
+    word->ready = text_is(shard, "state", "ready");
+    word->idle = word->ready && json_integer_value(json_object_get(shard, "lag")) == 0;
+    word->heard_us = now - json_integer_value(silent_ms) * 1000;
+    bool edge = !strcmp(actor, "poller") || !strcmp(actor, "watchdog") || !strcmp(actor, "janitor");
+    supervisor_told(self->supervisor, index,
+                    (uint64_t)json_integer_value(json_object_get(shard, "steps")),
+                    word->idle && !edge);
+}
+
+/* Silence counts only while there was a broker to speak to. */
+static void find_hung(struct up *self, int64_t now)
+{
+    int64_t most = self->settings->watchdog.silence_us;
+    for (int i = 0; i < supervisor_count(self->supervisor); i++) {
+        const struct child *child = supervisor_child(self->supervisor, i);
+        int64_t since = child->started_us;
+        if (self->words[i].heard_us > since)
+            since = self->words[i].heard_us;
+        if (self->broker_up_us > since)
+            since = self->broker_up_us;
+        if (child->stage == STAGE_ACTORS && child->state == CHILD_RUNNING && self->broker_up_us &&
+            now - since > most)
+            supervisor_abort(self->supervisor, i);
+    }
+}
+
+static void take_clock(struct up *self)
+{
+    char path[CLI_PATH_MAX];
+    struct clock_anchor anchor;
+    if (!self->anchored && clock_anchor_load(cli_path(self->cli, path, "clock"), &anchor) == 0 &&
+        anchor.running) {
+        clock_league_set(&anchor);
+        self->anchored = true;
+    }
+}
+
+static void take_status(struct up *self, const char *text)
+{
+    char why[160];
+    json_t *status = json_read(text, strlen(text), why, sizeof why);
+    if (!status) {
+        log_warn("status-malformed", "why=\"%s\"", why);
+        return;
+    }
+    int64_t now = clock_mono_us();
+    if (!self->broker_up_us) {
+        self->broker_up_us = now;
+        if (self->broker >= 0) /* it answers: its restarts are not in a row */
+            supervisor_told(self->supervisor, self->broker, 0, true);
+    }
+    for (int i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
+        self->words[i].known = self->words[i].ready = self->words[i].idle = false;
+    size_t i;
+    json_t *shard;
+    json_array_foreach(json_object_get(status, "shards"), i, shard)
+    {
+        take_shard(self, shard, now);
+    }
+    find_hung(self, now);
+    if (self->view)
+        view_status(self->view, status);
+    json_decref(status);
+}
+
+/* Those that cannot come back do not hold up the others. */
+static bool everyone(const struct up *self, bool idle)
+{
+    for (int i = 0; i < supervisor_count(self->supervisor); i++) {
+        const struct child *child = supervisor_child(self->supervisor, i);
+        if (child->stage != STAGE_ACTORS || child->state == CHILD_QUARANTINED)
+            continue;
+        if (!self->words[i].known || !(idle ? self->words[i].idle : self->words[i].ready))
+            return false;
+    }
+    return true;
+}
+
+/* ---- phases ---- */
+
+static void say_clock(struct up *self, const char *verb)
+{
+    char words[96];
+    snprintf(words, sizeof words, "CLOCK %s %lld %.17g", verb, (long long)self->start_us,
+             self->speed);
+    free(asker_answer(self->asker)); /* of an earlier word */
+    asker_say(self->asker, words);
+}
+
+/* True once the broker answered; a refusal ends everything. */
+static bool clock_answered(struct up *self)
+{
+    char *answer = asker_answer(self->asker);
+    if (answer && strstr(answer, "\"error\"")) {
+        log_error("clock-refused", "answer=%s", answer);
+        begin_drain(self, EXIT_BUG);
+    }
+    bool answered = answer != NULL;
+    free(answer);
+    return answered;
+}
+
+static void phase_upstream(struct up *self)
+{
+    int port = read_port(self);
+    if (!port)
+        return;
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
+    add_set(self, "poller.bdl.base_url", url);
+    add_set(self, "poller.odds.base_url", url);
+    add_set(self, "poller.schedule.base_url", url);
+    log_info("upstream-listens", "url=%s", url);
+    self->phase = PHASE_ACTORS;
+    start_actors(self);
+}
+
+static void start_rest(struct up *self)
+{
+    bool upstream = (self->upstream || self->sim) && wanted(self, "upstream");
+    self->phase = upstream ? PHASE_UPSTREAM : PHASE_ACTORS;
+    if (upstream)
+        start_upstream(self);
+    else
+        start_actors(self);
+}
+
+static void phase_broker(struct up *self)
+{
+    if (!self->broker_up_us)
+        return;
+    take_clock(self);
+    if (self->anchored ||
+        self->start_us == CLOCK_NONE) { /* the night goes on, or it is the real one */
+        start_rest(self);
+    } else {
+        self->phase = PHASE_STAND;
+        say_clock(self, "STAND");
+    }
+}
+
+static void phase_stand(struct up *self)
+{
+    if (clock_answered(self) && self->phase == PHASE_STAND)
+        start_rest(self);
+}
+
+static void phase_actors(struct up *self)
+{
+    if (!everyone(self, false))
+        return;
+    take_clock(self);
+    bool starts = !self->anchored && self->start_us != CLOCK_NONE;
+    log_info("ready", "processes=%d clock=%s", supervisor_count(self->supervisor),
+             starts           ? "starts"
+             : self->anchored ? "continues"
+                              : "real");
+    self->phase = starts ? PHASE_CLOCK : PHASE_NIGHT;
+    if (starts)
+        say_clock(self, "START");
+}
+
+static void phase_clock(struct up *self)
+{
+    clock_answered(self);
+    take_clock(self);
+    if (self->anchored && self->phase == PHASE_CLOCK) {
+        char now[CLOCK_TEXT_SIZE];
+        clock_format_utc(clock_league_us(), now);
+        log_info("clock-started", "league=%s speed=%g", now, self->speed);
+        self->phase = PHASE_NIGHT;
+    }
+}
+
+static void say_night(const struct night *before, const struct night *now)
+{
+    for (int i = 0; i < now->games; i++) {
+        const struct msg_row_game *game = &now->game[i];
+        const char *status = "";
+        for (int k = 0; k < before->games; k++)
+            if (!strcmp(before->game[k].game_id, game->game_id))
+                status = before->game[k].status;
+        if (strcmp(status, game->status) != 0)
+            log_info("game", "id=%s teams=%s-%s status=%s score=%lld-%lld", game->game_id,
+                     game->away, game->home, game->status,
+                     (long long)(game->away_score == MESSAGE_NONE ? 0 : game->away_score),
+                     (long long)(game->home_score == MESSAGE_NONE ? 0 : game->home_score));
+    }
+}
+
+static void look_at_night(struct up *self)
+{
+    static struct night night;
+    int32_t date =
+        self->date ? self->date
+                   : clock_league_day(clock_league_us(), (int)self->settings->day.rollover_hour);
+    if (night_read(self->reader, date, &night) != 0)
+        return;
+    if (!self->view)
+        say_night(&self->night, &night);
+    self->night = night;
+}
+
+static void phase_night(struct up *self, bool news)
+{
+    if (!self->until_final || !news)
+        return;
+    bool over = night_over(&self->night) && everyone(self, true) && exits_waiting(self->exits) == 0;
+    self->quiet = over ? self->quiet + 1 : 0;
+    if (self->quiet >= QUIET_STATUSES) {
+        log_info("night-over", "games=%d final=%d predictions=%d graded=%d", self->night.games,
+                 self->night.final, self->night.predictions, self->night.graded);
+        begin_drain(self, EXIT_OK);
+    } else if (self->impossible) {
+        log_error("night-impossible", "why=\"a process is quarantined\"");
+        begin_drain(self, EXIT_NO);
+    } else if (self->last_tip_us != CLOCK_NONE &&
+               clock_league_us() > self->last_tip_us + OVERDUE_US) {
+        log_error("night-impossible",
+                  "why=\"not over so long after its last tip\" games=%d final=%d predictions=%d "
+                  "graded=%d",
+                  self->night.games, self->night.final, self->night.predictions,
+                  self->night.graded);
+        begin_drain(self, EXIT_NO);
+    }
+}
+
+static void take_phase(struct up *self, bool news)
+{
+    enum phase before;
+    do {
+        before = self->phase;
+        if (before == PHASE_BROKER)
+            phase_broker(self);
+        else if (before == PHASE_STAND)
+            phase_stand(self);
+        else if (before == PHASE_UPSTREAM)
+            phase_upstream(self);
+        else if (before == PHASE_ACTORS)
+            phase_actors(self);
+        else if (before == PHASE_CLOCK)
+            phase_clock(self);
+        else if (before == PHASE_NIGHT)
+            phase_night(self, news);
+    } while (self->phase != before && self->phase != PHASE_NIGHT && self->phase != PHASE_DRAIN);
+    if (self->impossible && self->until_final && self->phase < PHASE_NIGHT) {
+        log_error("night-impossible", "why=\"a process is quarantined\"");
+        begin_drain(self, EXIT_NO);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void take_signals(struct up *self)
+{
+    for (int signal; (signal = process_signal_next(self->signal_fd)) != 0;) {
+        if (signal != SIGTERM && signal != SIGINT)
+            continue;
+        log_info("draining", "signal=%s", signal == SIGINT ? "INT" : "TERM");
+        begin_drain(self, EXIT_OK);
+    }
+}
+
+static void wait_for_news(struct up *self)
+{
+    struct pollfd fds[] = {{.fd = self->signal_fd, .events = POLLIN},
+                           {.fd = asker_fd(self->asker), .events = POLLIN},
+                           {.fd = exits_fd(self->exits), .events = POLLIN}};
+    int64_t wait_us = TURN_MOST_US, child_us = supervisor_timeout_us(self->supervisor),
+            exits_us = exits_timeout_us(self->exits);
+    if (child_us < wait_us)
+        wait_us = child_us;
+    if (exits_us < wait_us)
+        wait_us = exits_us;
+    /* The port file is the one thing that announces itself to nobody. */
+    if (self->phase == PHASE_UPSTREAM && wait_us > 10000)
+        wait_us = 10000;
+    struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    ppoll(fds, sizeof fds / sizeof *fds, &wait, NULL);
+}
+
+static void run_loop(struct up *self)
+{
+    while (!supervisor_drained(self->supervisor)) {
+        wait_for_news(self);
+        take_signals(self);
+        supervisor_turn(self->supervisor);
+        asker_turn(self->asker);
+        exits_turn(self->exits);
+        char *status = asker_status(self->asker);
+        if (status)
+            take_status(self, status);
+        int64_t now = clock_mono_us();
+        if (self->phase == PHASE_NIGHT && now - self->night_read_us >= NIGHT_INTERVAL_US) {
+            self->night_read_us = now;
+            look_at_night(self);
+        }
+        take_phase(self, status != NULL);
+        free(status);
+        if (self->view)
+            view_draw(self->view, self->supervisor, &self->night);
+    }
+}
+
+/* ---- from the first line to the last ---- */
+
+/* When the night of --date begins, unless it goes on already. */
+static int find_start(struct up *self)
+{
+    char path[CLI_PATH_MAX], why[256];
+    struct clock_anchor anchor;
+    const char *root = self->upstream;
+    if (clock_anchor_load(cli_path(self->cli, path, "clock"), &anchor) == 0 && anchor.running &&
+        self->has_speed && anchor.speed != self->speed)
+        log_warn("speed-kept", "speed=%g asked=%g why=\"the night goes on on its clock\"",
+                 anchor.speed, self->speed);
+    if (!self->date) {
+        if (self->start_us == CLOCK_NONE && self->has_speed)
+            self->start_us = clock_real_us();
+        return EXIT_OK;
+    }
+    if (self->sim) /* from noon, so that the lines have an afternoon to move in */
+        root = cli_path(self->cli, path, "league");
+    struct schedule_day day = {.first_tip_us = CLOCK_NONE, .last_tip_us = CLOCK_NONE};
+    if (root && schedule_of_day(root, self->date, &day, why, sizeof why) != 0 && !self->sim)
+        return cli_fail(self->cli, EXIT_DATA, "%s", why);
+    if (self->upstream && !day.games) {
+        char date[CLOCK_DATE_SIZE];
+        clock_format_date(self->date, date);
+        return cli_fail(self->cli, EXIT_NO, "%s has no game on %s", root, date);
+    }
+    int64_t noon_us = clock_date_start_us(self->date) + 12 * 3600 * 1000000LL;
+    self->last_tip_us =
+        day.last_tip_us != CLOCK_NONE ? day.last_tip_us : noon_us + 10 * 3600 * 1000000LL;
+    if (self->start_us == CLOCK_NONE)
+        self->start_us =
+            self->sim || day.first_tip_us == CLOCK_NONE ? noon_us : day.first_tip_us - LEAD_US;
+    return EXIT_OK;
+}
+
+static int prepare(struct up *self)
+{
+    static char host[65];
+    if (!self->host) {
+        if (gethostname(host, sizeof host - 1) != 0)
+            strcpy(host, "localhost");
+        self->host = host;
+    }
+    int code = make_folders(self);
+    if (!code)
+        code = take_lock(self);
+    if (!code)
+        code = sweep_orphans(self);
+    if (!code)
+        code = write_registry(self);
+    if (!code)
+        code = find_start(self);
+    for (size_t i = 0; i < self->cli->set_count; i++)
+        self->sets[self->set_count++] = self->cli->sets[i];
+    cli_path(self->cli, self->port_path, "upstream.port");
+    return code;
+}
+
+static int open_all(struct up *self)
+{
+    static char pids_path[CLI_PATH_MAX], env_path[CLI_PATH_MAX];
+    const struct settings *settings = self->settings;
+    struct supervisor_options options = {
+        .policy = {.backoff_base_us = settings->supervisor.backoff_base_us,
+                   .backoff_cap_us = settings->supervisor.backoff_cap_us,
+                   .crash_loop = (int)settings->supervisor.crash_loop},
+        .drain_us = settings->supervisor.drain_us,
+        .pids_path = cli_path(self->cli, pids_path, "pids"),
+        .event = on_event,
+        .context = self,
+    };
+    self->signal_fd = process_signals_open(true);
+    self->supervisor = supervisor_new(&options);
+    self->asker = asker_open(settings->broker.control_endpoint, STATUS_INTERVAL_US);
+    self->exits = exits_open(settings->broker.endpoint, self->host,
+                             cli_path(self->cli, env_path, "supervisor.env"));
+    self->reader = night_open(self->cli->dir);
+    if (self->signal_fd < 0 || !self->supervisor || !self->asker || !self->exits || !self->reader)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "cannot start: %s", strerror(errno));
+    if (isatty(STDOUT_FILENO) && !self->cli->json) {
+        /* The screen is the view's; the lines go where the children's go. */
+        char log_path[CLI_PATH_MAX];
+        int fd = open(cli_path(self->cli, log_path, "logs/up.log"),
+                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        if (fd >= 0) {
+            dup2(fd, STDERR_FILENO);
+            close(fd);
+        }
+        self->view = view_open(stdout, self->date);
+    }
+    return EXIT_OK;
+}
+
+static int up_run(struct cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    static struct up self;
+    self = (struct up){.cli = cli,
+                       .settings = cli->settings,
+                       .lock_fd = -1,
+                       .signal_fd = -1,
+                       .broker = -1,
+                       .upstream_child = -1};
+    log_init("up", (enum log_level)cli->settings->log.level,
+             cli->settings->log.format == LOG_FORMAT_JSON);
+    int code = read_options(&self);
+    if (!code)
+        code = prepare(&self);
+    if (!code)
+        code = open_all(&self);
+    if (!code) {
+        if (wanted(&self, "broker"))
+            self.broker = add_child(&self, "broker", 0, STAGE_BROKER, false, NULL);
+        run_loop(&self);
+        code = self.code;
+        log_info("down", "code=%d", code);
+    }
+    view_close(&self.view);
+    night_close(&self.reader);
+    supervisor_free(&self.supervisor);
+    asker_close(&self.asker);
+    exits_close(&self.exits);
+    if (self.signal_fd >= 0)
+        close(self.signal_fd);
+    if (self.lock_fd >= 0)
+        close(self.lock_fd);
+    return code;
+}
+
+static const struct command_option options[] = {
+    {"upstream", "ROOT|sim[:SEED]",
+     "serve recorded nights of a data root, or the simulated league, and poll that"},
+    {"date", "D", "the night to live (YYYY-MM-DD); without it, whatever is on"},
+    {"speed", "X", "league seconds in a real one (1)"},
+    {"start", "INSTANT", "where the clock starts; default: an hour before the first tip of D"},
+    {"until-final", NULL, "end in order once every game of D is final and graded"},
+    {"only", "NAME,...", "only these processes (broker, upstream, poller, ...)"},
+    {"host", "NAME", "what this host is called; default: its own name"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_up = {
+    .name = "up",
+    .args = "",
+    .summary = "start everything of this host and keep it up",
+    .options = options,
+    .run = up_run,
+};
