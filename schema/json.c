@@ -1,5 +1,6 @@
-/* JSON in and out, and messages as JSON. Reading is jansson's; writing is our own walk over jansson's values,
- * because jansson prints every float with 17 digits (0.1 as 0.10000000000000001). */
+/* JSON in and out, and messages as JSON. Reading is jansson's; writing is our own walk over
+ * jansson's values, because jansson prints every float with 17 digits (0.1 as
+ * 0.10000000000000001). */
 #include "schema/json.h"
 
 #include <math.h>
@@ -12,8 +13,8 @@
 
 /* ---- reading ---- */
 
-/* The rule that the text breaks before a single value of it is built, or NULL. Strings are walked over, so that
- * what looks like structure within them does not count. */
+/* The rule that the text breaks before a single value of it is built, or NULL. Strings are
+ * walked over, so that what looks like structure within them does not count. */
 static const char *prescan_rule(const char *text, size_t size)
 {
     size_t depth = 0, nodes = 1;
@@ -106,7 +107,8 @@ static void write_real(FILE *out, double value)
     }
 }
 
-/* `depth` < 0: compact; otherwise how far to indent. Recursion is bounded by what was read or built. */
+/* `depth` < 0: compact; otherwise how far to indent. Recursion is bounded by what was read or
+ * built. */
 static void write_value(FILE *out, const json_t *value, int depth);
 
 static void write_array(FILE *out, const json_t *value, int depth)

@@ -1,5 +1,6 @@
-/* The walk over a message's fields: clear, check, encode, decode, equal. One strictness for every message:
- * what the encoder refuses to write is what the decoder refuses to read, by message, field and rule. */
+/* The walk over a message's fields: clear, check, encode, decode, equal. One strictness for
+ * every message: what the encoder refuses to write is what the decoder refuses to read, by
+ * message, field and rule. */
 #include "schema/message.h"
 
 #include <inttypes.h>
@@ -109,7 +110,7 @@ static int check_date(const struct message_desc *desc, const struct field_desc *
     return refuse(desc, field->name, error, "no such date: %" PRId32, value);
 }
 
-/* Keys seen in a flat map: a key whose bit is new is new; otherwise the earlier ones are compared. */
+/* Keys seen in a flat map: a key whose bit is new is new; if not, the earlier ones are compared. */
 struct seen_keys {
     uint64_t bits[16];
 };
@@ -430,7 +431,8 @@ static const char *pack_kind_text(enum pack_kind kind)
     return TEXTS[kind];
 }
 
-/* The take failed: because of another kind, a value outside the kind's range, or bytes that end too soon. */
+/* The take failed: because of another kind, a value outside the kind's range, or bytes that end
+ * too soon. */
 static int refuse_kind(const struct message_desc *desc, const struct field_desc *field,
                        const struct unpack *in, enum pack_kind wanted, struct message_error *error)
 {
@@ -566,7 +568,8 @@ static int skip_unknown(const struct message_desc *desc, const char *name, uint3
     return 0;
 }
 
-/* Index of the field, `field_count` if unknown. Fields come in list order as a rule: `expected` is tried first. */
+/* Index of the field, `field_count` if unknown. Fields come in list order as a rule: `expected`
+ * is tried first. */
 static uint32_t find_field(const struct message_desc *desc, uint32_t expected, const char *name,
                            uint32_t size)
 {

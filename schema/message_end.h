@@ -1,4 +1,5 @@
-/* Include after a .def: takes back what message_struct.h or message_table.h defined. No guard: used many times. */
+/* Include after a .def: takes back what message_struct.h or message_table.h defined. No guard:
+ * used many times. */
 #undef MSG
 #undef U64
 #undef I64

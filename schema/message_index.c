@@ -1,4 +1,5 @@
-/* The messages that an application registered, found by name or by stream; and the layout of their structs. */
+/* The messages that an application registered, found by name or by stream; and the layout of
+ * their structs. */
 #include "schema/message.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static const struct message_desc *by_name[MESSAGES_MOST];
 static const struct message_desc *by_stream[MESSAGES_MOST];
 static size_t count, stream_count;
 
-/* A descriptor that is wrong is our own bug, known at the first start of the program that holds it. */
+/* A descriptor that is wrong is our own bug, known at the first start of its program. */
 static _Noreturn void message_bug(const char *name, const char *why)
 {
     fprintf(stderr, "message descriptor %s: %s\n", name, why);

@@ -1,4 +1,5 @@
-/* Include before a .def to make its structs; include schema/message_end.h after it. No guard: used many times. */
+/* Include before a .def to make its structs; include schema/message_end.h after it. No guard:
+ * used many times. */
 #define MSG(name, version, stream, writer, key, doc)                                               \
     extern const struct message_desc msg_##name##_desc;                                            \
     struct msg_##name {

@@ -1,7 +1,8 @@
-/* Include before a .def to make its descriptor tables (in exactly one .c, where its structs are visible);
- * schema/message_end.h after it. No guard: used many times.
- * A field's macro cannot name the struct it belongs to, so offsets are filled before main by message_layout, which
- * aborts if they do not add up to the struct's size (and tests/unit/test_message.c compares each with offsetof). */
+/* Include before a .def to make its descriptor tables (in exactly one .c, where its structs are
+ * visible); schema/message_end.h after it. No guard: used many times. A field's macro cannot
+ * name the struct it belongs to, so offsets are filled before main by message_layout, which
+ * aborts if they do not add up to the struct's size (and tests/unit/test_message.c compares each
+ * with offsetof). */
 #define MESSAGE_FIELD(kind_, name_, presence_, lo_, hi_, unit_, doc_)                              \
     {.name = #name_,                                                                               \
      .kind = kind_,                                                                                \

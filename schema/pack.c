@@ -1,8 +1,9 @@
 /* msgpack and CRC-32C behind pack.h.
  *
- * Writing is msgpack-c's packer over our buffer. Reading is not msgpack-c's: its unpacker builds an object tree from a
- * zone, sized by the counts that the bytes declare, and reports a depth of 33 as out of memory. A cursor that
- * checks every head against the bytes left allocates nothing, so nothing a peer declares can cost more than its bytes. */
+ * Writing is msgpack-c's packer over our buffer. Reading is not msgpack-c's: its unpacker builds
+ * an object tree from a zone, sized by the counts that the bytes declare, and reports a depth of
+ * 33 as out of memory. A cursor that checks every head against the bytes left allocates nothing,
+ * so nothing a peer declares can cost more than its bytes. */
 #include "schema/pack.h"
 
 #include <endian.h>
@@ -16,7 +17,7 @@ enum { PACK_FIRST_CAPACITY = 256, PRESCAN_DEPTH_MOST = 64, FIXSTR = 0xa0, FIXSTR
 
 /* ---- writing ---- */
 
-/* Out of line, so that appending to a buffer with room is a few instructions where it is inlined. */
+/* Out of line, so that appending where there is room is a few instructions, inlined. */
 __attribute__((noinline)) static bool pack_grow(struct pack *self, size_t more)
 {
     size_t capacity = self->capacity ? self->capacity : PACK_FIRST_CAPACITY;
@@ -170,8 +171,8 @@ void pack_raw(struct pack *self, const void *data, size_t size)
 
 /* ---- reading ---- */
 
-/* What the first bytes of a value say. `size` counts the head alone: for STR, BIN and EXT the body follows,
- * for ARRAY and MAP the elements. An ext's type byte is part of its head. */
+/* What the first bytes of a value say. `size` counts the head alone: for STR, BIN and EXT the
+ * body follows, for ARRAY and MAP the elements. An ext's type byte is part of its head. */
 struct head {
     enum pack_kind kind;
     uint8_t size;
@@ -245,7 +246,7 @@ static bool head_long(const uint8_t *at, size_t left, struct head *head)
     } else if (head->kind == PACK_FLOAT) {
         head->number = read_float(head->value, width);
     } else if (first >= 0xd0 && first <= 0xd3) { /* int8 .. int64: extend the sign */
-        uint64_t sign = (uint64_t)1 << (8 * width - 1);
+        uint64_t sign = (uint64_t)1 << ((8u << (first - 0xd0)) - 1);
         head->value = (head->value ^ sign) - sign;
         head->negative = head->value >> 63;
     } else if (head->kind == PACK_EXT) {
@@ -446,7 +447,7 @@ bool unpack_skip(struct unpack *self)
     return true;
 }
 
-/* An open array or map of the prescan: values still to come; of a map, keys come when that is even. */
+/* An open array or map of the prescan: values still to come; a map's keys come when it is even. */
 struct level {
     uint64_t left;
     bool map;
@@ -515,7 +516,8 @@ long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t no
 
 /* ---- CRC-32C ---- */
 
-/* ISA-L neither inverts the value it starts from nor the one it returns; the standard CRC does both. */
+/* ISA-L neither inverts the value it starts from nor the one it returns; the standard CRC does
+ * both. */
 uint32_t pack_crc32c(uint32_t seed, const void *data, size_t size)
 {
     const uint8_t *at = data;

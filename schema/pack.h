@@ -1,6 +1,7 @@
-/* msgpack, written and read value by value: what the walker, the batch codec and the protocol frames share.
- * msgpack-c does the encoding behind pack.c, this is the only door to it; reading is a cursor of our own (pack.c says
- * why). Every read checks bounds. msgpack is canonical here: shortest integer form, floats always float64. */
+/* msgpack, written and read value by value: what the walker, the batch codec and the protocol
+ * frames share. msgpack-c does the encoding behind pack.c, this is the only door to it; reading
+ * is a cursor of our own (pack.c says why). Every read checks bounds. msgpack is canonical here:
+ * shortest integer form, floats always float64. */
 #ifndef SCHEMA_PACK_H
 #define SCHEMA_PACK_H
 
@@ -8,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A growing buffer. Zero-initialise; pack_free when done. A failed allocation sets `failed` and drops all that follows;
- * so does a full buffer that is `fixed`: the caller's memory, never grown nor freed. */
+/* A growing buffer. Zero-initialise; pack_free when done. A failed allocation sets `failed` and
+ * drops all that follows; so does a full buffer that is `fixed`: the caller's memory, never
+ * grown nor freed. */
 struct pack {
     uint8_t *data;
     size_t size, capacity;
@@ -30,7 +32,8 @@ void pack_text(struct pack *self, const char *text); /* NUL-terminated */
 void pack_bin(struct pack *self, const void *data, size_t size);
 void pack_raw(struct pack *self, const void *data, size_t size); /* already encoded */
 
-/* A cursor over bytes. Each take returns true and advances, or false and stays (wrong kind or out of bytes). */
+/* A cursor over bytes. Each take returns true and advances, or false and stays (wrong kind or
+ * out of bytes). */
 struct unpack {
     const uint8_t *data;
     size_t size, at;
@@ -60,12 +63,14 @@ bool unpack_str(struct unpack *self, const char **text,
 bool unpack_bin(struct unpack *self, const uint8_t **data, uint32_t *size);
 bool unpack_skip(struct unpack *self); /* one whole value, whatever it is */
 
-/* Walks one value without building anything: every declared count fits the bytes left, depth and node limits hold,
- * no ext types, map keys are str. Returns the size of the value, or -1 with a static text in `*rule`. */
+/* Walks one value without building anything: every declared count fits the bytes left, depth and
+ * node limits hold, no ext types, map keys are str. Returns the size of the value, or -1 with a
+ * static text in `*rule`. */
 long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t nodes_max,
                   const char **rule);
 
-/* CRC-32C (Castagnoli), as used for batches and for the partition of a key. `seed` 0 to start, or the result so far. */
+/* CRC-32C (Castagnoli), as used for batches and for the partition of a key. `seed` 0 to start,
+ * or the result so far. */
 uint32_t pack_crc32c(uint32_t seed, const void *data, size_t size);
 
 #endif

@@ -32,9 +32,8 @@ static const char *record_rule(const struct record *record)
     const char *rule = text_rule(record->key, record->key_size, RECORD_KEY_MAX, "key too long",
                                  "key not plain UTF-8");
     if (!rule && record->run) {
-        rule = record->run_size == 0 ? "run empty"
-                                     : text_rule(record->run, record->run_size, RECORD_RUN_MAX,
-                                                 "run too long", "run not plain UTF-8");
+        rule = text_rule(record->run, record->run_size, RECORD_RUN_MAX, "run too long",
+                         "run not plain UTF-8");
     }
     if (!rule && record->parent_count > RECORD_PARENTS_MAX) {
         rule = "too many parents";

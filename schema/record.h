@@ -1,10 +1,12 @@
 /* The record and the batch, as bytes (PROTOCOL.md §"Batch body" is the contract).
  *
  * batch body = msgpack array [code_version str, config_hash str, record, record, ...]
- * record     = msgpack array [key str, version uint, parents array of uint, run str|nil, payload map]
+ * record     = msgpack array [key str, version uint, parents array of uint, run str|nil,
+ *                             payload map]
  *
- * A batch belongs to one (stream, partition): partition = crc32c(key) mod the stream's partition count. Limits:
- * key 1..191 bytes, parents 0..RECORD_PARENTS_MAX, run 0..63 bytes, one record at most RECORD_BYTES_MAX. */
+ * A batch belongs to one (stream, partition): partition = crc32c(key) mod the stream's partition
+ * count. Limits: key 1..191 bytes, parents 0..RECORD_PARENTS_MAX, run 0..63 bytes, one record at
+ * most RECORD_BYTES_MAX. */
 #ifndef SCHEMA_RECORD_H
 #define SCHEMA_RECORD_H
 

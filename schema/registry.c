@@ -93,7 +93,8 @@ int registry_write(const struct registry *registry, const char *path)
 
 /* ---- reading ---- */
 
-/* Words of lower-case letters, digits and '_', with '.' and '-' between: safe as topics and file names. */
+/* Words of lower-case letters, digits and '_', with '.' and '-' between: safe as topics and file
+ * names. */
 static bool name_sound(const char *name)
 {
     size_t size = strlen(name);

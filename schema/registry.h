@@ -1,5 +1,6 @@
-/* What the broker knows of an application: its streams. Printed from the registered messages as JSON
- * {"format":1,"streams":[{"name":..,"writer":..,"partitions":N,"retention_days":N|null}]}, read by the broker at start. */
+/* What the broker knows of an application: its streams. Printed from the registered messages as
+ * JSON {"format":1,"streams":[{"name":..,"writer":..,"partitions":N,"retention_days":N|null}]},
+ * read by the broker at start. */
 #ifndef SCHEMA_REGISTRY_H
 #define SCHEMA_REGISTRY_H
 

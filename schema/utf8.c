@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The forms of a character of several bytes, by its first byte: how long, and what the second byte may be
- * (Unicode 15, table 3-7); the bytes after that are 80..BF. */
+/* The forms of a character of several bytes, by its first byte: how long, and what the second
+ * byte may be (Unicode 15, table 3-7); the bytes after that are 80..BF. */
 static const struct {
     uint8_t first_lo, first_hi, size, second_lo, second_hi;
 } FORMS[] = {

@@ -1,4 +1,5 @@
-/* msgpack value by value: the canonical form out, every bound checked in; CRC-32C against its test vectors. */
+/* msgpack value by value: the canonical form out, every bound checked in; CRC-32C against its
+ * test vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -258,8 +259,8 @@ static void crc32c_is_castagnolis(void **state)
     assert_int_equal(pack_crc32c(0, bytes, sizeof bytes), 0x8A9136AA);
     memset(bytes, 0xff, sizeof bytes);
     assert_int_equal(pack_crc32c(0, bytes, sizeof bytes), 0x62A8AB43);
-    for (uint8_t i = 0; i < sizeof bytes; i++) {
-        bytes[i] = i;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)i;
     }
     assert_int_equal(pack_crc32c(0, bytes, sizeof bytes), 0x46DD794E);
     assert_int_equal(pack_crc32c(0, NULL, 0), 0);
