@@ -1,5 +1,6 @@
-/* bench_message [SECONDS]: how long the walker takes for each message, and a batch of 64 records of one. Not a test: it
- * says where time goes. Best of many short rounds, so that a busy neighbour shows little. */
+/* bench_message [SECONDS]: how long the walker takes for each message, and a batch of 64 records
+ * of one. Not a test: it says where time goes. Best of many short rounds, so that a busy
+ * neighbour shows little. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* print_docs messages|settings|sample: docs/MESSAGES.md, docs/SETTINGS.md or config/tipoff.yaml, as the lists have
- * it, on stdout. */
+/* print_docs messages|settings|sample: docs/MESSAGES.md, docs/SETTINGS.md or config/tipoff.yaml,
+ * as the lists have it, on stdout. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Fills any message with values that are always the same: what golden frames, mutations and benches start from. */
+/* Fills any message with values that are always the same: what golden frames, mutations and
+ * benches start from. */
 #ifndef TESTS_UNIT_MESSAGE_FILL_H
 #define TESTS_UNIT_MESSAGE_FILL_H
 

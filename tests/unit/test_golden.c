@@ -1,6 +1,7 @@
-/* Golden frames: for each (message, version) the bytes of one filled message, in tests/golden/frames/NAME.vN.hex.
- * Fails when the bytes of a version changed: bump the version in the list, then `test_golden --bless` writes the
- * frames that are missing. A frame that exists is never overwritten: a wire that changes has a new version. */
+/* Golden frames: for each (message, version) the bytes of one filled message, in
+ * tests/golden/frames/NAME.vN.hex. Fails when the bytes of a version changed: bump the version
+ * in the list, then `test_golden --bless` writes the frames that are missing. A frame that
+ * exists is never overwritten: a wire that changes has a new version. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -213,8 +213,8 @@ static void fields_come_in_any_order(void **state)
 
 /* ---- what is wrong is refused ---- */
 
-/* A frame of a filled message in which the value of `field` is `raw`; `field` twice if `twice`; left out if
- * `raw` is NULL; a field of that name added if there is none. */
+/* A frame of a filled message in which the value of `field` is `raw`; `field` twice if `twice`;
+ * left out if `raw` is NULL; a field of that name added if there is none. */
 static struct pack mutated(const char *field, const void *raw, size_t size, bool twice)
 {
     struct msg_every_kind message;
