@@ -1,0 +1,28 @@
+/* From what a feed says to the rows that changed: against what is remembered, into the step. */
+#ifndef ACTORS_PROCESSOR_APPLY_H
+#define ACTORS_PROCESSOR_APPLY_H
+
+#include "actors/actor.h"
+#include "actors/processor/feed.h"
+#include "actors/processor/identity.h"
+#include "actors/processor/memory.h"
+
+struct apply {
+    struct step *step;
+    struct memory memory;
+    const struct msg_raw_exchange *raw;
+    struct feed *feed; /* apply adds refusals of its own to those of the parser */
+    int rollover_hour;
+    int32_t data_date;     /* what the run is about: 0, or the day of the first row */
+    char game_id[17];      /* ... if all is of one game */
+    bool identity_refused; /* some refusal is for want of a cross-walk */
+};
+
+/* One per feed. What they mean for the state of a game, and which may overrule which: apply_games.c. */
+typedef void apply_feed(struct apply *self);
+apply_feed apply_schedule, apply_games, apply_live, apply_box_scores, apply_events, apply_props;
+
+/* Events that wait for their game, after games became known. */
+void apply_waiting_events(struct apply *self);
+
+#endif

@@ -1,0 +1,409 @@
+/* Games and box scores. Four feeds speak of a game; what each may change:
+ *
+ *   schedule    who, when, postponed; nothing once the game has begun
+ *   games       the state: begun, over, postponed. Over without a box score is said as final with box_players 0. While the
+ *               live feed speaks of a game, only 'over', 'postponed' and a later period are news.
+ *   live        the lines of the players while it is played; never that it is over: a game that the feed calls final
+ *               is taken as still in play. Once anyone said 'over', what it says is stale and changes nothing.
+ *   box scores  by day, the same; and the final lines. Only these make a box score final (final rows, box_players > 0),
+ *               and then only these correct it.
+ *
+ * A period never goes back to none, and a final box score never back into play: such a game is set aside, named, in
+ * that body. A game or player that a later body lacks keeps what was said of him. */
+#include "actors/processor/apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/clock.h"
+
+/* A feed's game with its identity. */
+struct meant {
+    const struct feed_game *game;
+    char home[MEMORY_CODE_SIZE], away[MEMORY_CODE_SIZE]; /* the league's sides */
+    bool swapped;                                        /* the feed has them the other way round */
+    char game_id[17];
+    int32_t date;
+    int64_t tip_us;
+    bool resolved;
+};
+
+static bool name_sides(struct apply *self, const struct feed_game *game,
+                       char home[MEMORY_CODE_SIZE], char away[MEMORY_CODE_SIZE])
+{
+    const struct feed_team *teams[2] = {&game->home, &game->away};
+    char *codes[2] = {home, away};
+    for (int i = 0; i < 2; i++) {
+        if (!identity_team(&self->memory, teams[i], codes[i])) {
+            self->identity_refused = true;
+            feed_refuse(self->feed, game->path,
+                        teams[i]->full_name[0] ? teams[i]->full_name : teams[i]->code,
+                        "%s team: no such team is known", i == 0 ? "home" : "away");
+            return false;
+        }
+    }
+    if (strcmp(home, away) == 0) {
+        feed_refuse(self->feed, game->path, home, "the two sides are one team");
+        return false;
+    }
+    return true;
+}
+
+static bool identify(struct apply *self, const struct feed_game *game, struct meant *out)
+{
+    struct msg_processor_game known;
+    memset(out, 0, sizeof *out);
+    out->game = game;
+    if (!name_sides(self, game, out->home, out->away)) {
+        return false;
+    }
+    out->resolved = identity_game(&self->memory, game, out->home, out->away, &known);
+    if (out->resolved) {
+        out->swapped = strcmp(known.home, out->home) != 0;
+        strcpy(out->home, known.home);
+        strcpy(out->away, known.away);
+        strcpy(out->game_id, known.game_id);
+        out->date = known.game_date;
+        out->tip_us = known.tip_at != MESSAGE_NONE ? known.tip_at : game->tip_us;
+        return true;
+    }
+    out->date = game->date;
+    out->tip_us = game->tip_us;
+    if (game->source_id != MESSAGE_NONE) {
+        snprintf(out->game_id, sizeof out->game_id, "bdl-%llu",
+                 (unsigned long long)game->source_id % 100000000000u);
+    } else {
+        snprintf(out->game_id, sizeof out->game_id, "%d-%.3s%.3s", (int)(out->date % 100000000),
+                 out->away, out->home);
+    }
+    return true;
+}
+
+static int64_t none_as(int64_t value, int64_t other)
+{
+    return value == MESSAGE_NONE ? other : value;
+}
+
+/* The row that this feed's word would make, given the last one (NULL: none). */
+static void build(const struct apply *self, const struct meant *meant,
+                  const struct msg_row_game *last, struct msg_row_game *row)
+{
+    const struct feed_game *game = meant->game;
+    message_clear(&msg_row_game_desc, row);
+    strcpy(row->game_id, meant->game_id);
+    row->game_date = meant->date;
+    strcpy(row->home, meant->home);
+    strcpy(row->away, meant->away);
+    row->tip_at = meant->tip_us;
+    strcpy(row->status, feed_status_text(game->status));
+    row->period = game->period;
+    strcpy(row->clock, game->clock);
+    row->home_score = meant->swapped ? game->away_score : game->home_score;
+    row->away_score = meant->swapped ? game->home_score : game->away_score;
+    row->box_players = 0;
+    strcpy(row->feed, self->raw->feed);
+    row->source_game_id =
+        none_as(game->source_id, last != NULL ? last->source_game_id : MESSAGE_NONE);
+}
+
+/* Says and remembers it, if it differs from the last or `anyway`. */
+static void say_game(struct apply *self, const struct msg_row_game *row,
+                     const struct msg_row_game *last, bool anyway)
+{
+    static const char *const EXCEPT[] = {"feed", NULL};
+    if (!anyway && last != NULL && message_equal(&msg_row_game_desc, row, last, EXCEPT)) {
+        return;
+    }
+    memory_put_row_game(&self->memory, row);
+    step_emit(self->step, &msg_row_game_desc, row);
+}
+
+static void about(struct apply *self, const struct meant *meant)
+{
+    if (self->data_date == 0) {
+        self->data_date = meant->date;
+        strcpy(self->game_id, meant->game_id);
+    } else if (strcmp(self->game_id, meant->game_id) != 0) {
+        self->game_id[0] = '\0';
+    }
+}
+
+static void tell_unresolved(struct apply *self, const struct meant *meant, bool first)
+{
+    if (!meant->resolved && first) {
+        self->identity_refused = true;
+        feed_refuse(self->feed, meant->game->path, meant->game_id,
+                    "the schedule has no %s at %s that day: kept as %s", meant->away, meant->home,
+                    meant->game_id);
+    }
+}
+
+/* ---- players ---- */
+
+static void build_box(const struct meant *meant, const struct feed_player *player,
+                      const struct identity_player *who, enum feed_status status,
+                      struct msg_row_box_score *row)
+{
+    const struct feed_stats *stats = &player->stats;
+    message_clear(&msg_row_box_score_desc, row);
+    strcpy(row->game_id, meant->game_id);
+    row->game_date = meant->date;
+    row->player_id = who->player_id;
+    row->player_known = who->known;
+    strcpy(row->player_name, who->name);
+    row->home = player->home != meant->swapped;
+    strcpy(row->team, row->home ? meant->home : meant->away);
+    strcpy(row->opponent, row->home ? meant->away : meant->home);
+    strcpy(row->game_status, feed_status_text(status));
+    row->minutes = stats->minutes;
+    row->points = stats->points;
+    row->rebounds = stats->rebounds;
+    row->offensive_rebounds = stats->offensive_rebounds;
+    row->defensive_rebounds = stats->defensive_rebounds;
+    row->assists = stats->assists;
+    row->steals = stats->steals;
+    row->blocks = stats->blocks;
+    row->turnovers = stats->turnovers;
+    row->personal_fouls = stats->personal_fouls;
+    row->field_goals_made = stats->field_goals_made;
+    row->field_goals_attempted = stats->field_goals_attempted;
+    row->three_pointers_made = stats->three_pointers_made;
+    row->three_pointers_attempted = stats->three_pointers_attempted;
+    row->free_throws_made = stats->free_throws_made;
+    row->free_throws_attempted = stats->free_throws_attempted;
+    row->plus_minus = stats->plus_minus;
+    row->played = stats->played;
+    row->final = status == FEED_FINAL;
+}
+
+/* Whose team he is of is learned from final box scores only: those are in the log in the same order every time. */
+static void learn_team(struct apply *self, const struct msg_row_box_score *row)
+{
+    struct msg_processor_player player;
+    if (row->player_known && memory_player(&self->memory, row->player_id, &player) &&
+        row->game_date >= player.team_date && strcmp(player.team, row->team) != 0) {
+        strcpy(player.team, row->team);
+        player.team_date = row->game_date;
+        memory_put_player(&self->memory, &player);
+    }
+}
+
+/* Returns how many rows were said; *lines: how many of the game's lines stand. */
+static int say_box(struct apply *self, const struct meant *meant, enum feed_status status,
+                   int64_t *lines)
+{
+    size_t game = (size_t)(meant->game - self->feed->games);
+    int64_t seen[FEED_GAME_PLAYERS_MAX];
+    int said = 0;
+    *lines = 0;
+    for (size_t i = 0; i < self->feed->player_count; i++) {
+        const struct feed_player *player = &self->feed->players[i];
+        struct identity_player who;
+        struct msg_row_box_score row, last;
+        bool twice = false;
+        if (player->game != game) {
+            continue;
+        }
+        const char *team = player->home != meant->swapped ? meant->home : meant->away;
+        identity_box_player(&self->memory, player->source_id, player->name, team, &who);
+        for (int64_t j = 0; j < *lines; j++) {
+            twice = twice || seen[j] == who.player_id;
+        }
+        if (twice) {
+            feed_refuse(self->feed, player->path, player->name,
+                        "another line of this game is player %lld already",
+                        (long long)who.player_id);
+            continue;
+        }
+        seen[(*lines)++] = who.player_id;
+        build_box(meant, player, &who, status, &row);
+        if (!memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last) ||
+            !message_equal(&msg_row_box_score_desc, &row, &last, NULL)) {
+            memory_put_row_box(&self->memory, &row);
+            step_emit(self->step, &msg_row_box_score_desc, &row);
+            said++;
+        }
+        if (row.final) {
+            learn_team(self, &row);
+        }
+    }
+    return said;
+}
+
+/* ---- the feeds ---- */
+
+static bool is(const struct msg_row_game *last, enum feed_status status)
+{
+    return last != NULL && strcmp(last->status, feed_status_text(status)) == 0;
+}
+
+/* True, and refused, if the game has begun and the feed says it has not. */
+static bool went_back(struct apply *self, const struct meant *meant,
+                      const struct msg_row_game *last)
+{
+    if (last == NULL || last->period == 0 || meant->game->period > 0 ||
+        meant->game->status != FEED_SCHEDULED) {
+        return false;
+    }
+    feed_refuse(self->feed, meant->game->path, meant->game_id, "period: went back from %lld to 0",
+                (long long)last->period);
+    return true;
+}
+
+/* The lines of a game in play, then its state. */
+static void in_play(struct apply *self, const struct meant *meant, const struct msg_row_game *last)
+{
+    struct msg_row_game row;
+    int64_t lines = 0;
+    int said = 0;
+    if (is(last, FEED_FINAL) || went_back(self, meant, last)) {
+        return;
+    }
+    build(self, meant, last, &row);
+    if (meant->game->period > 0 && meant->game->status != FEED_POSTPONED) {
+        strcpy(row.status, feed_status_text(FEED_IN_PROGRESS));
+        said = say_box(self, meant, FEED_IN_PROGRESS, &lines);
+    }
+    row.box_players = lines;
+    say_game(self, &row, last, said > 0);
+}
+
+static void final_box(struct apply *self, const struct meant *meant,
+                      const struct msg_row_game *last)
+{
+    struct msg_row_game row;
+    int64_t lines = 0;
+    int said = say_box(self, meant, FEED_FINAL, &lines);
+    build(self, meant, last, &row);
+    /* a body without the lists it had before takes nothing back */
+    row.box_players = lines > 0 || !is(last, FEED_FINAL) ? lines : last->box_players;
+    say_game(self, &row, last, said > 0);
+}
+
+static void take_game(struct apply *self, const struct feed_game *game,
+                      void (*take)(struct apply *, const struct meant *,
+                                   const struct msg_row_game *))
+{
+    struct meant meant;
+    struct msg_row_game last;
+    if (!identify(self, game, &meant)) {
+        return;
+    }
+    bool first = !memory_row_game(&self->memory, meant.date, meant.game_id, &last);
+    about(self, &meant);
+    tell_unresolved(self, &meant, first);
+    take(self, &meant, first ? NULL : &last);
+}
+
+static void take_live(struct apply *self, const struct meant *meant,
+                      const struct msg_row_game *last)
+{
+    if (meant->game->status == FEED_FINAL && meant->game->period == 0) {
+        return; /* over, and not even a period: nothing to say about play */
+    }
+    in_play(self, meant, last);
+}
+
+static void take_box_scores(struct apply *self, const struct meant *meant,
+                            const struct msg_row_game *last)
+{
+    bool final = meant->game->status == FEED_FINAL;
+    if (final) {
+        final_box(self, meant, last);
+    } else if (is(last, FEED_FINAL) && last->box_players > 0) {
+        feed_refuse(self->feed, meant->game->path, meant->game_id,
+                    "status: went back from final to %s", feed_status_text(meant->game->status));
+    } else {
+        in_play(self, meant, last);
+    }
+}
+
+static void take_games(struct apply *self, const struct meant *meant,
+                       const struct msg_row_game *last)
+{
+    const struct feed_game *game = meant->game;
+    struct msg_row_game row;
+    bool boxed = last != NULL && last->box_players > 0;
+    if ((is(last, FEED_FINAL) && boxed) || went_back(self, meant, last) ||
+        (boxed && game->status == FEED_IN_PROGRESS && game->period <= last->period)) {
+        return;
+    }
+    build(self, meant, last, &row);
+    if (boxed && game->status == FEED_IN_PROGRESS) {
+        row.box_players = last->box_players;
+    }
+    say_game(self, &row, last, false);
+}
+
+void apply_games(struct apply *self)
+{
+    size_t count = self->feed->game_count;
+    for (size_t i = 0; i < count; i++) {
+        take_game(self, &self->feed->games[i], take_games);
+    }
+}
+
+void apply_live(struct apply *self)
+{
+    size_t count = self->feed->game_count;
+    for (size_t i = 0; i < count; i++) {
+        take_game(self, &self->feed->games[i], take_live);
+    }
+}
+
+void apply_box_scores(struct apply *self)
+{
+    size_t count = self->feed->game_count;
+    for (size_t i = 0; i < count; i++) {
+        take_game(self, &self->feed->games[i], take_box_scores);
+    }
+}
+
+/* The league's schedule is where days, sides and tips come from; what began or is over is left to the others. */
+static void take_scheduled(struct apply *self, const struct feed_game *game, int32_t since)
+{
+    struct meant meant = {
+        .game = game, .date = game->date, .tip_us = game->tip_us, .resolved = true};
+    struct msg_processor_game known, old;
+    struct msg_row_game row, last;
+    if (!name_sides(self, game, meant.home, meant.away)) {
+        return;
+    }
+    strcpy(meant.game_id, game->game_id);
+    message_clear(&msg_processor_game_desc, &known);
+    strcpy(known.game_id, game->game_id);
+    strcpy(known.home, meant.home);
+    strcpy(known.away, meant.away);
+    known.game_date = game->date;
+    known.scheduled = true;
+    bool had = memory_game(&self->memory, game->game_id, &old);
+    known.tip_at = game->tip_us != MESSAGE_NONE || !had ? game->tip_us : old.tip_at;
+    meant.tip_us = known.tip_at;
+    if (!had || !message_equal(&msg_processor_game_desc, &known, &old, NULL)) {
+        memory_put_game(&self->memory, &known);
+    }
+    bool begun = game->status == FEED_IN_PROGRESS || game->status == FEED_FINAL;
+    bool said = memory_row_game(&self->memory, meant.date, meant.game_id, &last);
+    if (begun || game->date < since ||
+        (said && !is(&last, FEED_SCHEDULED) && !is(&last, FEED_POSTPONED))) {
+        return;
+    }
+    build(self, &meant, said ? &last : NULL, &row);
+    if (said) { /* a state without play has no scores: keep what the other feeds write there */
+        row.home_score = last.home_score;
+        row.away_score = last.away_score;
+        strcpy(row.clock, last.clock);
+    }
+    say_game(self, &row, said ? &last : NULL, false);
+}
+
+void apply_schedule(struct apply *self)
+{
+    size_t count = self->feed->game_count;
+    int32_t since =
+        clock_date_add(clock_league_day(self->raw->fetched_at, self->rollover_hour), -1);
+    for (size_t i = 0; i < count; i++) {
+        take_scheduled(self, &self->feed->games[i], since);
+    }
+    apply_waiting_events(self);
+}

@@ -1,0 +1,238 @@
+/* Events and lines. A line that changed is said, one that vanished is said once as no longer offered, and what follows them is
+ * the mark that all of the snapshot is out. */
+#include "actors/processor/apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/clock.h"
+
+/* ---- events ---- */
+
+static void say_event(struct apply *self, const struct msg_processor_event *event,
+                      const struct msg_processor_game *game)
+{
+    struct msg_row_event row, last;
+    message_clear(&msg_row_event_desc, &row);
+    strcpy(row.game_id, game->game_id);
+    row.game_date = game->game_date;
+    strcpy(row.event_id, event->event_id);
+    row.commence_at = event->commence_at;
+    if (!memory_row_event(&self->memory, row.game_date, row.event_id, &last) ||
+        !message_equal(&msg_row_event_desc, &row, &last, NULL)) {
+        memory_put_row_event(&self->memory, &row);
+        step_emit(self->step, &msg_row_event_desc, &row);
+    }
+}
+
+/* Its game: the one it was resolved to before, else the one its names and start mean. */
+static bool resolve(struct apply *self, struct msg_processor_event *event,
+                    struct msg_processor_game *game)
+{
+    struct msg_processor_event before;
+    bool had = memory_event(&self->memory, event->event_id, &before);
+    if (!(had && memory_game(&self->memory, before.game_id, game)) &&
+        !identity_event(&self->memory, event->home, event->away, event->commence_at,
+                        self->rollover_hour, game)) {
+        return false;
+    }
+    strcpy(event->game_id, game->game_id);
+    event->game_date = game->game_date;
+    if (!had || !message_equal(&msg_processor_event_desc, event, &before, NULL)) {
+        memory_put_event(&self->memory, event);
+    }
+    return true;
+}
+
+static void event_of(const struct feed_event *from, struct msg_processor_event *event)
+{
+    message_clear(&msg_processor_event_desc, event);
+    strcpy(event->event_id, from->event_id);
+    strcpy(event->home, from->home);
+    strcpy(event->away, from->away);
+    event->commence_at = from->commence_us;
+    event->game_date = clock_date_of(from->commence_us);
+}
+
+static void refuse_event(struct apply *self, const struct feed_event *from)
+{
+    self->identity_refused = true;
+    feed_refuse(self->feed, from->path, from->event_id,
+                "no game of %.60s at %.60s is known that day", from->away, from->home);
+}
+
+void apply_events(struct apply *self)
+{
+    for (size_t i = 0; i < self->feed->event_count; i++) {
+        struct feed_event *from = &self->feed->events[i];
+        struct msg_processor_event event;
+        struct msg_processor_game game;
+        event_of(from, &event);
+        if (resolve(self, &event, &game)) {
+            say_event(self, &event, &game);
+        } else if (!memory_event_waits(&self->memory, &event)) {
+            memory_put_waiting(&self->memory, &event);
+            refuse_event(self, from);
+        }
+    }
+}
+
+void apply_waiting_events(struct apply *self)
+{
+    struct msg_processor_event after;
+    memset(&after, 0, sizeof after);
+    while (memory_next_waiting(&self->memory, &after)) {
+        struct msg_processor_event event = after;
+        struct msg_processor_game game;
+        if (resolve(self, &event, &game)) {
+            say_event(self, &event, &game);
+            memory_del_waiting(&self->memory, &after);
+        }
+    }
+}
+
+/* ---- lines ---- */
+
+struct snapshot {
+    struct apply *apply;
+    struct msg_processor_event event;
+    struct msg_processor_game game;
+    uint64_t *seen; /* hashes of the keys of its rows, sorted once all are in */
+    size_t seen_count;
+    int64_t changed;
+    struct msg_row_odds *gone; /* rows that are not in it any more */
+    size_t gone_count, gone_capacity;
+};
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void say_line(struct snapshot *self, const struct msg_row_odds *row)
+{
+    memory_put_row_odds(&self->apply->memory, row);
+    step_emit(self->apply->step, &msg_row_odds_desc, row);
+    self->changed++;
+}
+
+static void take_line(struct snapshot *self, const struct feed_line *line)
+{
+    static const char *const EXCEPT[] = {"snapshot_at", "commence_at", NULL};
+    struct apply *apply = self->apply;
+    struct identity_player who;
+    struct msg_row_odds row, last;
+    identity_odds_player(&apply->memory, line->player, self->game.home, self->game.away, &who);
+    message_clear(&msg_row_odds_desc, &row);
+    strcpy(row.game_id, self->game.game_id);
+    row.game_date = self->game.game_date;
+    strcpy(row.event_id, self->event.event_id);
+    row.player_id = who.player_id;
+    row.player_known = who.known;
+    strcpy(row.player_name, line->player);
+    strcpy(row.market, line->market);
+    strcpy(row.book, line->book);
+    row.line = line->line;
+    row.over_price = line->over_price;
+    row.under_price = line->under_price;
+    row.main = line->main;
+    row.offered = true;
+    row.snapshot_at = apply->raw->fetched_at;
+    row.commence_at = self->event.commence_at;
+    uint64_t hash = memory_odds_hash(&row);
+    for (size_t i = 0; i < self->seen_count; i++) {
+        if (self->seen[i] == hash) {
+            feed_refuse(apply->feed, line->path, line->player,
+                        "the same line of player %lld is there twice", (long long)who.player_id);
+            return;
+        }
+    }
+    self->seen[self->seen_count++] = hash;
+    if (!memory_row_odds(&apply->memory, &row, &last) ||
+        !message_equal(&msg_row_odds_desc, &row, &last, EXCEPT)) {
+        say_line(self, &row);
+    }
+}
+
+static void collect_gone(const struct msg_row_odds *row, void *context)
+{
+    struct snapshot *self = context;
+    uint64_t hash = memory_odds_hash(row);
+    if (!row->offered || strcmp(row->event_id, self->event.event_id) != 0 ||
+        bsearch(&hash, self->seen, self->seen_count, sizeof hash, compare) != NULL) {
+        return;
+    }
+    if (self->gone_count == self->gone_capacity) {
+        size_t more = self->gone_capacity == 0 ? 64 : self->gone_capacity * 2;
+        struct msg_row_odds *grown = reallocarray(self->gone, more, sizeof *grown);
+        if (grown == NULL) {
+            abort(); /* bounded by what bodies brought before */
+        }
+        self->gone = grown;
+        self->gone_capacity = more;
+    }
+    self->gone[self->gone_count++] = *row;
+}
+
+/* A body with a broken row cannot say what is gone, and one without any line has closed or failed: it takes nothing back. */
+static void say_gone(struct snapshot *self)
+{
+    struct apply *apply = self->apply;
+    if (apply->feed->refusal_count > 0 || apply->feed->line_count == 0) {
+        return;
+    }
+    qsort(self->seen, self->seen_count, sizeof *self->seen, compare);
+    memory_each_odds(&apply->memory, self->game.game_date, self->game.game_id, collect_gone, self);
+    for (size_t i = 0; i < self->gone_count; i++) {
+        struct msg_row_odds *row = &self->gone[i];
+        row->offered = false;
+        row->snapshot_at = apply->raw->fetched_at;
+        say_line(self, row);
+    }
+}
+
+static void say_snapshot(struct snapshot *self)
+{
+    struct apply *apply = self->apply;
+    struct msg_row_odds_snapshot row;
+    bool first = memory_first_snapshot(&apply->memory, self->game.game_date, self->event.event_id);
+    if (!first && self->changed == 0) {
+        return;
+    }
+    message_clear(&msg_row_odds_snapshot_desc, &row);
+    strcpy(row.game_id, self->game.game_id);
+    row.game_date = self->game.game_date;
+    strcpy(row.event_id, self->event.event_id);
+    row.snapshot_at = apply->raw->fetched_at;
+    row.commence_at = self->event.commence_at;
+    row.rows = (int64_t)self->seen_count;
+    row.changed = self->changed;
+    step_emit(apply->step, &msg_row_odds_snapshot_desc, &row);
+}
+
+void apply_props(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    event_of(&self->feed->events[0], &snapshot.event);
+    if (!resolve(self, &snapshot.event, &snapshot.game)) {
+        refuse_event(self, &self->feed->events[0]);
+        return;
+    }
+    self->data_date = snapshot.game.game_date;
+    strcpy(self->game_id, snapshot.game.game_id);
+    if (self->feed->line_count > 0) {
+        snapshot.seen = calloc(self->feed->line_count, sizeof *snapshot.seen);
+        if (snapshot.seen == NULL) {
+            abort(); /* bounded by the body */
+        }
+    }
+    for (size_t i = 0; i < self->feed->line_count; i++) {
+        take_line(&snapshot, &self->feed->lines[i]);
+    }
+    say_gone(&snapshot);
+    say_snapshot(&snapshot);
+    free(snapshot.seen);
+    free(snapshot.gone);
+}

@@ -1,0 +1,122 @@
+/* Reading a feed: bytes to plain rows and refusals. No store, no clock, no log: what a body says, checked for what can
+ * be checked from the body alone. Unknown fields are ignored; what matters is strict; a row that breaks a rule is set
+ * aside with its path and the rule, and the rest goes on. Each feed has a header-less parser in feed_<name>.c; all of
+ * them are declared here. */
+#ifndef ACTORS_PROCESSOR_FEED_H
+#define ACTORS_PROCESSOR_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/message.h"
+
+#define FEED_PATH_SIZE 161
+#define FEED_RULE_SIZE 201
+#define FEED_ABOUT_SIZE 101
+#define FEED_ERROR_SIZE 200
+#define FEED_NAME_SIZE 65
+#define FEED_CLOCK_SIZE 13
+#define FEED_EVENT_SIZE 41
+#define FEED_KEY_SIZE 33
+
+struct feed_refusal {
+    char path[FEED_PATH_SIZE];
+    char rule[FEED_RULE_SIZE];
+    char about[FEED_ABOUT_SIZE];
+};
+
+enum feed_status { FEED_SCHEDULED, FEED_IN_PROGRESS, FEED_FINAL, FEED_POSTPONED };
+const char *feed_status_text(enum feed_status status);
+int feed_status_of(const char *text); /* -1 if it is none */
+
+/* A team as a source names it: what is unknown is MESSAGE_NONE or "". */
+struct feed_team {
+    int64_t source_id;
+    char code[8]; /* abbreviation */
+    char name[FEED_NAME_SIZE];
+    char full_name[FEED_NAME_SIZE];
+};
+
+struct feed_stats {
+    int64_t minutes, points, rebounds, offensive_rebounds, defensive_rebounds, assists, steals,
+        blocks, turnovers, personal_fouls, field_goals_made, field_goals_attempted,
+        three_pointers_made, three_pointers_attempted, free_throws_made, free_throws_attempted;
+    int64_t plus_minus; /* MESSAGE_NONE if the source has none */
+    bool played;        /* minutes other than 00, or something counted */
+};
+
+struct feed_player {
+    size_t game; /* index of his game in the same feed */
+    bool home;   /* on the side that the source calls home */
+    int64_t source_id;
+    char name[FEED_NAME_SIZE];
+    struct feed_stats stats;
+    char path[FEED_PATH_SIZE];
+};
+
+struct feed_game {
+    int64_t source_id; /* MESSAGE_NONE in the older shape */
+    char game_id[17];  /* if the source has the league's own id, else "" */
+    int32_t date;      /* league day, as the source says */
+    int64_t tip_us;    /* MESSAGE_NONE if unknown */
+    enum feed_status status;
+    int64_t period;
+    char clock[FEED_CLOCK_SIZE];
+    int64_t home_score, away_score; /* MESSAGE_NONE if unknown */
+    bool neutral;
+    bool has_box;   /* it came with lists of players */
+    size_t players; /* of this game in the same feed, refused ones not counted */
+    struct feed_team home, away;
+    char path[FEED_PATH_SIZE];
+};
+
+struct feed_event {
+    char event_id[FEED_EVENT_SIZE];
+    int64_t commence_us;
+    char home[FEED_NAME_SIZE], away[FEED_NAME_SIZE];
+    char path[FEED_PATH_SIZE];
+};
+
+struct feed_line {
+    char player[FEED_NAME_SIZE]; /* as the book spells it */
+    char book[FEED_KEY_SIZE];
+    char market[FEED_KEY_SIZE];
+    double line;
+    int64_t over_price, under_price; /* American; MESSAGE_NONE if that side is not offered */
+    bool main;
+    char path[FEED_PATH_SIZE];
+};
+
+/* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
+#define FEED_GAMES_MAX 3000
+#define FEED_GAME_PLAYERS_MAX 100
+#define FEED_EVENTS_MAX 1000
+#define FEED_MARKET_LINES_MAX 1000
+
+/* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
+struct feed {
+    struct feed_game *games;
+    size_t game_count, game_capacity;
+    struct feed_player *players; /* grouped by game, in the order of the games */
+    size_t player_count, player_capacity;
+    struct feed_event *events;
+    size_t event_count, event_capacity;
+    struct feed_line *lines;
+    size_t line_count, line_capacity;
+    struct feed_refusal *refusals;
+    size_t refusal_count, refusal_capacity;
+    size_t items; /* rows that the body held, refused ones included */
+    size_t books; /* odds: bookmakers with at least one line */
+};
+void feed_free(struct feed *self);
+void feed_refuse(struct feed *self, const char *path, const char *about, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The parsers: 0, or -1 with `error` if the body as a whole is not what it should be (then *out holds nothing). */
+typedef int feed_parse(const void *body, size_t size, struct feed *out,
+                       char error[FEED_ERROR_SIZE]);
+feed_parse feed_bdl_games, feed_bdl_box_scores, feed_odds_events, feed_odds_props,
+    feed_nba_schedule;
+
+#endif

@@ -1,0 +1,48 @@
+/* What the feed parsers share: reading members of a JSON object under a rule each. The first rule that an object breaks is
+ * kept in `rule`; the parser looks once, at the end. */
+#ifndef ACTORS_PROCESSOR_FEED_READ_H
+#define ACTORS_PROCESSOR_FEED_READ_H
+
+#include "actors/processor/feed.h"
+#include "schema/json.h"
+
+struct feed_reader {
+    const json_t *object;
+    char rule[FEED_RULE_SIZE]; /* "" while none is broken */
+};
+struct feed_reader
+feed_reader_of(const json_t *value); /* breaks a rule at once if it is no object */
+void feed_break(struct feed_reader *self, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Absent, null: MESSAGE_NONE, 0 (date), NULL, "" - and a broken rule if REQ. */
+int64_t feed_int(struct feed_reader *self, const char *name, enum presence presence, int64_t least,
+                 int64_t most);
+bool feed_bool(struct feed_reader *self, const char *name);
+/* Copies into `out`; too long is a broken rule. */
+void feed_text(struct feed_reader *self, const char *name, enum presence presence, char *out,
+               size_t out_size);
+int64_t feed_time(struct feed_reader *self, const char *name, enum presence presence);
+int32_t feed_date(struct feed_reader *self, const char *name,
+                  enum presence presence); /* the first ten characters */
+const json_t *feed_member(struct feed_reader *self, const char *name, enum presence presence,
+                          json_type type);
+/* An int, or a float without a fraction; -1 if neither. */
+int feed_whole(const json_t *value, int64_t *out);
+
+/* Reads a whole body: an object, or an array if `type` says so. NULL with `error`. */
+json_t *feed_open(const void *body, size_t size, json_type type, char error[FEED_ERROR_SIZE]);
+
+/* One more element of a growing array, zeroed. */
+void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size);
+#define FEED_ADD(feed, what)                                                                       \
+    feed_grow((void **)&(feed)->what##s, &(feed)->what##_count, &(feed)->what##_capacity,          \
+              sizeof *(feed)->what##s)
+
+/* A game of balldontlie without its players: what /games and /box_scores have in common. Takes the last element of
+ * feed->games away again and refuses it if a rule is broken; returns whether it stayed. */
+bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path);
+/* An event of The Odds API without its bookmakers. */
+void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
+
+#endif

@@ -1,0 +1,455 @@
+#include "actors/processor/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "actors/processor/name_key.h"
+#include "schema/hash.h"
+
+#include "schema/message_table.h"
+#include "actors/processor/state.def"
+#include "schema/message_end.h"
+
+#define ALL_DAYS 10000101, 99991231
+
+bool memory_ok(struct memory *self, int error)
+{
+    if (self->error == STORE_OK && error != STORE_OK && error != STORE_NOT_FOUND) {
+        self->error = error;
+    }
+    return self->error == STORE_OK && error == STORE_OK;
+}
+
+bool memory_get(struct memory *self, const char *table, int32_t date, const struct store_key *key,
+                const struct message_desc *desc, void *message)
+{
+    if (self->error != STORE_OK) {
+        return false;
+    }
+    return memory_ok(
+        self, store_get_message(self->txn, table, date, key->data, key->size, desc, message));
+}
+
+void memory_put(struct memory *self, const char *table, int32_t date, const struct store_key *key,
+                const struct message_desc *desc, const void *message)
+{
+    if (self->error == STORE_OK) {
+        memory_ok(self, key->too_long ? STORE_TOO_LARGE
+                                      : store_put_message(self->txn, table, date, key->data,
+                                                          key->size, desc, message));
+    }
+}
+
+static void put_bytes(struct memory *self, const char *table, const struct store_key *key,
+                      const void *value, size_t size)
+{
+    if (self->error == STORE_OK) {
+        memory_ok(self,
+                  store_put(self->txn, table, STORE_UNDATED, key->data, key->size, value, size));
+    }
+}
+
+/* Copies at most size - 1 bytes of an undated row that holds text. */
+static bool get_text(struct memory *self, const char *table, const struct store_key *key, char *out,
+                     size_t size)
+{
+    struct span value;
+    if (self->error != STORE_OK ||
+        !memory_ok(self,
+                   store_get(self->txn, table, STORE_UNDATED, key->data, key->size, &value)) ||
+        value.size >= size) {
+        return false;
+    }
+    memcpy(out, value.data, value.size);
+    out[value.size] = '\0';
+    return true;
+}
+
+static void del(struct memory *self, const char *table, int32_t date, const struct store_key *key)
+{
+    if (self->error == STORE_OK) {
+        memory_ok(self, store_del(self->txn, table, date, key->data, key->size));
+    }
+}
+
+static struct store_key key_text(const char *text)
+{
+    struct store_key key;
+    store_key_start(&key);
+    store_key_text(&key, text);
+    return key;
+}
+
+static struct store_key key_number(int64_t number)
+{
+    struct store_key key;
+    store_key_start(&key);
+    store_key_i64(&key, number);
+    return key;
+}
+
+/* ---- teams ---- */
+
+static void put_team_name(struct memory *self, const char *name, const char *code)
+{
+    char normal[NAME_KEY_SIZE];
+    name_key(name, normal);
+    if (normal[0] != '\0') {
+        struct store_key key = key_text(normal);
+        put_bytes(self, "team", &key, code, strlen(code));
+    }
+}
+
+void memory_put_team(struct memory *self, const struct msg_history_team *team)
+{
+    char both[96];
+    both[0] = '\0';
+    strcat(strcat(strcat(both, team->city), " "), team->name);
+    put_team_name(self, team->name, team->team);
+    put_team_name(self, both, team->team);
+    put_team_name(self, team->full_name, team->team);
+    put_team_name(self, team->odds_api_name, team->team);
+    put_team_name(self, team->team, team->team);
+    if (team->bdl_team_id != MESSAGE_NONE) {
+        struct store_key key = key_number(team->bdl_team_id);
+        put_bytes(self, "team-bdl", &key, team->team, strlen(team->team));
+    }
+}
+
+bool memory_team_by_id(struct memory *self, int64_t bdl_team_id, char code[MEMORY_CODE_SIZE])
+{
+    struct store_key key = key_number(bdl_team_id);
+    return get_text(self, "team-bdl", &key, code, MEMORY_CODE_SIZE);
+}
+
+bool memory_team_by_name(struct memory *self, const char *name, char code[MEMORY_CODE_SIZE])
+{
+    char normal[NAME_KEY_SIZE];
+    name_key(name, normal);
+    struct store_key key = key_text(normal);
+    return normal[0] != '\0' && get_text(self, "team", &key, code, MEMORY_CODE_SIZE);
+}
+
+/* ---- players ---- */
+
+bool memory_player(struct memory *self, int64_t player_id, struct msg_processor_player *out)
+{
+    struct store_key key = key_number(player_id);
+    return memory_get(self, "player", STORE_UNDATED, &key, &msg_processor_player_desc, out);
+}
+
+static void put_player_name(struct memory *self, const char *normal, int64_t player_id)
+{
+    if (normal[0] == '\0') {
+        return;
+    }
+    struct store_key key = key_text(normal);
+    store_key_i64(&key, player_id);
+    put_bytes(self, "player-name", &key, "", 0);
+    key = key_text(name_key_family(normal));
+    store_key_i64(&key, player_id);
+    put_bytes(self, "player-family", &key, "", 0);
+}
+
+void memory_put_player(struct memory *self, const struct msg_processor_player *player)
+{
+    char normal[NAME_KEY_SIZE];
+    struct store_key key = key_number(player->player_id);
+    memory_put(self, "player", STORE_UNDATED, &key, &msg_processor_player_desc, player);
+    name_key(player->player_name, normal);
+    put_player_name(self, normal, player->player_id);
+    if (strcmp(normal, player->name_key) != 0) {
+        put_player_name(self, player->name_key, player->player_id);
+    }
+    if (player->bdl_player_id != MESSAGE_NONE) {
+        key = key_number(player->bdl_player_id);
+        put_bytes(self, "player-bdl", &key, &player->player_id, sizeof player->player_id);
+    }
+}
+
+bool memory_player_by_bdl(struct memory *self, int64_t bdl_player_id, int64_t *player_id)
+{
+    struct store_key key = key_number(bdl_player_id);
+    struct span value;
+    if (self->error != STORE_OK ||
+        !memory_ok(self,
+                   store_get(self->txn, "player-bdl", STORE_UNDATED, key.data, key.size, &value)) ||
+        value.size != sizeof *player_id) {
+        return false;
+    }
+    memcpy(player_id, value.data, sizeof *player_id);
+    return true;
+}
+
+struct candidates {
+    int64_t *ids;
+    int count;
+};
+
+static int add_candidate(const struct store_row *row, void *context)
+{
+    struct candidates *found = context;
+    struct span rest = row->key;
+    const char *name;
+    if (found->count == MEMORY_CANDIDATES_MAX) {
+        return 1;
+    }
+    if (store_key_read_text(&rest, &name) == 0 &&
+        store_key_read_i64(&rest, &found->ids[found->count]) == 0) {
+        found->count++;
+    }
+    return 0;
+}
+
+int memory_players_named(struct memory *self, const char *key, bool family,
+                         int64_t ids[MEMORY_CANDIDATES_MAX])
+{
+    struct candidates found = {.ids = ids};
+    struct store_key prefix = key_text(family ? name_key_family(key) : key);
+    if (self->error == STORE_OK) {
+        int error =
+            store_scan(self->txn, family ? "player-family" : "player-name", STORE_UNDATED,
+                       STORE_UNDATED, prefix.data, prefix.size, false, add_candidate, &found);
+        memory_ok(self, error > 0 ? STORE_OK : error);
+    }
+    return found.count;
+}
+
+/* ---- games ---- */
+
+bool memory_game(struct memory *self, const char *game_id, struct msg_processor_game *out)
+{
+    struct store_key key = key_text(game_id);
+    return memory_get(self, "game", STORE_UNDATED, &key, &msg_processor_game_desc, out);
+}
+
+static struct store_key key_sides(const char *home, const char *away)
+{
+    struct store_key key = key_text(home);
+    store_key_text(&key, away);
+    return key;
+}
+
+bool memory_game_of(struct memory *self, int32_t date, const char *home, const char *away,
+                    struct msg_processor_game *out)
+{
+    struct store_key key = key_sides(home, away);
+    return date != 0 && memory_get(self, "game-day", date, &key, &msg_processor_game_desc, out);
+}
+
+void memory_put_game(struct memory *self, const struct msg_processor_game *game)
+{
+    struct msg_processor_game old;
+    struct store_key key;
+    if (memory_game(self, game->game_id, &old)) {
+        struct msg_processor_game there;
+        key = key_sides(old.home, old.away);
+        if (memory_game_of(self, old.game_date, old.home, old.away, &there) &&
+            strcmp(there.game_id, game->game_id) == 0) {
+            del(self, "game-day", old.game_date, &key);
+        }
+    }
+    key = key_sides(game->home, game->away);
+    memory_put(self, "game-day", game->game_date, &key, &msg_processor_game_desc, game);
+    key = key_text(game->game_id);
+    memory_put(self, "game", STORE_UNDATED, &key, &msg_processor_game_desc, game);
+}
+
+bool memory_game_by_source(struct memory *self, int64_t source_id, struct msg_processor_game *out)
+{
+    char game_id[17];
+    struct store_key key = key_number(source_id);
+    return get_text(self, "game-source", &key, game_id, sizeof game_id) &&
+           memory_game(self, game_id, out);
+}
+
+void memory_put_source(struct memory *self, int64_t source_id, const char *game_id)
+{
+    struct store_key key = key_number(source_id);
+    put_bytes(self, "game-source", &key, game_id, strlen(game_id));
+}
+
+/* ---- events ---- */
+
+bool memory_event(struct memory *self, const char *event_id, struct msg_processor_event *out)
+{
+    struct store_key key = key_text(event_id);
+    return memory_get(self, "event", STORE_UNDATED, &key, &msg_processor_event_desc, out);
+}
+
+void memory_put_event(struct memory *self, const struct msg_processor_event *event)
+{
+    struct store_key key = key_text(event->event_id);
+    memory_put(self, "event", STORE_UNDATED, &key, &msg_processor_event_desc, event);
+}
+
+bool memory_event_waits(struct memory *self, const struct msg_processor_event *event)
+{
+    struct msg_processor_event out;
+    struct store_key key = key_text(event->event_id);
+    return memory_get(self, "event-waits", event->game_date, &key, &msg_processor_event_desc, &out);
+}
+
+void memory_put_waiting(struct memory *self, const struct msg_processor_event *event)
+{
+    struct store_key key = key_text(event->event_id);
+    memory_put(self, "event-waits", event->game_date, &key, &msg_processor_event_desc, event);
+}
+
+void memory_del_waiting(struct memory *self, const struct msg_processor_event *event)
+{
+    struct store_key key = key_text(event->event_id);
+    del(self, "event-waits", event->game_date, &key);
+}
+
+struct next_waiting {
+    struct msg_processor_event *after;
+    bool found;
+};
+
+static int visit_waiting(const struct store_row *row, void *context)
+{
+    struct next_waiting *next = context;
+    struct msg_processor_event event;
+    struct message_error why;
+    if (message_decode(&msg_processor_event_desc, row->value.data, row->value.size, &event, &why) !=
+        0) {
+        return STORE_CORRUPT;
+    }
+    if (row->date < next->after->game_date ||
+        (row->date == next->after->game_date &&
+         strcmp(event.event_id, next->after->event_id) <= 0)) {
+        return 0;
+    }
+    *next->after = event;
+    next->found = true;
+    return 1;
+}
+
+bool memory_next_waiting(struct memory *self, struct msg_processor_event *after)
+{
+    struct next_waiting next = {.after = after};
+    if (self->error == STORE_OK) {
+        int error =
+            store_scan(self->txn, "event-waits", ALL_DAYS, NULL, 0, false, visit_waiting, &next);
+        memory_ok(self, error > 0 ? STORE_OK : error);
+    }
+    return next.found;
+}
+
+/* ---- the rows said last ---- */
+
+bool memory_row_game(struct memory *self, int32_t date, const char *game_id,
+                     struct msg_row_game *out)
+{
+    struct store_key key = key_text(game_id);
+    return memory_get(self, "row-game", date, &key, &msg_row_game_desc, out);
+}
+
+void memory_put_row_game(struct memory *self, const struct msg_row_game *row)
+{
+    struct store_key key = key_text(row->game_id);
+    memory_put(self, "row-game", row->game_date, &key, &msg_row_game_desc, row);
+}
+
+static struct store_key key_box(const char *game_id, int64_t player_id)
+{
+    struct store_key key = key_text(game_id);
+    store_key_i64(&key, player_id);
+    return key;
+}
+
+bool memory_row_box(struct memory *self, int32_t date, const char *game_id, int64_t player_id,
+                    struct msg_row_box_score *out)
+{
+    struct store_key key = key_box(game_id, player_id);
+    return memory_get(self, "row-box", date, &key, &msg_row_box_score_desc, out);
+}
+
+void memory_put_row_box(struct memory *self, const struct msg_row_box_score *row)
+{
+    struct store_key key = key_box(row->game_id, row->player_id);
+    memory_put(self, "row-box", row->game_date, &key, &msg_row_box_score_desc, row);
+}
+
+static struct store_key key_odds(const struct msg_row_odds *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_text(&key, row->market);
+    store_key_text(&key, row->book);
+    store_key_i64(&key, row->player_id);
+    store_key_i64(&key, llround(row->line * 1000));
+    return key;
+}
+
+uint64_t memory_odds_hash(const struct msg_row_odds *row)
+{
+    struct store_key key = key_odds(row);
+    return hash_fnv64(key.data, key.size);
+}
+
+bool memory_row_odds(struct memory *self, const struct msg_row_odds *like, struct msg_row_odds *out)
+{
+    struct store_key key = key_odds(like);
+    return memory_get(self, "row-odds", like->game_date, &key, &msg_row_odds_desc, out);
+}
+
+void memory_put_row_odds(struct memory *self, const struct msg_row_odds *row)
+{
+    struct store_key key = key_odds(row);
+    memory_put(self, "row-odds", row->game_date, &key, &msg_row_odds_desc, row);
+}
+
+struct odds_visit {
+    memory_visit_odds *visit;
+    void *context;
+};
+
+static int visit_odds(const struct store_row *row, void *context)
+{
+    struct odds_visit *to = context;
+    struct msg_row_odds odds;
+    struct message_error why;
+    if (message_decode(&msg_row_odds_desc, row->value.data, row->value.size, &odds, &why) != 0) {
+        return STORE_CORRUPT;
+    }
+    to->visit(&odds, to->context);
+    return 0;
+}
+
+void memory_each_odds(struct memory *self, int32_t date, const char *game_id,
+                      memory_visit_odds *visit, void *context)
+{
+    struct odds_visit to = {visit, context};
+    struct store_key prefix = key_text(game_id);
+    if (self->error == STORE_OK) {
+        memory_ok(self, store_scan(self->txn, "row-odds", date, date, prefix.data, prefix.size,
+                                   false, visit_odds, &to));
+    }
+}
+
+bool memory_row_event(struct memory *self, int32_t date, const char *event_id,
+                      struct msg_row_event *out)
+{
+    struct store_key key = key_text(event_id);
+    return memory_get(self, "row-event", date, &key, &msg_row_event_desc, out);
+}
+
+void memory_put_row_event(struct memory *self, const struct msg_row_event *row)
+{
+    struct store_key key = key_text(row->event_id);
+    memory_put(self, "row-event", row->game_date, &key, &msg_row_event_desc, row);
+}
+
+bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id)
+{
+    struct store_key key = key_text(event_id);
+    struct span value;
+    if (self->error != STORE_OK ||
+        memory_ok(self, store_get(self->txn, "odds-seen", date, key.data, key.size, &value)) ||
+        self->error != STORE_OK) {
+        return false;
+    }
+    memory_ok(self, store_put(self->txn, "odds-seen", date, key.data, key.size, "", 0));
+    return true;
+}

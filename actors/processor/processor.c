@@ -1,0 +1,151 @@
+/* processor - says what the feeds mean: games, box scores, events and odds as rows of our own, resolved and checked.
+ * takes  raw.exchange, history.team, .player, .game, .player_game, import.commit
+ * gives  row.game, row.box_score, row.odds, row.odds_snapshot, row.event, row.refused
+ * keeps  the cross-walk, the schedule, and every row as it was said last: a row is said when it differs
+ * never  drops an unknown player, takes a broken row, or takes back what a later body merely lacks */
+#include "actors/processor/processor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/processor/apply.h"
+#include "actors/processor/history.h"
+#include "schema/messages.h"
+
+struct source {
+    const char *feed; /* raw_exchange.feed */
+    const char *run;
+    feed_parse *parse;
+    apply_feed *apply;
+};
+static const struct source SOURCES[] = {
+    {"nba_schedule", "NbaSchedule", feed_nba_schedule, apply_schedule},
+    {"bdl_games", "BdlGames", feed_bdl_games, apply_games},
+    {"bdl_live", "BdlLiveBoxscores", feed_bdl_box_scores, apply_live},
+    {"bdl_box_scores", "BdlBoxScores", feed_bdl_box_scores, apply_box_scores},
+    {"odds_events", "OddsApiEvents", feed_odds_events, apply_events},
+    {"odds_props", "OddsApiProps", feed_odds_props, apply_props},
+};
+
+static const struct source *source_of(const char *feed)
+{
+    for (size_t i = 0; i < sizeof SOURCES / sizeof SOURCES[0]; i++) {
+        if (strcmp(SOURCES[i].feed, feed) == 0) {
+            return &SOURCES[i];
+        }
+    }
+    return NULL;
+}
+
+static enum verdict verdict_of(struct step *step, const struct memory *memory)
+{
+    return memory->error == STORE_OK
+               ? DONE
+               : step_refuse(step, LATER, "store: %s", store_error_text(memory->error));
+}
+
+static void say_refusals(struct step *step, const struct apply *apply)
+{
+    for (size_t i = 0; i < apply->feed->refusal_count; i++) {
+        const struct feed_refusal *refusal = &apply->feed->refusals[i];
+        struct msg_row_refused row;
+        message_clear(&msg_row_refused_desc, &row);
+        snprintf(row.subject, sizeof row.subject, "%s", apply->raw->subject);
+        snprintf(row.feed, sizeof row.feed, "%s", apply->raw->feed);
+        snprintf(row.path, sizeof row.path, "%s", refusal->path);
+        snprintf(row.rule, sizeof row.rule, "%s", refusal->rule);
+        snprintf(row.about, sizeof row.about, "%s", refusal->about);
+        step_emit(step, &msg_row_refused_desc, &row);
+    }
+}
+
+static void close_run(struct step *step, const struct apply *apply)
+{
+    const struct feed *feed = apply->feed;
+    step_run_about(step, apply->data_date, apply->game_id[0] != '\0' ? apply->game_id : NULL);
+    step_run_rows(step, (int64_t)feed->items, (int64_t)feed->refusal_count);
+    if (feed->refusal_count > 0) {
+        step_run_outcome(step, RUN_PARTIAL,
+                         apply->identity_refused ? ERROR_IDENTITY : ERROR_INVALID,
+                         "%zu set aside; first %s: %s", feed->refusal_count, feed->refusals[0].path,
+                         feed->refusals[0].rule);
+    } else if (feed->items == 0) {
+        step_run_outcome(step, RUN_EMPTY_OK, ERROR_NONE, "the body lists nothing");
+    }
+}
+
+static enum verdict take_raw(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    const struct msg_raw_exchange *raw = input->message;
+    const struct source *source = source_of(raw->feed);
+    char error[FEED_ERROR_SIZE] = "";
+    struct feed feed = {0};
+    if (source == NULL) {
+        return step_refuse(step, NEVER, "raw_exchange.feed: unknown feed %s", raw->feed);
+    }
+    step_run_name(step, source->run);
+    if (source->parse(raw->body.data, raw->body.size, &feed, error) != 0) {
+        feed_free(&feed);
+        step_run_outcome(step, RUN_FAILED, ERROR_MALFORMED, "%s: %s", raw->subject, error);
+        return DONE;
+    }
+    struct apply apply = {
+        .step = step,
+        .memory = {.txn = step_store(step)},
+        .raw = raw,
+        .feed = &feed,
+        .rollover_hour = (int)step_settings(step)->day.rollover_hour,
+    };
+    source->apply(&apply);
+    say_refusals(step, &apply);
+    close_run(step, &apply);
+    feed_free(&feed);
+    return verdict_of(step, &apply.memory);
+}
+
+#define TAKE_STAGED(what)                                                                          \
+    static enum verdict take_##what(struct step *step, const struct input *input, void *self)      \
+    {                                                                                              \
+        (void)self;                                                                                \
+        struct memory memory = {.txn = step_store(step)};                                          \
+        history_stage_##what(&memory, input->message);                                             \
+        return verdict_of(step, &memory);                                                          \
+    }
+TAKE_STAGED(team)
+TAKE_STAGED(player)
+TAKE_STAGED(game)
+TAKE_STAGED(player_game)
+
+static enum verdict take_commit(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    const struct msg_import_commit *commit = input->message;
+    struct feed none = {0};
+    struct apply apply = {
+        .step = step,
+        .memory = {.txn = step_store(step)},
+        .feed = &none,
+        .rollover_hour = (int)step_settings(step)->day.rollover_hour,
+    };
+    int64_t rows = history_commit(&apply.memory, commit->import_id);
+    apply_waiting_events(&apply);
+    step_run_rows(step, rows, 0);
+    return verdict_of(step, &apply.memory);
+}
+
+static const struct take TAKES[] = {
+    {&msg_raw_exchange_desc, take_raw, RUN_PER_RECORD, "RawExchange", false},
+    {&msg_history_team_desc, take_team, RUN_NONE, NULL, true},
+    {&msg_history_player_desc, take_player, RUN_NONE, NULL, true},
+    {&msg_history_game_desc, take_game, RUN_NONE, NULL, true},
+    {&msg_history_player_game_desc, take_player_game, RUN_NONE, NULL, true},
+    {&msg_import_commit_desc, take_commit, RUN_PER_RECORD, "CrossWalkImport", true},
+    {0},
+};
+
+const struct actor processor_actor = {
+    .name = "processor",
+    .does = "turns what the feeds say into rows, resolved and checked",
+    .takes = TAKES,
+};

@@ -1,0 +1,595 @@
+/* The feed parsers: documented shapes, the odd ones, and what is set aside under which rule. */
+#include "actors/processor/feed.h"
+#include "schema/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HOME_TEAM                                                                                  \
+    "{\"id\":2,\"abbreviation\":\"BOS\",\"name\":\"Celtics\",\"full_name\":\"Boston Celtics\""
+#define AWAY_TEAM                                                                                  \
+    "{\"id\":28,\"abbreviation\":\"TOR\",\"name\":\"Raptors\",\"full_name\":\"Toronto Raptors\""
+
+static struct feed feed;
+static char error[FEED_ERROR_SIZE];
+
+static int parse(feed_parse *with, const char *text)
+{
+    feed_free(&feed);
+    error[0] = '\0';
+    return with(text, strlen(text), &feed, error);
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    feed_free(&feed);
+    return 0;
+}
+
+/* ---- games ---- */
+
+static void games_read_states(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        enum feed_status status;
+        int64_t period;
+        const char *clock;
+    } CASES[] = {
+        {"\"status\":\"Final\",\"period\":4,\"time\":\"Final\"", FEED_FINAL, 4, "Final"},
+        {"\"status\":\"Final/OT\",\"period\":5,\"time\":\"\"", FEED_FINAL, 5, ""},
+        {"\"status\":\"7:00 pm ET\",\"period\":0,\"time\":null", FEED_SCHEDULED, 0, ""},
+        {"\"status\":\"2025-11-18T00:00:00Z\",\"period\":null", FEED_SCHEDULED, 0, ""},
+        {"\"status\":\"3rd Qtr\",\"period\":3,\"time\":\"Q3 5:42 \"", FEED_IN_PROGRESS, 3,
+         "Q3 5:42 "},
+        {"\"status\":\"Halftime\",\"period\":2.0,\"time\":\"0:00\"", FEED_IN_PROGRESS, 2, "0:00"},
+        {"\"status\":\"Postponed\",\"period\":0,\"time\":\"\"", FEED_POSTPONED, 0, ""},
+        {"\"period\":1", FEED_IN_PROGRESS, 1, ""},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "{\"data\":[{\"id\":7,\"date\":\"2025-11-17\",\"datetime\":\"2025-11-18T00:00:00."
+                 "000Z\",%s,"
+                 "\"home_team_score\":1,\"visitor_team_score\":null,\"home_team\":" HOME_TEAM "},"
+                 "\"visitor_team\":" AWAY_TEAM
+                 "},\"new_field\":[1,{}]}],\"meta\":{\"per_page\":100}}",
+                 CASES[i].members);
+        assert_int_equal(parse(feed_bdl_games, text), 0);
+        assert_int_equal(feed.refusal_count, 0);
+        assert_int_equal(feed.game_count, 1);
+        assert_int_equal(feed.games[0].status, CASES[i].status);
+        assert_int_equal(feed.games[0].period, CASES[i].period);
+        assert_string_equal(feed.games[0].clock, CASES[i].clock);
+        assert_int_equal(feed.games[0].date, 20251117);
+        assert_true(feed.games[0].tip_us == INT64_C(1763424000000000));
+        assert_int_equal(feed.games[0].home_score, 1);
+        assert_true(feed.games[0].away_score == MESSAGE_NONE);
+        assert_string_equal(feed.games[0].home.code, "BOS");
+        assert_string_equal(feed.games[0].away.full_name, "Toronto Raptors");
+    }
+}
+
+static void games_refuse_by_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *game, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {"{\"id\":7,\"status\":\"Final\"}", "date: missing"},
+        {"{\"id\":\"7\",\"date\":\"2025-11-17\",\"status\":\"Final\"}",
+         "id: not a whole number but string"},
+        {"{\"id\":7,\"date\":\"2025-02-30\",\"status\":\"Final\"}", "date: not a date"},
+        {"{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\",\"period\":15}",
+         "period: 15 is outside 0..14"},
+        {"{\"id\":7,\"date\":\"2025-11-17\",\"period\":1.5}",
+         "period: not a whole number but a fraction"},
+        {"{\"id\":7,\"date\":\"2025-11-17\"}", "status: missing, and period too"},
+        {"{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\",\"home_team_score\":-1}",
+         "home_team_score: -1 is outside 0..300"},
+        {"{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\",\"home_team\":{\"id\":[]}}",
+         "home_team.id: not a whole number but array"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "{\"data\":[%s,{\"id\":8,\"date\":\"2025-11-17\",\"status\":\"Final\",\"home_"
+                 "team\":" HOME_TEAM "},\"visitor_team\":" AWAY_TEAM "}}]}",
+                 CASES[i].game);
+        assert_int_equal(parse(feed_bdl_games, text), 0);
+        assert_int_equal(feed.game_count, 1); /* the one beside it stays */
+        assert_int_equal(feed.games[0].source_id, 8);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].path, "data[0]");
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+}
+
+static void games_single_and_pages(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(feed_bdl_games,
+                           "{\"data\":{\"id\":8,\"date\":\"2025-11-17\",\"status\":\"Final\","
+                           "\"home_team\":" HOME_TEAM "},\"visitor_team\":" AWAY_TEAM "}}}"),
+                     0);
+    assert_int_equal(feed.game_count, 1);
+    assert_int_equal(parse(feed_bdl_games, "{\"data\":[],\"meta\":{\"next_cursor\":277}}"), 0);
+    assert_int_equal(feed.refusal_count, 1);
+    assert_int_equal(parse(feed_bdl_games, "{\"data\":[],\"meta\":{\"next_cursor\":null}}"), 0);
+    assert_int_equal(feed.refusal_count, 0);
+}
+
+static void a_body_that_is_none(void **state)
+{
+    (void)state;
+    static feed_parse *const ALL[] = {feed_bdl_games, feed_bdl_box_scores, feed_odds_events,
+                                      feed_odds_props, feed_nba_schedule};
+    static const char *const BODIES[] = {"",
+                                         "<html><body>Bad gateway</body></html>",
+                                         "{\"data\":[{\"id\":1",
+                                         "[{\"id\":1}",
+                                         "null",
+                                         "\"text\"",
+                                         "{\"data\":7}",
+                                         "{\"data\":[]} trailing",
+                                         "{\"error\":\"no\"}",
+                                         "{\"a\":1,\"a\":2}",
+                                         "\xff\xfe"};
+    for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++) {
+        for (size_t j = 0; j < sizeof BODIES / sizeof BODIES[0]; j++) {
+            assert_int_equal(parse(ALL[i], BODIES[j]), -1);
+            assert_true(error[0] != '\0');
+            assert_int_equal(
+                feed.game_count + feed.player_count + feed.event_count + feed.line_count, 0);
+        }
+    }
+}
+
+/* ---- box scores ---- */
+
+#define LINE(id, min, fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, reb, pts, more)                  \
+    "{\"min\":" min ",\"fgm\":" #fgm ",\"fga\":" #fga ",\"fg_pct\":null,\"fg3m\":" #fg3m           \
+    ",\"fg3a\":" #fg3a ",\"ftm\":" #ftm ",\"fta\":" #fta ",\"oreb\":" #oreb ",\"dreb\":" #dreb     \
+    ",\"reb\":" #reb ",\"ast\":0,\"stl\":0,\"blk\":0,\"turnover\":0,\"pf\":0,\"pts\":" #pts more   \
+    ",\"player\":{\"id\":" #id ",\"first_name\":\"Test\",\"last_name\":\"Player" #id "\"}}"
+#define GOOD_LINE(id) LINE(id, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ",\"plus_minus\":-4")
+
+static int box(const char *home_players, const char *away_players)
+{
+    static char text[20000];
+    snprintf(text, sizeof text,
+             "{\"data\":[{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"1st "
+             "Qtr\",\"period\":1,\"time\":\"5:42\","
+             "\"home_team_score\":9,\"visitor_team_score\":9,\"home_team\":" HOME_TEAM
+             ",\"players\":[%s]},"
+             "\"visitor_team\":" AWAY_TEAM ",\"players\":[%s]}}]}",
+             home_players, away_players);
+    return parse(feed_bdl_box_scores, text);
+}
+
+static void box_scores_read_lines(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        box(GOOD_LINE(11) "," LINE(12, "\"00\"", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""), GOOD_LINE(13)),
+        0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(feed.player_count, 3);
+    assert_int_equal(feed.games[0].players, 3);
+    assert_int_equal(feed.items, 4);
+    const struct feed_player *one = &feed.players[0], *bench = &feed.players[1],
+                             *away = &feed.players[2];
+    assert_string_equal(one->name, "Test Player11");
+    assert_string_equal(away->path, "data[0].visitor_team.players[0]");
+    assert_true(one->home && bench->home && !away->home);
+    assert_int_equal(one->stats.minutes, 12);
+    assert_int_equal(one->stats.points, 9);
+    assert_int_equal(one->stats.rebounds, 3);
+    assert_int_equal(one->stats.plus_minus, -4);
+    assert_true(one->stats.played);
+    assert_false(bench->stats.played);
+    assert_true(bench->stats.plus_minus == MESSAGE_NONE);
+}
+
+static void box_scores_minutes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *min;
+        int minutes;
+        bool played;
+    } CASES[] = {{"\"37\"", 37, true},    {"\"35:59\"", 35, true}, {"\"00\"", 0, false},
+                 {"\"00:00\"", 0, false}, {"\"0:31\"", 0, true},   {"\"\"", 0, false},
+                 {"null", 0, false},      {"17", 17, true},        {"0", 0, false},
+                 {"\"0\"", 0, true},      {"\"07\"", 7, true}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char line[1000];
+        snprintf(line, sizeof line, LINE(11, "%s", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""), CASES[i].min);
+        assert_int_equal(box(line, ""), 0);
+        assert_int_equal(feed.player_count, 1);
+        assert_int_equal(feed.players[0].stats.minutes, CASES[i].minutes);
+        assert_int_equal(feed.players[0].stats.played, CASES[i].played);
+    }
+}
+
+static void box_scores_refuse_one_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *rule;
+    } CASES[] = {
+        {LINE(11, "\"12\"", 6, 5, 1, 2, 2, 2, 1, 2, 3, 15, ""), "fgm: 6 is more than fga, 5"},
+        {LINE(11, "\"12\"", 3, 5, 3, 2, 2, 2, 1, 2, 3, 11, ""), "fg3m: 3 is more than fg3a, 2"},
+        {LINE(11, "\"12\"", 1, 5, 2, 2, 0, 0, 1, 2, 3, 4, ""), "fg3m: 2 is more than fgm, 1"},
+        {LINE(11, "\"12\"", 3, 5, 1, 6, 2, 2, 1, 2, 3, 9, ""), "fg3a: 6 is more than fga, 5"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 3, 2, 1, 2, 3, 10, ""), "ftm: 3 is more than fta, 2"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 10, ""),
+         "pts: 10 is not 2*fgm + fg3m + ftm, 9"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 4, 9, ""), "reb: 4 is not oreb + dreb, 3"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, null, 9, ""), "reb: missing"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, "9", ""),
+         "pts: not a whole number but string"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9.5, ""),
+         "pts: not a whole number but a fraction"},
+        {LINE(11, "\"12\"", -3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ""), "fgm: -3 is outside 0..100"},
+        {LINE(11, "\"x\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ""),
+         "min: neither minutes nor minutes:seconds"},
+        {LINE(11, "\"12:60\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ""),
+         "min: neither minutes nor minutes:seconds"},
+        {LINE(11, "101", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ""), "min: 101 is outside 0..100"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ",\"plus_minus\":200"),
+         "plus_minus: 200 is outside -150..150"},
+        {LINE(13, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, ""),
+         "player.id: 13 is already in data[0].home_team.players[0]"},
+        {"{\"min\":\"12\",\"player\":{\"id\":5}}", "player.first_name, last_name: missing"},
+        {"{\"min\":\"12\"}", "player: missing"},
+        {"[]", "not an object"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char home[3000];
+        snprintf(home, sizeof home, "%s,%s", GOOD_LINE(13), CASES[i].line);
+        assert_int_equal(box(home, GOOD_LINE(14)), 0);
+        assert_int_equal(feed.player_count, 2);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].path, "data[0].home_team.players[1]");
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+}
+
+static void nulls_of_who_never_came_in(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        box("{\"min\":null,\"pts\":null,\"player\":{\"id\":5,\"last_name\":\"Nen\u00ea\"}}", ""),
+        0);
+    assert_int_equal(feed.player_count, 1);
+    assert_string_equal(feed.players[0].name, "Nen\u00ea");
+    assert_false(feed.players[0].stats.played);
+}
+
+static void the_older_shape_and_the_nested_one(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_box_scores,
+            "{\"data\":[{\"date\":\"2024-01-05\",\"season\":2023,\"status\":\"Final\",\"period\":4,"
+            "\"time\":\"Final\",\"postseason\":false,\"home_team_score\":9,\"visitor_team_score\":"
+            "0,"
+            "\"home_team\":" HOME_TEAM ",\"players\":[" GOOD_LINE(
+                1) "]},"
+                   "\"visitor_team\":{\"team\":" AWAY_TEAM "},\"players\":[]}}]}"),
+        0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_true(feed.games[0].source_id == MESSAGE_NONE);
+    assert_true(feed.games[0].tip_us == MESSAGE_NONE);
+    assert_string_equal(feed.games[0].away.code, "TOR");
+    assert_int_equal(feed.games[0].players, 1);
+    assert_int_equal(parse(feed_bdl_box_scores, "{\"data\":[]}"), 0);
+    assert_int_equal(feed.items, 0);
+}
+
+/* ---- odds ---- */
+
+static int props(const char *books)
+{
+    static char text[20000];
+    snprintf(
+        text, sizeof text,
+        "{\"id\":\"e1\",\"sport_key\":\"basketball_nba\",\"commence_time\":\"2025-11-18T00:10:"
+        "00Z\","
+        "\"home_team\":\"Boston Celtics\",\"away_team\":\"Toronto Raptors\",\"bookmakers\":%s}",
+        books);
+    return parse(feed_odds_props, text);
+}
+#define MARKET(outcomes)                                                                           \
+    "[{\"key\":\"dk\",\"title\":\"D\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":"       \
+    "[" outcomes "]}]}]"
+#define SIDE(name, player, price, point)                                                           \
+    "{\"name\":\"" name "\",\"description\":\"" player "\",\"price\":" #price ",\"point\":" #point \
+    "}"
+
+static void props_pair_sides(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        props(MARKET(SIDE("Under", "A B", -120, 10.5) "," SIDE("Over", "C D", 2.5, 9.5) "," SIDE(
+            "Over", "A B", 100, 10.5) "," SIDE("Over", "A B", 180, 14.5) "," SIDE("Under", "A B",
+                                                                                  -240, 14.5))),
+        0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(feed.line_count, 3);
+    assert_int_equal(feed.books, 1);
+    assert_int_equal(feed.lines[0].over_price, 100);
+    assert_int_equal(feed.lines[0].under_price, -120);
+    assert_true(feed.lines[0].main);
+    assert_int_equal(feed.lines[1].over_price, 150); /* decimal 2.5 */
+    assert_true(feed.lines[1].under_price == MESSAGE_NONE);
+    assert_false(feed.lines[1].main); /* one side is no main line */
+    assert_false(feed.lines[2].main);
+    assert_string_equal(feed.events[0].event_id, "e1");
+    assert_int_equal(props("[]"), 0);
+    assert_int_equal(feed.line_count, 0);
+}
+
+static void props_equal_lines_the_lowest_is_main(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        props(MARKET(SIDE("Over", "A B", -125, 11.5) "," SIDE("Under", "A B", -105, 11.5) "," SIDE(
+            "Over", "A B", -105, 10.5) "," SIDE("Under", "A B", -125, 10.5))),
+        0);
+    assert_false(feed.lines[0].main);
+    assert_true(feed.lines[1].main);
+}
+
+static void props_refuse_by_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *side, *rule;
+    } CASES[] = {
+        {SIDE("Over", "A B", -110, 10.5), "outcome: the same side of the same line is already in "
+                                          "bookmakers[0].markets[0].outcomes[0]"},
+        {SIDE("Yes", "A B", -110, 11.5), "name: neither Over nor Under"},
+        {SIDE("Over", "A B", 0, 11.5), "price: neither American nor decimal odds"},
+        {SIDE("Over", "A B", -50, 11.5), "price: neither American nor decimal odds"},
+        {SIDE("Over", "A B", "x", 11.5), "price: not a number"},
+        {SIDE("Over", "A B", -110, null), "point: missing"},
+        {SIDE("Over", "A B", -110, 300), "point: outside 0..200"},
+        {SIDE("Over", "", -110, 11.5), "description: empty"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char books[2000];
+        snprintf(
+            books, sizeof books,
+            "[{\"key\":\"dk\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":[%s,%s]}]}]",
+            SIDE("Over", "A B", -110, 10.5), CASES[i].side);
+        assert_int_equal(props(books), 0);
+        assert_int_equal(feed.line_count, 1);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.refusals[0].path, "bookmakers[0].markets[0].outcomes[1]");
+    }
+}
+
+static void props_decimal_prices(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *price;
+        int american;
+    } CASES[] = {{"1.91", -110}, {"2.0", 100},   {"2", 100},      {"1.5", -200},
+                 {"3.4", 240},   {"-110", -110}, {"-110.0", -110}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char books[1000];
+        snprintf(books, sizeof books,
+                 "[{\"key\":\"dk\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":[{\"name\":"
+                 "\"over\","
+                 "\"description\":\"A\",\"price\":%s,\"point\":1}]}]}]",
+                 CASES[i].price);
+        assert_int_equal(props(books), 0);
+        assert_int_equal(feed.lines[0].over_price, CASES[i].american);
+    }
+}
+
+static void events_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_odds_events,
+            "[{\"id\":\"ab12\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","
+            "\"away_team\":\"A\"},"
+            "{\"id\":\"../x\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","
+            "\"away_team\":\"A\"},"
+            "{\"id\":\"ab13\",\"commence_time\":\"soon\",\"home_team\":\"H\",\"away_team\":\"A\"},"
+            "{\"id\":\"ab12\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","
+            "\"away_team\":\"A\"}]"),
+        0);
+    assert_int_equal(feed.event_count, 1);
+    assert_int_equal(feed.refusal_count, 3);
+    assert_string_equal(feed.refusals[0].rule, "id: holds something else than letters and digits");
+    assert_string_equal(feed.refusals[1].rule, "commence_time: not an instant");
+    assert_string_equal(feed.refusals[2].rule, "id: is already in [0]");
+    assert_int_equal(parse(feed_odds_events, "[]"), 0);
+}
+
+/* ---- schedule ---- */
+
+static void schedule_reads_games(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_nba_schedule,
+            "{\"leagueSchedule\":{\"gameDates\":[{\"gameDate\":\"11/17/2025 00:00:00\",\"games\":["
+            "{\"gameId\":\"0022500241\",\"gameStatus\":1,\"gameDateEst\":\"2025-11-17T00:00:00Z\","
+            "\"gameDateTimeEst\":\"2025-11-17T19:00:00Z\",\"gameDateTimeUTC\":\"2025-11-18T00:00:"
+            "00Z\","
+            "\"isNeutral\":true,\"postponedStatus\":\"N\",\"homeTeam\":{\"teamId\":1,"
+            "\"teamTricode\":\"CLE\"},"
+            "\"awayTeam\":{\"teamId\":2,\"teamTricode\":\"MIL\"}},"
+            "{\"gameId\":\"0022500242\",\"gameStatus\":1,\"gameDateEst\":\"2025-11-17T00:00:00Z\","
+            "\"gameDateTimeEst\":\"2025-11-17T00:00:00Z\",\"gameDateTimeUTC\":\"2025-11-17T05:00:"
+            "00Z\","
+            "\"postponedStatus\":\"Y\",\"homeTeam\":{\"teamTricode\":\"DET\"},\"awayTeam\":{"
+            "\"teamTricode\":\"IND\"}},"
+            "{\"gameId\":\"0012500001\",\"gameStatus\":3},"
+            "{\"gameId\":\"0062500001\",\"gameStatus\":1,\"gameDateEst\":\"2025-12-16T00:00:00Z\","
+            "\"homeTeam\":{\"teamTricode\":\"\"},\"awayTeam\":{\"teamTricode\":null}},"
+            "{\"gameId\":\"0022500999\",\"gameStatus\":9,\"gameDateEst\":\"2025-12-16T00:00:00Z\"}]"
+            "}]}}"),
+        0);
+    assert_int_equal(feed.game_count, 2);
+    assert_string_equal(feed.games[0].game_id, "0022500241");
+    assert_int_equal(feed.games[0].date, 20251117);
+    assert_true(feed.games[0].tip_us == INT64_C(1763424000000000));
+    assert_true(feed.games[0].neutral);
+    assert_int_equal(feed.games[1].status, FEED_POSTPONED);
+    assert_true(feed.games[1].tip_us == MESSAGE_NONE);
+    assert_int_equal(feed.refusal_count, 1);
+    assert_string_equal(feed.refusals[0].path, "leagueSchedule.gameDates[0].games[4]");
+    assert_string_equal(feed.refusals[0].rule, "gameStatus: 9 is outside 1..3");
+}
+
+/* ---- the main line, against a real season's ---- */
+
+#define ROWS_MAX 50000
+struct csv_row {
+    char group[120]; /* game, snapshot and event: one body */
+    char book[40], name[64];
+    double line;
+    char over[12], under[12];
+    bool main;
+};
+static struct csv_row rows[ROWS_MAX];
+
+static size_t read_rows(const char *root)
+{
+    char command[700], text[1000];
+    size_t count = 0;
+    snprintf(command, sizeof command, "gzip -dc '%s/props_points/2025-26_to_2025-11-17.csv.gz'",
+             root);
+    FILE *in = popen(command, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(text, sizeof text, in));
+    while (fgets(text, sizeof text, in) != NULL) {
+        struct csv_row *row = &rows[count++];
+        char *field[13], *at = text;
+        assert_true(count < ROWS_MAX);
+        for (int i = 0; i < 13; i++) {
+            field[i] = strsep(&at, ",");
+            assert_non_null(field[i]);
+        }
+        snprintf(row->group, sizeof row->group, "%.20s %.30s %.40s", field[0], field[2], field[3]);
+        snprintf(row->book, sizeof row->book, "%.39s", field[5]);
+        snprintf(row->name, sizeof row->name, "%.63s", field[7]);
+        snprintf(row->over, sizeof row->over, "%.11s", field[9]);
+        snprintf(row->under, sizeof row->under, "%.11s", field[10]);
+        row->line = atof(field[8]);
+        row->main = field[11][0] == '1';
+    }
+    assert_int_equal(pclose(in), 0);
+    return count;
+}
+
+static void add_side(json_t *outcomes, const struct csv_row *row, const char *name,
+                     const char *price)
+{
+    if (price[0] != '\0') {
+        json_array_append_new(outcomes,
+                              json_pack("{s:s,s:s,s:i,s:f}", "name", name, "description", row->name,
+                                        "price", atoi(price), "point", row->line));
+    }
+}
+
+static int by_book(const void *a, const void *b)
+{
+    const struct csv_row *x = a, *y = b;
+    int order = strcmp(x->group, y->group);
+    return order != 0 ? order : strcmp(x->book, y->book);
+}
+
+/* One body per group, one bookmaker per book, its rows as outcomes; lines come back in the order of the rows. */
+static void check_group(const struct csv_row *first, size_t count, size_t *checked, size_t *mains)
+{
+    json_t *books = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(first[i].book, first[i - 1].book) != 0) {
+            json_array_append_new(books, json_pack("{s:s,s:[{s:s,s:[]}]}", "key", first[i].book,
+                                                   "markets", "key", "player_points", "outcomes"));
+        }
+        json_t *book = json_array_get(books, json_array_size(books) - 1);
+        json_t *outcomes =
+            json_object_get(json_array_get(json_object_get(book, "markets"), 0), "outcomes");
+        add_side(outcomes, &first[i], "Over", first[i].over);
+        add_side(outcomes, &first[i], "Under", first[i].under);
+    }
+    json_t *body =
+        json_pack("{s:s,s:s,s:s,s:s,s:o}", "id", "e", "commence_time", "2025-11-18T00:10:00Z",
+                  "home_team", "H", "away_team", "A", "bookmakers", books);
+    char *text = json_text(body);
+    assert_int_equal(parse(feed_odds_props, text), 0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(feed.line_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(feed.lines[i].line == first[i].line);
+        assert_int_equal(feed.lines[i].main, first[i].main);
+        (*checked)++;
+        *mains += feed.lines[i].main;
+    }
+    free(text);
+    json_decref(body);
+}
+
+static void main_lines_of_a_season(void **state)
+{
+    (void)state;
+    const char *root = getenv("TIPOFF_DATA");
+    if (root == NULL) {
+        skip();
+    }
+    size_t count = read_rows(root), checked = 0, mains = 0;
+    qsort(rows, count, sizeof rows[0], by_book);
+    for (size_t first = 0, next; first < count; first = next) {
+        for (next = first; next < count && strcmp(rows[next].group, rows[first].group) == 0;
+             next++) {
+        }
+        check_group(&rows[first], next - first, &checked, &mains);
+    }
+    assert_int_equal(checked, 39896);
+    assert_int_equal(mains, 21312);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(games_read_states, forget),
+        cmocka_unit_test_teardown(games_refuse_by_rule, forget),
+        cmocka_unit_test_teardown(games_single_and_pages, forget),
+        cmocka_unit_test_teardown(a_body_that_is_none, forget),
+        cmocka_unit_test_teardown(box_scores_read_lines, forget),
+        cmocka_unit_test_teardown(box_scores_minutes, forget),
+        cmocka_unit_test_teardown(box_scores_refuse_one_line, forget),
+        cmocka_unit_test_teardown(nulls_of_who_never_came_in, forget),
+        cmocka_unit_test_teardown(the_older_shape_and_the_nested_one, forget),
+        cmocka_unit_test_teardown(props_pair_sides, forget),
+        cmocka_unit_test_teardown(props_equal_lines_the_lowest_is_main, forget),
+        cmocka_unit_test_teardown(props_refuse_by_rule, forget),
+        cmocka_unit_test_teardown(props_decimal_prices, forget),
+        cmocka_unit_test_teardown(events_read_and_refuse, forget),
+        cmocka_unit_test_teardown(schedule_reads_games, forget),
+        cmocka_unit_test_teardown(main_lines_of_a_season, forget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
