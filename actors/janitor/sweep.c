@@ -1,0 +1,135 @@
+/* What dead owners left in the state directory. */
+#include "actors/janitor/sweep.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "config/log.h"
+
+#define DEPTH_MAX 8
+
+static bool is_new(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 4 && !strcmp(name + size - 4, ".new");
+}
+
+pid_t sweep_owner(const char *name)
+{
+    const char *end = name + strlen(name);
+    if (is_new(name))
+        end -= 4;
+    else if (!strchr(name, '-'))
+        return 0;
+    const char *at = end;
+    while (at > name && isdigit((unsigned char)at[-1]))
+        at--;
+    if (at == end || at == name || (at[-1] != '.' && at[-1] != '-') || end - at > 9)
+        return 0;
+    return (pid_t)strtol(at, NULL, 10);
+}
+
+static bool lives(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno == EPERM;
+}
+
+static bool is_folder(int parent, const char *name)
+{
+    struct stat about;
+    return fstatat(parent, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(about.st_mode);
+}
+
+/* Everything below, never across a symbolic link. 0 or -1 with errno. */
+static int remove_tree(int parent, const char *name, int depth)
+{
+    if (!is_folder(parent, name))
+        return unlinkat(parent, name, 0);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 || depth > DEPTH_MAX ? NULL : fdopendir(fd);
+    if (!folder) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            remove_tree(dirfd(folder), entry->d_name, depth + 1);
+    closedir(folder);
+    return unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static void sweep_one(int parent, const char *name, struct swept *out)
+{
+    pid_t owner = sweep_owner(name);
+    if (!owner)
+        return;
+    out->found++;
+    if (lives(owner))
+        return;
+    if (remove_tree(parent, name, 0) == 0) {
+        out->removed++;
+    } else if (errno != ENOENT) {
+        out->failed++;
+        log_warn("sweep-failed", "name=%s why=\"%s\"", name, strerror(errno));
+    }
+}
+
+/* `folders`: what is swept is folders, here only; else files, at any depth. */
+static void sweep_folder(int parent, const char *name, bool folders, int depth, struct swept *out)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (!folder) {
+        if (fd >= 0)
+            close(fd);
+        return; /* nothing there to sweep */
+    }
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.' && (!entry->d_name[1] || !strcmp(entry->d_name, "..")))
+            continue;
+        bool inner = is_folder(dirfd(folder), entry->d_name);
+        if (inner == folders && inner != is_new(entry->d_name))
+            sweep_one(dirfd(folder), entry->d_name, out);
+        else if (inner && depth < DEPTH_MAX)
+            sweep_folder(dirfd(folder), entry->d_name, folders, depth + 1, out);
+    }
+    closedir(folder);
+}
+
+static void sweep_below(const char *dir, const char *name, bool folders, struct swept *out)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    sweep_folder(fd, name, folders, 0, out);
+    close(fd);
+}
+
+void sweep_exports(const char *dir, struct swept *out)
+{
+    sweep_below(dir, "exports", false, out);
+}
+
+void sweep_scratch(const char *dir, struct swept *out)
+{
+    sweep_below(dir, "scratch", true, out);
+}
+
+double sweep_disk_free(const char *dir, uint64_t *bytes)
+{
+    struct statvfs about;
+    if (statvfs(dir, &about) != 0 || about.f_blocks == 0)
+        return -1;
+    *bytes = (uint64_t)about.f_bavail * about.f_frsize;
+    return (double)about.f_bavail / (double)about.f_blocks;
+}

@@ -1,0 +1,26 @@
+/* What dead owners left in the state directory. A file or folder says its owner's process id in its name: as long as that
+ * process lives it is not touched. */
+#ifndef ACTORS_JANITOR_SWEEP_H
+#define ACTORS_JANITOR_SWEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct swept {
+    int64_t found; /* leftovers seen, those of the living included */
+    int64_t removed;
+    int64_t failed; /* could not be removed: said in the log */
+};
+
+/* The owner a name tells: "today.json.4711.new", "replay-4711" -> 4711; 0: none, so it is nobody's leftover. */
+pid_t sweep_owner(const char *name);
+/* Half-written exports: files *.PID.new anywhere below `dir`/exports. */
+void sweep_exports(const char *dir, struct swept *out);
+/* Scratch folders of replays and private brokers: folders NAME-PID in `dir`/scratch, with all they hold. */
+void sweep_scratch(const char *dir, struct swept *out);
+
+/* Share of the file system of `dir` that is free, 0 to 1; -1 if it cannot be told. `*bytes` free. */
+double sweep_disk_free(const char *dir, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,86 @@
+/* What is wrong, judged from what is known. */
+#include "actors/watchdog/rules.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/clock.h"
+
+#define MINUTE_US INT64_C(60000000)
+#define GAME_LONGEST_US                                                                            \
+    (6 * 60 * MINUTE_US) /* nothing heard so long after its tip: it is not played any more */
+
+static void add(struct incidents *out, const char *cause, const char *subject, const char *severity,
+                int64_t since_us, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+static void add(struct incidents *out, const char *cause, const char *subject, const char *severity,
+                int64_t since_us, const char *fmt, ...)
+{
+    if (out->count == RULES_INCIDENTS_MAX)
+        return;
+    struct incident *at = &out->list[out->count++];
+    va_list args;
+    snprintf(at->cause, sizeof at->cause, "%s", cause);
+    snprintf(at->subject, sizeof at->subject, "%s", subject);
+    at->severity = severity;
+    at->since_us = since_us;
+    va_start(args, fmt);
+    vsnprintf(at->text, sizeof at->text, fmt, args);
+    va_end(args);
+}
+
+int64_t game_on_since(const struct watched_game *game, int64_t now_us)
+{
+    if (!strcmp(game->status, "in_progress"))
+        return game->seen_playing_us;
+    if (strcmp(game->status, "scheduled") != 0 || game->tip_us == CLOCK_NONE)
+        return CLOCK_NONE;
+    return game->tip_us <= now_us && now_us - game->tip_us < GAME_LONGEST_US ? game->tip_us
+                                                                             : CLOCK_NONE;
+}
+
+void judge_source(const struct rules *rules, const struct watched_source *source,
+                  int64_t on_since_us, int64_t now_us, struct incidents *out)
+{
+    if (on_since_us == CLOCK_NONE)
+        return;
+    bool never = source->last_good_us == CLOCK_NONE;
+    int64_t since_us =
+        !never && source->last_good_us > on_since_us ? source->last_good_us : on_since_us;
+    int64_t stale_us = now_us - since_us;
+    if (stale_us < rules->stale_warn_us)
+        return;
+    const char *severity = stale_us >= rules->stale_critical_us ? "critical"
+                           : stale_us >= rules->stale_alert_us  ? "alert"
+                                                                : "warning";
+    add(out, "stale", source->name, severity, since_us,
+        "%s: %s for %" PRId64 " min while games are on", source->name,
+        never ? "no run has succeeded" : "no successful run", stale_us / MINUTE_US);
+}
+
+void judge_shard(const struct rules *rules, const struct watched_shard *shard,
+                 struct incidents *out)
+{
+    if (!strcmp(shard->state, "halted"))
+        add(out, "halted", shard->name, "critical", CLOCK_NONE, "%s halted: %s", shard->name,
+            shard->cause);
+    else if (!shard->connected && shard->away_us >= rules->silence_us)
+        add(out, "dead", shard->name, "critical", CLOCK_NONE, "%s is gone for %" PRId64 " s",
+            shard->name, shard->away_us / 1000000);
+    else if (shard->connected && shard->silent_us >= rules->silence_us)
+        add(out, "hung", shard->name, "critical", CLOCK_NONE,
+            "%s has been silent for %" PRId64 " s", shard->name, shard->silent_us / 1000000);
+    else if (shard->connected && shard->stuck_us >= rules->silence_us)
+        add(out, "backlogged", shard->name, "warning", CLOCK_NONE,
+            "%s has %" PRId64 " records to take and took none for %" PRId64 " s", shard->name,
+            shard->lag, shard->stuck_us / 1000000);
+}
+
+void judge_dead_letters(const char *reader, int64_t count, int64_t first_us, struct incidents *out)
+{
+    if (count > 0)
+        add(out, "dead_letter", reader, "warning", first_us,
+            "%s set %" PRId64 " record%s aside; see tipoff dead", reader, count,
+            count == 1 ? "" : "s");
+}

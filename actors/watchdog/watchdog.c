@@ -1,0 +1,493 @@
+/* watchdog - says what is wrong, once per incident, and when it is right again.
+ * takes  row.game, ops.run (the poller's), dead      gives  ops.alert
+ * keeps  games, when each source last did its work, dead letters by reader, incidents that are open
+ * never  mends anything */
+#include "actors/watchdog/watchdog.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/watchdog/rules.h"
+#include "config/clock.h"
+#include "config/log.h"
+#include "schema/json.h"
+#include "schema/messages.h"
+
+#define TABLE_GAME "game"         /* date, game_id -> watch_game */
+#define TABLE_SOURCE "source"     /* run name -> watch_source */
+#define TABLE_DEAD "dead"         /* reader -> watch_dead */
+#define TABLE_INCIDENT "incident" /* cause, subject -> ops_alert as last said */
+
+#define REAL_INTERVAL_US                                                                           \
+    250000 /* however fast the league clock runs, the broker is not asked more often */
+#define SHARDS_MAX 256
+
+/* Sources that must be alive whenever games are on. */
+static const char *const live_sources[] = {"PollBdlLive"};
+
+/* What this process alone knows of a shard: real time, so nothing of it outlives the process. */
+struct shard_memory {
+    char name[48];
+    int64_t connected_us; /* last seen connected; 0 = never */
+    int64_t moved_us;     /* its cursor moved, or there was nothing to take */
+    int64_t cursor;
+};
+
+struct watchdog {
+    const struct settings *settings;
+    struct rules rules;
+    int64_t next_league_us, next_real_us;
+    struct shard_memory shards[SHARDS_MAX];
+    int shard_count;
+    struct incidents incidents;
+};
+
+/* ---- what is remembered of records ---- */
+
+#include "schema/message_struct.h"
+#include "actors/watchdog/state.def"
+#include "schema/message_end.h"
+
+#include "schema/message_table.h"
+#include "actors/watchdog/state.def"
+#include "schema/message_end.h"
+
+static void key_of(struct store_key *key, const char *text)
+{
+    store_key_start(key);
+    store_key_text(key, text);
+}
+
+/* A broken or full store is nothing a record can help: the step is tried again. */
+static enum verdict stored(struct step *step, int error)
+{
+    return error ? step_refuse(step, LATER, "store: %s", store_error_text(error)) : DONE;
+}
+
+static enum verdict take_game(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_game *game = input->message;
+    struct msg_watch_game row;
+    struct store_key key;
+    (void)self;
+    key_of(&key, game->game_id);
+    int error = store_get_message(step_store(step), TABLE_GAME, game->game_date, key.data, key.size,
+                                  &msg_watch_game_desc, &row);
+    if (error == STORE_NOT_FOUND) {
+        message_clear(&msg_watch_game_desc, &row);
+        error = STORE_OK;
+    }
+    if (error)
+        return stored(step, error);
+    bool plays = !strcmp(game->status, "in_progress");
+    strcpy(row.status, game->status);
+    row.tip_at = game->tip_at;
+    if (plays && row.playing_since == CLOCK_NONE)
+        row.playing_since = input->time_us;
+    return stored(step, store_put_message(step_store(step), TABLE_GAME, game->game_date, key.data,
+                                          key.size, &msg_watch_game_desc, &row));
+}
+
+static enum verdict take_run(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_ops_run *run = input->message;
+    struct msg_watch_source row;
+    struct store_key key;
+    (void)self;
+    if (strcmp(run->actor, "poller") != 0 ||
+        (strcmp(run->outcome, "success") != 0 && strcmp(run->outcome, "unchanged") != 0))
+        return DONE;
+    key_of(&key, run->name);
+    message_clear(&msg_watch_source_desc, &row);
+    row.last_good = run->closed_at;
+    return stored(step, store_put_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data,
+                                          key.size, &msg_watch_source_desc, &row));
+}
+
+static enum verdict take_dead(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_dead_letter *letter = input->message;
+    struct msg_watch_dead row;
+    struct store_key key;
+    (void)self;
+    key_of(&key, letter->reader);
+    int error = store_get_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data, key.size,
+                                  &msg_watch_dead_desc, &row);
+    if (error == STORE_NOT_FOUND) {
+        message_clear(&msg_watch_dead_desc, &row);
+        row.first_at = letter->at;
+        error = STORE_OK;
+    }
+    if (error)
+        return stored(step, error);
+    row.count++;
+    return stored(step, store_put_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data,
+                                          key.size, &msg_watch_dead_desc, &row));
+}
+
+/* ---- judging sources ---- */
+
+struct on {
+    int64_t now_us, since_us;
+};
+
+static int visit_game(const struct store_row *row, void *context)
+{
+    struct on *on = context;
+    struct msg_watch_game game;
+    struct message_error error;
+    if (message_decode(&msg_watch_game_desc, row->value.data, row->value.size, &game, &error) != 0)
+        return STORE_CORRUPT;
+    struct watched_game watched = {game.status, game.tip_at, game.playing_since};
+    int64_t since_us = game_on_since(&watched, on->now_us);
+    if (since_us != CLOCK_NONE && (on->since_us == CLOCK_NONE || since_us < on->since_us))
+        on->since_us = since_us;
+    return 0;
+}
+
+static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t now_us)
+{
+    struct on on = {now_us, CLOCK_NONE};
+    int32_t today = clock_date_of(now_us);
+    /* A night that runs past midnight belongs to yesterday. */
+    int error = store_scan(txn, TABLE_GAME, clock_date_add(today, -1), clock_date_add(today, 1),
+                           NULL, 0, false, visit_game, &on);
+    if (error && error != STORE_NOT_FOUND)
+        return error;
+    for (size_t i = 0; i < sizeof live_sources / sizeof *live_sources; i++) {
+        struct msg_watch_source row;
+        struct store_key key;
+        key_of(&key, live_sources[i]);
+        error = store_get_message(txn, TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
+                                  &msg_watch_source_desc, &row);
+        if (error && error != STORE_NOT_FOUND)
+            return error;
+        struct watched_source source = {live_sources[i], error ? CLOCK_NONE : row.last_good};
+        judge_source(&self->rules, &source, on.since_us, now_us, &self->incidents);
+    }
+    return STORE_OK;
+}
+
+static int visit_dead(const struct store_row *row, void *context)
+{
+    struct watchdog *self = context;
+    struct span rest = row->key;
+    struct msg_watch_dead dead;
+    struct message_error error;
+    const char *reader;
+    if (store_key_read_text(&rest, &reader) != 0 ||
+        message_decode(&msg_watch_dead_desc, row->value.data, row->value.size, &dead, &error) != 0)
+        return STORE_CORRUPT;
+    judge_dead_letters(reader, dead.count, dead.first_at, &self->incidents);
+    return 0;
+}
+
+/* ---- judging shards ---- */
+
+static struct shard_memory *remember(struct watchdog *self, const char *name)
+{
+    for (int i = 0; i < self->shard_count; i++)
+        if (!strcmp(self->shards[i].name, name))
+            return &self->shards[i];
+    if (self->shard_count == SHARDS_MAX)
+        return NULL;
+    struct shard_memory *memory = &self->shards[self->shard_count++];
+    memset(memory, 0, sizeof *memory);
+    snprintf(memory->name, sizeof memory->name, "%s", name);
+    return memory;
+}
+
+static const char *text_in(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+/* Shards are watched from when they were first seen at work; tools that come and go never are. */
+static void look_at_shard(struct watchdog *self, const json_t *row, int64_t mono_us)
+{
+    const char *actor = text_in(row, "actor");
+    const json_t *silent_ms = json_object_get(row, "silent_ms");
+    struct watched_shard shard = {.connected = json_is_integer(silent_ms),
+                                  .lag = json_integer_value(json_object_get(row, "lag"))};
+    if (!strcmp(actor, "import") || !strcmp(actor, "supervisor") || !strcmp(actor, "watchdog"))
+        return;
+    snprintf(shard.name, sizeof shard.name, "%s.%lld", actor,
+             (long long)json_integer_value(json_object_get(row, "partition")));
+    snprintf(shard.state, sizeof shard.state, "%s", text_in(row, "state"));
+    snprintf(shard.cause, sizeof shard.cause, "%s", text_in(row, "cause"));
+    struct shard_memory *memory = remember(self, shard.name);
+    if (!memory)
+        return;
+    json_int_t cursor = json_integer_value(json_object_get(row, "cursor"));
+    if (shard.connected)
+        memory->connected_us = mono_us;
+    if (!memory->connected_us)
+        return;
+    if (!shard.lag || cursor != memory->cursor || !memory->moved_us ||
+        strcmp(shard.state, "ready") != 0)
+        memory->moved_us = mono_us;
+    memory->cursor = cursor;
+    shard.silent_us = json_integer_value(silent_ms) * 1000;
+    shard.away_us = mono_us - memory->connected_us;
+    shard.stuck_us = mono_us - memory->moved_us;
+    judge_shard(&self->rules, &shard, &self->incidents);
+}
+
+/* False if the broker did not answer: then nothing is known, which is no news either. */
+static bool judge_shards(struct watchdog *self, struct kit *kit, int64_t mono_us)
+{
+    char why[160];
+    char *text = kit_control(kit, "STATUS");
+    json_t *status = text ? json_read(text, strlen(text), why, sizeof why) : NULL, *row;
+    size_t i;
+    json_array_foreach(json_object_get(status, "shards"), i, row)
+    {
+        look_at_shard(self, row, mono_us);
+    }
+    bool answered = status != NULL;
+    json_decref(status);
+    free(text);
+    return answered;
+}
+
+/* ---- incidents: raised once, recovered once ---- */
+
+static void incident_key(struct store_key *key, const char *cause, const char *subject)
+{
+    store_key_start(key);
+    store_key_text(key, cause);
+    store_key_text(key, subject);
+}
+
+static void say(const struct msg_ops_alert *alert)
+{
+    bool recovered = !strcmp(alert->state, "recovered");
+    log_event(recovered                              ? LOG_LEVEL_INFO
+              : !strcmp(alert->severity, "critical") ? LOG_LEVEL_ERROR
+                                                     : LOG_LEVEL_WARN,
+              recovered ? "alert-recovered" : "alert", "cause=%s subject=%s severity=%s why=\"%s\"",
+              alert->cause, alert->subject, alert->severity, alert->text);
+}
+
+/* 0: nothing new; 1: said; < 0: the store failed. */
+static int raise_incident(struct step *step, const struct incident *incident)
+{
+    struct msg_ops_alert alert;
+    struct store_key key;
+    incident_key(&key, incident->cause, incident->subject);
+    int error = store_get_message(step_store(step), TABLE_INCIDENT, STORE_UNDATED, key.data,
+                                  key.size, &msg_ops_alert_desc, &alert);
+    if (!error && !strcmp(alert.severity, incident->severity))
+        return 0;
+    if (error && error != STORE_NOT_FOUND)
+        return error;
+    if (error) {
+        message_clear(&msg_ops_alert_desc, &alert);
+        snprintf(alert.cause, sizeof alert.cause, "%s", incident->cause);
+        snprintf(alert.subject, sizeof alert.subject, "%s", incident->subject);
+        strcpy(alert.state, "raised");
+        alert.since = incident->since_us == CLOCK_NONE ? step_now_us(step) : incident->since_us;
+        snprintf(alert.alert_id, sizeof alert.alert_id, "%.16s:%.50s:%" PRId64, alert.cause,
+                 alert.subject, alert.since);
+    }
+    snprintf(alert.severity, sizeof alert.severity, "%s", incident->severity);
+    snprintf(alert.text, sizeof alert.text, "%s", incident->text);
+    alert.at = step_now_us(step);
+    error = store_put_message(step_store(step), TABLE_INCIDENT, STORE_UNDATED, key.data, key.size,
+                              &msg_ops_alert_desc, &alert);
+    if (error)
+        return error;
+    step_emit(step, &msg_ops_alert_desc, &alert);
+    say(&alert);
+    return 1;
+}
+
+struct open_incidents {
+    const struct incidents *now;
+    bool shards_known;
+    int count;
+    struct msg_ops_alert gone[RULES_INCIDENTS_MAX];
+};
+
+static bool about_shards(const char *cause)
+{
+    return !strcmp(cause, "halted") || !strcmp(cause, "dead") || !strcmp(cause, "hung") ||
+           !strcmp(cause, "backlogged");
+}
+
+static int visit_open(const struct store_row *row, void *context)
+{
+    struct open_incidents *open = context;
+    struct message_error error;
+    struct msg_ops_alert *alert = &open->gone[open->count];
+    if (message_decode(&msg_ops_alert_desc, row->value.data, row->value.size, alert, &error) != 0)
+        return STORE_CORRUPT;
+    if (about_shards(alert->cause) && !open->shards_known)
+        return 0;
+    for (int i = 0; i < open->now->count; i++)
+        if (!strcmp(open->now->list[i].cause, alert->cause) &&
+            !strcmp(open->now->list[i].subject, alert->subject))
+            return 0;
+    return ++open->count == RULES_INCIDENTS_MAX;
+}
+
+static int recover_incidents(struct step *step, struct open_incidents *open)
+{
+    for (int i = 0; i < open->count; i++) {
+        struct msg_ops_alert *alert = &open->gone[i];
+        struct store_key key;
+        incident_key(&key, alert->cause, alert->subject);
+        int error = store_del(step_store(step), TABLE_INCIDENT, STORE_UNDATED, key.data, key.size);
+        if (error)
+            return error;
+        strcpy(alert->state, "recovered");
+        alert->at = step_now_us(step);
+        snprintf(alert->text, sizeof alert->text, "%s: right again after %" PRId64 " min",
+                 alert->subject, (alert->at - alert->since) / 60000000);
+        step_emit(step, &msg_ops_alert_desc, alert);
+        say(alert);
+    }
+    return 0;
+}
+
+static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t now_us,
+                        struct open_incidents *open)
+{
+    int error = judge_sources(self, txn, now_us);
+    if (!error)
+        error = store_scan(txn, TABLE_DEAD, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
+                           visit_dead, self);
+    if (!error || error == STORE_NOT_FOUND)
+        error = store_scan(txn, TABLE_INCIDENT, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
+                           visit_open, open);
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
+}
+
+/* Is there anything to say that was not said before? */
+static int changes(const struct watchdog *self, struct store_txn *txn,
+                   const struct open_incidents *open, bool *any)
+{
+    *any = open->count > 0;
+    for (int i = 0; i < self->incidents.count && !*any; i++) {
+        struct msg_ops_alert alert;
+        struct store_key key;
+        incident_key(&key, self->incidents.list[i].cause, self->incidents.list[i].subject);
+        int error = store_get_message(txn, TABLE_INCIDENT, STORE_UNDATED, key.data, key.size,
+                                      &msg_ops_alert_desc, &alert);
+        if (error && error != STORE_NOT_FOUND)
+            return error;
+        *any = error == STORE_NOT_FOUND ||
+               strcmp(alert.severity, self->incidents.list[i].severity) != 0;
+    }
+    return STORE_OK;
+}
+
+static void speak(struct watchdog *self, struct kit *kit, struct open_incidents *open)
+{
+    struct step *step = kit_step(kit);
+    if (!step)
+        return; /* not now; the next look sees the same */
+    int error = recover_incidents(step, open);
+    for (int i = 0; i < self->incidents.count && error >= 0; i++)
+        error = raise_incident(step, &self->incidents.list[i]);
+    if (error >= 0) {
+        kit_commit(kit, &step);
+        return;
+    }
+    log_error("alerts-not-stored", "why=\"%s\"", store_error_text(error));
+    kit_abort(kit, &step);
+}
+
+static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
+{
+    static struct open_incidents open;
+    struct store_txn *txn;
+    bool any = false;
+    self->incidents.count = 0;
+    open = (struct open_incidents){.now = &self->incidents};
+    open.shards_known = judge_shards(self, kit, mono_us);
+    int error = store_begin(kit_store(kit), false, &txn);
+    if (!error) {
+        error = judge_stored(self, txn, clock_league_us(), &open);
+        if (!error)
+            error = changes(self, txn, &open, &any);
+        store_abort(&txn);
+    }
+    if (error)
+        log_error("look-failed", "why=\"%s\"", store_error_text(error));
+    else if (any)
+        speak(self, kit, &open);
+}
+
+/* ---- the actor ---- */
+
+static void *start(const struct settings *settings, bool *failed)
+{
+    struct watchdog *self = calloc(1, sizeof *self);
+    *failed = !self;
+    if (!self)
+        return NULL;
+    self->settings = settings;
+    self->rules = (struct rules){.stale_warn_us = settings->watchdog.stale_warn_us,
+                                 .stale_alert_us = settings->watchdog.stale_alert_us,
+                                 .stale_critical_us = settings->watchdog.stale_critical_us,
+                                 .silence_us = settings->watchdog.silence_us};
+    return self;
+}
+
+static void stop(void *self)
+{
+    free(self);
+}
+
+static int fds(void *context, struct pollfd *fds, int max, int64_t *timeout_us)
+{
+    const struct watchdog *self = context;
+    (void)fds;
+    (void)max;
+    int64_t wait_us = self->next_real_us - clock_mono_us();
+    int64_t league_us = self->next_league_us ? clock_league_wait_us(self->next_league_us) : 0;
+    if (league_us > wait_us)
+        wait_us = league_us;
+    if (wait_us < 0)
+        wait_us = 0;
+    if (wait_us < *timeout_us)
+        *timeout_us = wait_us;
+    return 0;
+}
+
+static void work(void *context, struct kit *kit, const struct pollfd *fds, int count)
+{
+    struct watchdog *self = context;
+    int64_t mono_us = clock_mono_us();
+    (void)fds;
+    (void)count;
+    if (mono_us < self->next_real_us || clock_league_us() < self->next_league_us ||
+        !clock_league_running())
+        return;
+    look(self, kit, mono_us);
+    self->next_real_us = mono_us + REAL_INTERVAL_US;
+    self->next_league_us = clock_league_us() + self->settings->watchdog.interval_us;
+}
+
+static const struct take takes[] = {
+    {.message = &msg_row_game_desc, .take = take_game, .every_partition = true},
+    {.message = &msg_ops_run_desc, .take = take_run, .every_partition = true},
+    {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
+    {.message = NULL},
+};
+
+const struct actor watchdog_actor = {
+    .name = "watchdog",
+    .does = "says what is wrong, once per incident, and when it is right again",
+    .takes = takes,
+    .edge = true,
+    .start = start,
+    .stop = stop,
+    .fds = fds,
+    .work = work,
+};

@@ -1,0 +1,133 @@
+/* The watchdog's judgement: sources while games are on, shards, dead letters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "actors/watchdog/rules.h"
+#include "config/clock.h"
+
+#define MINUTE 60000000LL
+#define SECOND 1000000LL
+
+static const struct rules rules = {.stale_warn_us = 15 * MINUTE,
+                                   .stale_alert_us = 30 * MINUTE,
+                                   .stale_critical_us = 60 * MINUTE,
+                                   .silence_us = 30 * SECOND};
+
+static const int64_t tip = 1763424000000000; /* 2025-11-18T00:00Z: still the 17th in New York */
+
+static void test_game_is_on(void **state)
+{
+    (void)state;
+    struct {
+        const char *status;
+        int64_t tip_us, seen_us, now_us, since_us;
+    } rows[] = {
+        {"scheduled", tip, CLOCK_NONE, tip - 1, CLOCK_NONE},
+        {"scheduled", tip, CLOCK_NONE, tip, tip}, /* nobody told us that it began */
+        {"scheduled", tip, CLOCK_NONE, tip + 359 * MINUTE, tip},
+        {"scheduled", tip, CLOCK_NONE, tip + 360 * MINUTE, CLOCK_NONE},
+        {"scheduled", CLOCK_NONE, CLOCK_NONE, tip, CLOCK_NONE},
+        {"in_progress", tip, tip + 9 * MINUTE, tip + 300 * MINUTE,
+         tip + 9 * MINUTE}, /* past midnight */
+        {"in_progress", CLOCK_NONE, tip, tip + 600 * MINUTE, tip},
+        {"final", tip, tip, tip + 10 * MINUTE, CLOCK_NONE},
+        {"postponed", tip, CLOCK_NONE, tip + 10 * MINUTE, CLOCK_NONE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct watched_game game = {rows[i].status, rows[i].tip_us, rows[i].seen_us};
+        assert_true(game_on_since(&game, rows[i].now_us) == rows[i].since_us);
+    }
+}
+
+static void test_source_staleness(void **state)
+{
+    (void)state;
+    struct {
+        int64_t on_since, last_good, now;
+        const char *severity; /* NULL: nothing wrong */
+    } rows[] = {
+        {tip, CLOCK_NONE, tip + 14 * MINUTE, NULL},
+        {tip, CLOCK_NONE, tip + 15 * MINUTE, "warning"}, /* there was never a run */
+        {tip, CLOCK_NONE, tip + 30 * MINUTE, "alert"},
+        {tip, CLOCK_NONE, tip + 60 * MINUTE, "critical"},
+        {tip, tip - 90 * MINUTE, tip + 14 * MINUTE,
+         NULL}, /* silence before the tip does not count */
+        {tip, tip + 40 * MINUTE, tip + 54 * MINUTE, NULL},
+        {tip, tip + 40 * MINUTE, tip + 55 * MINUTE, "warning"},
+        {tip, tip + 300 * MINUTE, tip + 331 * MINUTE, "alert"},
+        {CLOCK_NONE, tip, tip + 600 * MINUTE, NULL}, /* no game: no hurry */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct incidents out = {.count = 0};
+        struct watched_source source = {"PollBdlLive", rows[i].last_good};
+        judge_source(&rules, &source, rows[i].on_since, rows[i].now, &out);
+        assert_int_equal(out.count, rows[i].severity ? 1 : 0);
+        if (!rows[i].severity)
+            continue;
+        assert_string_equal(out.list[0].severity, rows[i].severity);
+        assert_string_equal(out.list[0].cause, "stale");
+        assert_string_equal(out.list[0].subject, "PollBdlLive");
+        assert_true(out.list[0].since_us ==
+                    (rows[i].last_good > rows[i].on_since ? rows[i].last_good : rows[i].on_since));
+    }
+}
+
+static void test_shards(void **state)
+{
+    (void)state;
+    struct {
+        struct watched_shard shard;
+        const char *cause;
+    } rows[] = {
+        {{.state = "ready", .connected = true, .silent_us = SECOND}, NULL},
+        {{.state = "ready", .connected = true, .silent_us = 30 * SECOND}, "hung"},
+        {{.state = "gone", .connected = false, .away_us = 29 * SECOND}, NULL}, /* a restart */
+        {{.state = "gone", .connected = false, .away_us = 30 * SECOND}, "dead"},
+        {{.state = "halted", .cause = "seq-conflict", .connected = true}, "halted"},
+        {{.state = "ready", .connected = true, .stuck_us = 31 * SECOND, .lag = 7}, "backlogged"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct incidents out = {.count = 0};
+        strcpy(rows[i].shard.name, "grader.0");
+        judge_shard(&rules, &rows[i].shard, &out);
+        assert_int_equal(out.count, rows[i].cause ? 1 : 0);
+        if (rows[i].cause)
+            assert_string_equal(out.list[0].cause, rows[i].cause);
+    }
+}
+
+static void test_dead_letters(void **state)
+{
+    (void)state;
+    struct incidents out = {.count = 0};
+    judge_dead_letters("grader.0", 0, tip, &out);
+    assert_int_equal(out.count, 0);
+    judge_dead_letters("grader.0", 3, tip, &out);
+    assert_int_equal(out.count, 1);
+    assert_string_equal(out.list[0].cause, "dead_letter");
+    assert_true(out.list[0].since_us == tip);
+}
+
+static void test_no_more_than_fit(void **state)
+{
+    (void)state;
+    static struct incidents out;
+    for (int i = 0; i < RULES_INCIDENTS_MAX + 10; i++)
+        judge_dead_letters("x.0", 1, tip, &out);
+    assert_int_equal(out.count, RULES_INCIDENTS_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_game_is_on),       cmocka_unit_test(test_source_staleness),
+        cmocka_unit_test(test_shards),           cmocka_unit_test(test_dead_letters),
+        cmocka_unit_test(test_no_more_than_fit),
+    };
+    return cmocka_run_group_tests_name("watchdog rules", tests, NULL, NULL);
+}
