@@ -210,7 +210,10 @@ static void loop(struct server *self, int stop_fd)
 static int log_lock(const char *dir)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/lock", dir);
+    if (snprintf(path, sizeof path, "%s/lock", dir) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     if (mkdir(dir, 0750) != 0 && errno != EEXIST)
         return -1;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
