@@ -42,6 +42,13 @@ struct link {
     char said_state[17], said_cause[121];
     uint64_t cursor, steps;
     bool beat_now;
+    uint64_t lag;
+    uint32_t beats_out; /* beats not answered yet */
+    uint32_t
+        beats_stale; /* of those, sent before the subscription was made: their lag is not its */
+    uint64_t lag;
+    uint32_t
+        beats_due; /* answers that were asked for before the subscription: they do not speak of it */
 };
 
 /* ---- sending ---- */
@@ -110,7 +117,8 @@ static void send_beat(struct link *self, int64_t now)
     beat.steps = self->steps;
     self->beat_us = now;
     self->beat_now = false;
-    (void)send_map(self, "BEAT", &msg_beat_desc, &beat);
+    if (send_map(self, "BEAT", &msg_beat_desc, &beat))
+        self->beats_out++;
 }
 
 /* ---- connection ---- */
@@ -179,6 +187,8 @@ static void went_down(struct link *self)
     self->state = LINK_CONNECTING;
     self->granted = false;
     self->subscribed = false;
+    self->lag = UINT64_MAX;
+    self->beats_out = self->beats_stale = 0;
     self->lease_again_us = INT64_MAX;
     if (was && self->options.handlers.down)
         self->options.handlers.down(self->options.context);
@@ -193,6 +203,7 @@ struct link *link_open(const struct link_options *options)
     self->heartbeat_us = HELO_EVERY_US;
     self->lease_again_us = INT64_MAX;
     snprintf(self->said_state, sizeof self->said_state, "starting");
+    self->lag = UINT64_MAX;
     self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     self->context = zmq_ctx_new();
     if (self->epoll_fd < 0 || !self->context || !socket_make(self)) {
@@ -464,7 +475,15 @@ static void hear_refu(struct link *self, const struct heard *heard)
 static void hear_aliv(struct link *self, const struct heard *heard)
 {
     struct msg_aliv aliv;
-    if (heard_map(heard, &msg_aliv_desc, &aliv) && self->options.handlers.up)
+    if (!heard_map(heard, &msg_aliv_desc, &aliv))
+        return;
+    if (self->beats_out > 0)
+        self->beats_out--;
+    if (self->beats_stale > 0)
+        self->beats_stale--;
+    else
+        self->lag = self->subscribed ? aliv.lag : UINT64_MAX;
+    if (self->options.handlers.up)
         self->options.handlers.up(self->options.context);
 }
 
@@ -675,6 +694,8 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
                             .records = credit_records,
                             .bytes = credit_bytes};
     self->subscribed = send_map(self, "SUBS", &msg_subs_desc, &subs);
+    self->lag = UINT64_MAX;
+    self->beats_stale = self->beats_out;
     pack_free(&list);
 }
 
@@ -750,6 +771,17 @@ void link_own(struct link *self, const char *stream, uint16_t partition, uint64_
     ask.from_seq = from_seq;
     ask.records = records_max;
     (void)send_map(self, "OWNQ", &msg_ownq_desc, &ask);
+}
+
+uint64_t link_lag(const struct link *self)
+{
+    return self->lag;
+}
+
+void link_beat(struct link *self)
+{
+    if (self->state == LINK_WELCOMED)
+        send_beat(self, clock_mono_us());
 }
 
 void link_state(struct link *self, const char *state, const char *cause, uint64_t cursor,

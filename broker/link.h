@@ -96,6 +96,10 @@ int64_t
 link_timeout_us(const struct link *self); /* call link_turn after so long even if the fd is quiet */
 void link_turn(struct link *self);
 bool link_connected(const struct link *self); /* welcomed */
+/* Records this subscription has yet to take, as of the broker's last heartbeat answer since it was made; UINT64_MAX: not heard yet. 0 =
+ * caught up. link_beat asks at once. */
+uint64_t link_lag(const struct link *self);
+void link_beat(struct link *self);
 
 /* Asks for the lease of (actor, shard) and goes on asking until granted. */
 void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id);

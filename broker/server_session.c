@@ -244,7 +244,9 @@ static void take_beat(struct server *self, struct core_session *session, const s
     if (!said_map(self, session, said, &msg_beat_desc, &beat))
         return;
     core_beat(self->core, session, &beat, self->turn_us);
-    struct msg_aliv aliv = {.head = log_head(self->log)};
+    struct msg_aliv aliv = {.head = log_head(self->log),
+                            .lag =
+                                session->sub.live ? core_sub_lag(self->core, session) : UINT64_MAX};
     server_send_map(self, session, "ALIV", &msg_aliv_desc, &aliv);
     if (self->tap_subscribers && session->producer) {
         char topic[80], json[512];
