@@ -43,12 +43,8 @@ struct link {
     uint64_t cursor, steps;
     bool beat_now;
     uint64_t lag;
-    uint32_t beats_out; /* beats not answered yet */
-    uint32_t
-        beats_stale; /* of those, sent before the subscription was made: their lag is not its */
-    uint64_t lag;
-    uint32_t
-        beats_due; /* answers that were asked for before the subscription: they do not speak of it */
+    uint32_t beats_out;   /* beats not answered yet */
+    uint32_t beats_stale; /* of those, sent before the subscription: their lag is not its */
 };
 
 /* ---- sending ---- */
