@@ -58,12 +58,18 @@ static json_t *shard_status(struct server *self, const struct core_producer *pro
 {
     json_t *out = json_object();
     const struct core_session *holder = producer->holder;
+    char silence[64];
+    bool silent =
+        holder && self->turn_us - holder->seen_us > 5 * self->settings->broker.heartbeat_us;
+    if (silent)
+        snprintf(silence, sizeof silence, "no heartbeat for %" PRId64 " ms",
+                 (self->turn_us - holder->seen_us) / 1000);
     json_object_set_new(out, "actor", json_string(producer->actor));
     json_object_set_new(out, "partition", json_integer(producer->shard));
     json_object_set_new(out, "host", json_of_string(producer->host));
     json_object_set_new(out, "pid", whole(producer->pid));
-    json_object_set_new(out, "state", json_of_string(producer->state));
-    json_object_set_new(out, "cause", json_of_string(producer->cause));
+    json_object_set_new(out, "state", json_of_string(silent ? "silent" : producer->state));
+    json_object_set_new(out, "cause", json_of_string(silent ? silence : producer->cause));
     json_object_set_new(out, "epoch", whole(producer->epoch));
     json_object_set_new(out, "restarts", whole(producer->grants ? producer->grants - 1 : 0));
     json_object_set_new(out, "cursor", whole(producer->cursor));
