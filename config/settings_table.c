@@ -93,10 +93,20 @@ const struct settings_row *settings_row_find(const char *key)
 
 /* ---- rules of texts ---- */
 
+/* No control characters, and nothing that YAML takes for a line break, a mark or no character at all: what is set here can
+ * be printed as it is and read again. */
 static bool rule_text(const char *text)
 {
+    static const char *const refused[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf",
+                                          "\xef\xbf\xbe", "\xef\xbf\xbf"};
     for (const char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f ||
+            (*c == '\xc2' && (unsigned char)c[1] < 0xa0)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        if (strstr(text, refused[i]) != NULL) {
             return false;
         }
     }
@@ -582,7 +592,7 @@ void settings_defaults(struct settings *self)
     for (size_t i = 0; i < settings_row_count; i++) {
         const struct settings_row *row = &settings_rows[i];
         char *at = (char *)self + row->offset;
-        int word = (int)row->value;
+        int word = 0;
         switch (row->kind) {
         case KIND_SECTION:
         case KIND_SECRET:
@@ -591,6 +601,7 @@ void settings_defaults(struct settings *self)
             memcpy(at, row->text, strlen(row->text) + 1);
             break;
         case KIND_WORD:
+            word = (int)row->value;
             memcpy(at, &word, sizeof word);
             break;
         case KIND_LIST:

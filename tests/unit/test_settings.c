@@ -209,6 +209,8 @@ static void test_limits_and_rules_refused(void **state)
         "effective: poller.retry_base: must not be larger than poller.retry_cap (1m > 30s)\n");
     assert_refused("shards: {grader: 8}\n",
                    "effective: shards.grader: must not be larger than broker.partitions (8 > 4)\n");
+    assert_refused("dir: \"a\\x85b\"\n", "F:1: dir: must be a path without control characters\n");
+    assert_refused("dir: \"a\\Lb\"\n", "F:1: dir: must be a path without control characters\n");
     assert_refused("dir: ''\n", "effective: dir: must not be empty\n");
     struct settings settings;
     FILE *nowhere = fopen("/dev/null", "w");
