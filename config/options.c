@@ -11,6 +11,7 @@
 
 #include "config/clock.h"
 #include "config/exit.h"
+#include "config/process.h"
 #include "config/version.h"
 
 #define SET_SIZE 1024
@@ -128,6 +129,7 @@ static void take(struct options *self, int id, const char *value)
         break;
     case OPTION_NOTIFY_FD:
         self->notify_fd = number(self, "notify-fd", value, 1 << 20);
+        process_ready_at(self->notify_fd);
         break;
     default:
         break;

@@ -87,8 +87,17 @@ int process_notify(const char *state)
     return sent == (ssize_t)strlen(state) ? 1 : -1;
 }
 
+static int asked_fd = -1;
+
+void process_ready_at(int notify_fd)
+{
+    asked_fd = notify_fd;
+}
+
 void process_ready(int notify_fd)
 {
+    notify_fd = notify_fd >= 0 ? notify_fd : asked_fd;
+    asked_fd = -1;
     if (process_notify("READY=1") < 0) {
         log_warn("notify-failed", "why=\"%s\"", strerror(errno));
     }

@@ -21,8 +21,10 @@ void process_tie_to_parent(void);
 /* sd_notify without its library: sends e.g. "READY=1", "STATUS=...", "STOPPING=1", "WATCHDOG=1" to NOTIFY_SOCKET.
  * 1 = sent, 0 = nobody asked for it, -1 with errno. */
 int process_notify(const char *state);
-/* READY=1 there, and a newline on `notify_fd` (s6; closed then; -1: none). Call once, when truly ready. */
+/* READY=1 there, and a newline on the descriptor that s6 waits for (then closed): `notify_fd`, or if that is
+ * -1 the one that --notify-fd named, if it did. Call once, when truly ready. */
 void process_ready(int notify_fd);
+void process_ready_at(int notify_fd); /* config/options.c tells what --notify-fd was */
 /* How often WATCHDOG=1 is due (half of WATCHDOG_USEC, if it is meant for this process); 0: never. */
 int64_t process_watchdog_us(void);
 

@@ -112,7 +112,13 @@ static void test_ready(void **state)
     close(ends[0]);
     close(fd);
     unsetenv("NOTIFY_SOCKET");
+    assert_int_equal(pipe(ends), 0);
+    process_ready_at(ends[1]); /* as --notify-fd does */
     process_ready(-1);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    process_ready(-1); /* once: the number may belong to something else by now */
 }
 
 static void test_watchdog(void **state)
