@@ -1,0 +1,70 @@
+"""What must be true of a recorded night once it is over, from the data root's CSVs alone."""
+import os
+
+import _night
+from _night import SHARED, instant, rows, rows_of
+
+
+def box_scores(night, checks):
+    wanted = {(r["game_id"], int(r["player_id"])): r for r in rows_of("player_games", date=night.date)}
+    got = {(r["game_id"], r["player_id"]): r for r in night.dated("boxscores")}
+    games = {r["game_id"]: r for r in rows(os.path.join(_night.DATA, "replay", night.date, "games.csv"))}
+    played = {key: row for key, row in got.items() if row["minutes"] or key in wanted}
+    checks.that(set(wanted) <= set(got), f"box scores: missing {sorted(set(wanted) - set(got))[:5]}")
+    checks.that(set(played) == set(wanted), f"box scores: not in the CSV {sorted(set(played) - set(wanted))[:5]}")
+    for key in sorted(set(wanted) & set(got)):
+        want, have = wanted[key], got[key]
+        checks.that(have["game_status"] == "final", f"{key}: {have['game_status']}, not final")
+        checks.that(have["home"] == (want["home"] == "1"), f"{key}: home {have['home']}")
+        checks.that(have["player_name"] == want["player_name"], f"{key}: {have['player_name']} / {want['player_name']}")
+        checks.that(abs(have["minutes"] - int(want["min"])) <= 1, f"{key}: minutes {have['minutes']} / {want['min']}")
+        for column, name in SHARED.items():
+            value = have[name] if isinstance(have[name], str) else str(have[name])
+            checks.that(value == want[column], f"{key}: {name} {have[name]} / {want[column]}")
+        if games[key[0]]["plus_minus_mismatch"] == "0":
+            checks.that(str(have["plus_minus"]) == want["plus_minus"],
+                        f"{key}: plus_minus {have['plus_minus']} / {want['plus_minus']}")
+    return len(wanted)
+
+
+def odds(night, checks):
+    def number(text):
+        return float(text) if text else None
+
+    wanted = {(r["game_id"], int(r["player_id"]), r["book"], float(r["line"])):
+              (number(r["over_price"]), number(r["under_price"]))
+              for r in rows_of("props_points", date=night.date)}
+    got = {(r["game_id"], r["player_id"], r["book"], r["line"]): (r["over_price"], r["under_price"])
+           for r in night.dated("odds")}
+    checks.that(set(wanted) == set(got), f"odds: missing {sorted(set(wanted) - set(got))[:5]}, "
+                                         f"too many {sorted(set(got) - set(wanted))[:5]}")
+    for key in set(wanted) & set(got):
+        checks.that(wanted[key] == got[key], f"odds {key}: {got[key]} / {wanted[key]}")
+    return len(wanted)
+
+
+def predictions(night, checks):
+    earlier = {}
+    for row in rows_of("player_games", before=night.date):
+        earlier[int(row["player_id"])] = earlier.get(int(row["player_id"]), 0) + 1
+    tips = {r["game_id"]: r["tip_utc"] for r in rows_of("games", date=night.date)}
+    wanted = {(r["game_id"], int(r["player_id"])) for r in rows_of("props_points", date=night.date)
+              if r["main"] == "1" and earlier.get(int(r["player_id"]), 0) >= 3}
+    active = {(r["game_id"], r["player_id"]): r for r in night.dated("predictions") if r["active"]}
+    for key in sorted(wanted):
+        checks.that(key in active, f"prediction {key}: none")
+        if key in active and tips[key[0]]:
+            checks.that(instant(active[key]["made_at"]) < instant(tips[key[0]]),
+                        f"prediction {key}: made at {active[key]['made_at']}, tip {tips[key[0]]}")
+    return len(wanted)
+
+
+def runs(night, checks):
+    """Every run is closed, with an outcome and a class."""
+    found = night.dated("runs")
+    checks.that(len(found) > 0, "no runs")
+    for run in found:
+        checks.that(run["outcome"] and run["closed_at"] and run["error_class"],
+                    f"run {run['run_id']}: outcome {run['outcome']} class {run['error_class']}")
+    checks.that(len({r["run_id"] for r in found}) == len(found), "a run id twice")
+    return found
