@@ -1,0 +1,222 @@
+/* Writing the exports: only what changed, and never half of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actors/scoreboard/exports.h"
+#include "config/clock.h"
+#include "config/fault.h"
+#include "config/log.h"
+
+enum { DATES_MAX = 64, PATH_SIZE = 4096 };
+#define STATUS_EVERY_US (INT64_C(10) * 1000000) /* real time: its ages go on when nothing happens */
+
+struct shown {
+    int32_t date;
+    uint64_t position;
+};
+struct exports {
+    char dir[PATH_SIZE - 64];
+    struct shown shown[DATES_MAX]; /* the newest dates, and how far their files are */
+    int count;
+    int32_t today;
+    int64_t status_us;
+    uint64_t written;
+    int complained; /* errno last said, so that a full disk is not said every second */
+};
+
+struct exports *exports_new(const char *dir)
+{
+    struct exports *self = calloc(1, sizeof *self);
+    if (self)
+        snprintf(self->dir, sizeof self->dir, "%s/exports", dir);
+    return self;
+}
+
+void exports_free(struct exports **self)
+{
+    free(*self);
+    *self = NULL;
+}
+
+uint64_t exports_written(const struct exports *self)
+{
+    return self->written;
+}
+
+static int sync_folder(const char *path)
+{
+    char folder[PATH_SIZE];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (!slash)
+        return 0;
+    *slash = '\0';
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+int exports_replace(const char *path, const char *text, size_t size)
+{
+    char temporary[PATH_SIZE];
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -1;
+    size_t done = 0;
+    while (done < size) {
+        ssize_t part = write(fd, text + done, size - done);
+        if (part < 0 && errno != EINTR)
+            break;
+        done += part > 0 ? (size_t)part : 0;
+    }
+    int error = done < size || fsync(fd) != 0 ? errno : 0;
+    close(fd);
+    fault_hit(FAULT_EXPORT_WRITTEN);
+    if (!error && rename(temporary, path) != 0)
+        error = errno;
+    if (!error && sync_folder(path) != 0)
+        error = errno;
+    if (error)
+        unlink(temporary);
+    errno = error;
+    return error ? -1 : 0;
+}
+
+static int write_json(struct exports *self, const char *folder, const char *name,
+                      const json_t *content)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/%s", self->dir, folder);
+    if ((mkdir(self->dir, 0755) != 0 && errno != EEXIST) ||
+        (mkdir(path, 0755) != 0 && errno != EEXIST))
+        return -1;
+    snprintf(path, sizeof path, "%s/%s%s%s.json", self->dir, folder, folder[0] ? "/" : "", name);
+    char *text = json_text(content);
+    int result = text ? exports_replace(path, text, strlen(text)) : -1;
+    free(text);
+    self->written += result == 0;
+    return result;
+}
+
+typedef json_t *make_fn(struct store_txn *txn, int32_t date, int *error);
+
+static int write_date(struct exports *self, struct store_txn *txn, const char *folder, int32_t date,
+                      make_fn *make)
+{
+    int error;
+    char name[CLOCK_DATE_SIZE];
+    json_t *content = make(txn, date, &error);
+    if (!content)
+        return error;
+    clock_format_date(date, name);
+    int result = write_json(self, folder, name, content);
+    if (result == 0 && date == self->today)
+        result = write_json(self, folder, "latest", content);
+    json_decref(content);
+    return result;
+}
+
+/* Dates with something newer than their files, the newest DATES_MAX of all. */
+struct due {
+    struct shown dates[DATES_MAX];
+    int count;
+};
+
+static int take_touched(const struct store_row *row, void *context)
+{
+    struct due *due = context;
+    struct table_mark mark;
+    struct span payload;
+    if (table_read(&row->value, &mark, &payload) != STORE_OK)
+        return STORE_CORRUPT;
+    struct shown *last = due->count ? &due->dates[due->count - 1] : NULL;
+    if (last && last->date == row->date) {
+        last->position = mark.position > last->position ? mark.position : last->position;
+        return 0;
+    }
+    if (due->count == DATES_MAX)
+        return 1;
+    due->dates[due->count++] = (struct shown){.date = row->date, .position = mark.position};
+    return 0;
+}
+
+static struct shown *shown_of(struct exports *self, int32_t date)
+{
+    int oldest = 0;
+    for (int i = 0; i < self->count; i++) {
+        if (self->shown[i].date == date)
+            return &self->shown[i];
+        oldest = self->shown[i].date < self->shown[oldest].date ? i : oldest;
+    }
+    int at = self->count < DATES_MAX ? self->count++ : oldest;
+    self->shown[at] = (struct shown){.date = date};
+    return &self->shown[at];
+}
+
+static int write_due(struct exports *self, struct store_txn *txn)
+{
+    struct due due = {0};
+    int error = store_scan(txn, TABLE_TOUCHED, TABLE_DATE_FIRST, TABLE_DATE_LAST, NULL, 0, true,
+                           take_touched, &due);
+    error = error == 1 || error == STORE_NOT_FOUND ? STORE_OK : error;
+    for (int i = 0; i < due.count && !error; i++) {
+        struct shown *shown = shown_of(self, due.dates[i].date);
+        if (shown->position >= due.dates[i].position)
+            continue;
+        error = write_date(self, txn, "live", due.dates[i].date, export_live);
+        if (!error)
+            error = write_date(self, txn, "live-grading", due.dates[i].date, export_grading);
+        if (!error)
+            shown->position = due.dates[i].position;
+    }
+    return error;
+}
+
+static int write_status(struct exports *self, struct store_txn *txn, int64_t now_us)
+{
+    int error;
+    json_t *content = export_status(txn, self->today, now_us, &error);
+    if (!content)
+        return error;
+    error = write_json(self, "", "status", content);
+    json_decref(content);
+    return error;
+}
+
+int exports_write(struct exports *self, struct store_txn *txn, int64_t now_us, int rollover_hour)
+{
+    uint64_t before = self->written;
+    int32_t today = export_today(txn, now_us, rollover_hour);
+    bool new_day = today != self->today;
+    int error = 0;
+    self->today = today;
+    if (new_day) { /* `latest` follows the day, even before anything happens on it */
+        error = write_date(self, txn, "live", today, export_live);
+        if (!error)
+            error = write_date(self, txn, "live-grading", today, export_grading);
+    }
+    if (!error)
+        error = write_due(self, txn);
+    if (!error &&
+        (self->written != before || clock_mono_us() - self->status_us > STATUS_EVERY_US)) {
+        error = write_status(self, txn, now_us);
+        self->status_us = clock_mono_us();
+    }
+    if (error && self->complained != errno)
+        log_warn("export-failed", "why=\"%s\"",
+                 error == -1 ? strerror(errno) : store_error_text(error));
+    self->complained = error ? errno : 0;
+    return error;
+}

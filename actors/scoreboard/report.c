@@ -1,0 +1,374 @@
+/* The report of a night: coverage, polls, gaps within game time. */
+#include "actors/scoreboard/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/scoreboard/games.h"
+#include "actors/scoreboard/views.h"
+#include "config/clock.h"
+
+enum { FEEDS_MAX = 8, HOURS_MAX = 72 };
+#define HOUR_US (INT64_C(3600) * 1000000)
+
+struct window {
+    int64_t from, to;
+};
+struct poll {
+    int64_t at;
+    bool good;
+    char name[49], error_class[17];
+};
+struct ended {
+    int64_t at;
+    char text[96];
+};
+struct night {
+    struct window *windows; /* sorted, apart */
+    int window_count;
+    int64_t window_us;
+    struct poll *polls; /* of live feeds, as they were opened */
+    int poll_count;
+    struct ended *ends; /* processes that the polls need */
+    int end_count;
+    int64_t polls_all, changed, unchanged, rows;
+    int64_t first_poll, last_poll;
+    int64_t hours[HOURS_MAX]; /* hours since 1970 with a changed poll */
+    int hour_count;
+    int64_t predictions, graded;
+    int64_t gap_us;
+    json_t *gaps;
+};
+
+static void *grow(void *list, int count, size_t size)
+{
+    if (count & (count - 1))
+        return list;
+    return realloc(list, (count ? 2 * (size_t)count : 1) * size);
+}
+
+/* ---- game time ---- */
+
+static int compare_windows(const void *a, const void *b)
+{
+    const struct window *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* From tip (or the first sight of play, if that is earlier or no tip is known) to the end; a game still on lasts until the
+ * newest word of it. */
+static int make_windows(struct night *night, const struct games_day *day)
+{
+    night->windows = calloc((size_t)day->count + 1, sizeof *night->windows);
+    if (!night->windows)
+        return STORE_IO;
+    for (int i = 0; i < day->count; i++) {
+        const struct games_game *game = &day->games[i];
+        int64_t from = game->row.tip_at;
+        if (game->imported || game->live_at == CLOCK_NONE)
+            continue; /* no night of ours, or not begun */
+        if (from == CLOCK_NONE || game->live_at < from)
+            from = game->live_at;
+        int64_t to = game->final_at != CLOCK_NONE ? game->final_at : game->mark.time_us;
+        if (to > from)
+            night->windows[night->window_count++] = (struct window){from, to};
+    }
+    qsort(night->windows, (size_t)night->window_count, sizeof *night->windows, compare_windows);
+    int kept = 0;
+    for (int i = 0; i < night->window_count; i++) {
+        struct window *last = kept ? &night->windows[kept - 1] : NULL;
+        if (last && night->windows[i].from <= last->to)
+            last->to = night->windows[i].to > last->to ? night->windows[i].to : last->to;
+        else
+            night->windows[kept++] = night->windows[i];
+    }
+    night->window_count = kept;
+    for (int i = 0; i < kept; i++)
+        night->window_us += night->windows[i].to - night->windows[i].from;
+    return STORE_OK;
+}
+
+/* ---- what was done ---- */
+
+static bool is_any(const char *text, const char *const *list)
+{
+    for (; *list; list++)
+        if (!strcmp(text, *list))
+            return true;
+    return false;
+}
+
+static void take_hour(struct night *night, int64_t at)
+{
+    int64_t hour = at / HOUR_US;
+    for (int i = 0; i < night->hour_count; i++)
+        if (night->hours[i] == hour)
+            return;
+    if (night->hour_count < HOURS_MAX)
+        night->hours[night->hour_count++] = hour;
+}
+
+static int take_poll(void *context, int32_t date, const struct table_mark *mark,
+                     const void *message)
+{
+    static const char *const good[] = {"success",     "unchanged", "partial",
+                                       "no_data_yet", "empty_ok",  NULL};
+    struct night *night = context;
+    const struct msg_ops_run *run = message;
+    (void)date;
+    (void)mark;
+    bool changed = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "partial");
+    night->polls_all++;
+    night->changed += changed;
+    night->unchanged += !strcmp(run->outcome, "unchanged");
+    if (night->first_poll == CLOCK_NONE || run->closed_at < night->first_poll)
+        night->first_poll = run->closed_at;
+    if (night->last_poll == CLOCK_NONE || run->closed_at > night->last_poll)
+        night->last_poll = run->closed_at;
+    if (changed)
+        take_hour(night, run->closed_at);
+    if (!strstr(run->name, "Live"))
+        return 0;
+    struct poll *bigger = grow(night->polls, night->poll_count, sizeof *night->polls);
+    if (!bigger)
+        return STORE_IO;
+    night->polls = bigger;
+    struct poll *poll = &night->polls[night->poll_count++];
+    poll->at = run->closed_at;
+    poll->good = is_any(run->outcome, good);
+    memcpy(poll->name, run->name, sizeof poll->name);
+    memcpy(poll->error_class, run->error_class, sizeof poll->error_class);
+    return 0;
+}
+
+static int take_run(void *context, int32_t date, const struct table_mark *mark, const void *message)
+{
+    struct night *night = context;
+    const struct msg_ops_run *run = message;
+    (void)date;
+    (void)mark;
+    if (!strcmp(run->actor, "processor"))
+        night->rows += run->rows_out;
+    return 0;
+}
+
+static int take_exit(void *context, int32_t date, const struct table_mark *mark,
+                     const void *message)
+{
+    static const char *const needed[] = {"poller", "broker", "upstream", NULL};
+    struct night *night = context;
+    const struct msg_ops_exit *end = message;
+    (void)date;
+    (void)mark;
+    if (!is_any(end->actor, needed) || !strcmp(end->verdict, "stopped"))
+        return 0;
+    struct ended *bigger = grow(night->ends, night->end_count, sizeof *night->ends);
+    if (!bigger)
+        return STORE_IO;
+    night->ends = bigger;
+    struct ended *ended = &night->ends[night->end_count++];
+    ended->at = end->at;
+    if (end->signal != MESSAGE_NONE)
+        snprintf(ended->text, sizeof ended->text, "%s ended by signal %lld", end->actor,
+                 (long long)end->signal);
+    else
+        snprintf(ended->text, sizeof ended->text, "%s exited with %lld", end->actor,
+                 (long long)(end->code == MESSAGE_NONE ? 0 : end->code));
+    return 0;
+}
+
+static int take_prediction(void *context, const struct msg_prediction_points *prediction,
+                           bool active)
+{
+    struct night *night = context;
+    (void)prediction;
+    night->predictions += active;
+    return 0;
+}
+
+static int take_grade(void *context, int32_t date, const struct table_mark *mark,
+                      const void *message)
+{
+    struct night *night = context;
+    const struct msg_grade_points *grade = message;
+    (void)date;
+    (void)mark;
+    night->graded += grade->final;
+    return 0;
+}
+
+/* ---- gaps ---- */
+
+static const char *cause_of(const struct night *night, const char *feed, int64_t from, int64_t to)
+{
+    for (int i = 0; i < night->end_count; i++)
+        if (night->ends[i].at >= from && night->ends[i].at <= to)
+            return night->ends[i].text;
+    for (int i = 0; i < night->poll_count; i++)
+        if (night->polls[i].at > from && night->polls[i].at < to && !night->polls[i].good &&
+            !strcmp(night->polls[i].name, feed))
+            return night->polls[i].error_class;
+    return "no runs";
+}
+
+static void add_gap(struct night *night, const char *feed, int64_t from, int64_t to, bool counts)
+{
+    if (to - from <= REPORT_GAP_US)
+        return;
+    json_t *gap = json_object();
+    json_object_set_new(gap, "source", json_of_string(feed));
+    json_object_set_new(gap, "from", json_of_time(from));
+    json_object_set_new(gap, "to", json_of_time(to));
+    json_object_set_new(gap, "minutes", json_integer((to - from) / 60000000));
+    json_object_set_new(gap, "cause", json_of_string(cause_of(night, feed, from, to)));
+    json_array_append_new(night->gaps, gap);
+    if (counts)
+        night->gap_us += to - from;
+}
+
+static int compare_polls(const void *a, const void *b)
+{
+    const struct poll *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void find_gaps(struct night *night)
+{
+    char feeds[FEEDS_MAX][49];
+    int count = 0;
+    for (int i = 0; i < night->poll_count; i++) {
+        int at = 0;
+        while (at < count && strcmp(feeds[at], night->polls[i].name) != 0)
+            at++;
+        if (at == count && count < FEEDS_MAX)
+            memcpy(feeds[count++], night->polls[i].name, sizeof feeds[0]);
+    }
+    if (count == 0) /* nobody ever looked */
+        snprintf(feeds[count++], sizeof feeds[0], "live box scores");
+    if (night->poll_count > 0)
+        qsort(night->polls, (size_t)night->poll_count, sizeof *night->polls, compare_polls);
+    for (int feed = 0; feed < count; feed++) {
+        for (int w = 0; w < night->window_count; w++) {
+            int64_t last = night->windows[w].from, to = night->windows[w].to;
+            for (int i = 0; i < night->poll_count; i++) {
+                const struct poll *poll = &night->polls[i];
+                if (!poll->good || strcmp(poll->name, feeds[feed]) != 0 || poll->at <= last ||
+                    poll->at > to)
+                    continue;
+                add_gap(night, feeds[feed], last, poll->at, feed == 0);
+                last = poll->at;
+            }
+            add_gap(night, feeds[feed], last, to, feed == 0);
+        }
+    }
+}
+
+/* ---- */
+
+static const char *verdict_of(const struct night *night, const struct games_day *day, double uptime)
+{
+    int settled = 0;
+    if (day->count == 0)
+        return "NO_GAMES";
+    for (int i = 0; i < day->count; i++)
+        settled +=
+            games_final(&day->games[i].row) || !strcmp(day->games[i].row.status, "postponed");
+    if (night->window_count == 0)
+        return settled == 0 ? "NOT_STARTED" : "NOT_WATCHED";
+    if (uptime < 80)
+        return "CRITICAL";
+    if (uptime < 95 || json_array_size(night->gaps) > 0)
+        return "WARNING";
+    if (settled < day->count)
+        return "IN_PROGRESS";
+    return night->graded < night->predictions ? "WARNING" : "HEALTHY";
+}
+
+bool report_healthy(const json_t *report)
+{
+    static const char *const good[] = {"HEALTHY", "IN_PROGRESS", "NOT_STARTED", "NO_GAMES", NULL};
+    const char *verdict = json_string_value(json_object_get(report, "verdict"));
+    return verdict && is_any(verdict, good);
+}
+
+static int count_covered(const struct games_day *day, const struct boxes_day *boxes, int *players)
+{
+    int covered = 0;
+    for (int i = 0; i < boxes->count; i++)
+        *players += boxes->lines[i].row.played;
+    for (int i = 0; i < day->count; i++) {
+        bool any = false;
+        for (int k = 0; k < boxes->count && !any; k++)
+            any = boxes->lines[k].row.played &&
+                  !strcmp(boxes->lines[k].row.game_id, day->games[i].row.game_id);
+        covered += any;
+    }
+    return covered;
+}
+
+static int load_night(struct night *night, struct store_txn *txn, int32_t date,
+                      const struct games_day *day)
+{
+    int error = make_windows(night, day);
+    if (!error)
+        error = table_each(txn, TABLE_POLL, date, date, NULL, &msg_ops_run_desc, take_poll, night);
+    if (!error)
+        error = table_each(txn, TABLE_RUN, date, date, NULL, &msg_ops_run_desc, take_run, night);
+    if (!error)
+        error = table_each(txn, TABLE_EXIT, date, clock_date_add(date, 1), NULL, &msg_ops_exit_desc,
+                           take_exit, night);
+    if (!error)
+        error = view_each_prediction(txn, date, take_prediction, night);
+    if (!error)
+        error = table_each(txn, TABLE_GRADE, date, date, NULL, &msg_grade_points_desc, take_grade,
+                           night);
+    return error;
+}
+
+json_t *report_make(struct store_txn *txn, int32_t date, int *error)
+{
+    struct games_day day;
+    struct boxes_day boxes = {0};
+    struct night night = {.first_poll = CLOCK_NONE, .last_poll = CLOCK_NONE, .gaps = json_array()};
+    json_t *out = NULL;
+    int players = 0, covered = 0;
+    *error = games_day_load(&day, txn, date);
+    if (!*error)
+        *error = boxes_day_load(&boxes, txn, date);
+    if (!*error)
+        *error = load_night(&night, txn, date, &day);
+    if (*error)
+        goto done;
+    covered = count_covered(&day, &boxes, &players);
+    find_gaps(&night);
+    double uptime = night.window_us > 0
+                        ? 100.0 * (double)(night.window_us - night.gap_us) / (double)night.window_us
+                        : 0.0;
+    uptime = (double)(int64_t)(uptime * 100 + 0.5) / 100;
+    out = json_object();
+    json_object_set_new(out, "date", json_of_date(date));
+    json_object_set_new(out, "uptime_pct",
+                        night.window_us > 0 ? json_of_number(uptime) : json_null());
+    json_object_set_new(out, "games_scheduled", json_of_int(day.count));
+    json_object_set_new(out, "games_covered", json_of_int(covered));
+    json_object_set_new(out, "players_covered", json_of_int(players));
+    json_object_set_new(out, "polls", json_of_int(night.polls_all));
+    json_object_set_new(out, "polls_changed", json_of_int(night.changed));
+    json_object_set_new(out, "polls_unchanged", json_of_int(night.unchanged));
+    json_object_set_new(out, "first_poll", json_of_time(night.first_poll));
+    json_object_set_new(out, "last_poll", json_of_time(night.last_poll));
+    json_object_set_new(out, "hours_with_data", json_of_int(night.hour_count));
+    json_object_set_new(out, "rows", json_of_int(night.rows));
+    json_object_set(out, "gaps", night.gaps);
+    json_object_set_new(out, "predictions", json_of_int(night.predictions));
+    json_object_set_new(out, "graded", json_of_int(night.graded));
+    json_object_set_new(out, "verdict", json_string(verdict_of(&night, &day, uptime)));
+done:
+    json_decref(night.gaps);
+    free(night.windows);
+    free(night.polls);
+    free(night.ends);
+    boxes_day_free(&boxes);
+    games_day_free(&day);
+    return out;
+}

@@ -1,0 +1,108 @@
+/* scoreboard - what people see: tables of the night, the page, the API, the exported files.
+ * takes  rows, features, predictions, grades, runs, alerts, exits, dead letters, imports     gives  nothing
+ * keeps  actors/scoreboard/tables.h
+ * never  changes what a record says, or shows an import before its commit */
+#include "actors/scoreboard/scoreboard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/scoreboard/exports.h"
+#include "actors/scoreboard/take.h"
+#include "actors/scoreboard/web.h"
+#include "config/clock.h"
+#include "config/log.h"
+
+struct scoreboard {
+    const struct settings *settings;
+    struct exports *exports; /* NULL: none are wanted */
+    struct web *web;
+    int64_t export_us; /* monotonic: not before */
+};
+
+static void on_notice(void *context, const struct input *input, int32_t date, const char *game_id)
+{
+    struct scoreboard *self = context;
+    web_notice(self->web, input->stream, input->position, date, game_id);
+}
+
+static void scoreboard_stop(void *context)
+{
+    struct scoreboard *self = context;
+    take_on_notice(NULL, NULL);
+    web_free(&self->web);
+    exports_free(&self->exports);
+    free(self);
+}
+
+static void *scoreboard_start(const struct settings *settings, bool *failed)
+{
+    struct scoreboard *self = calloc(1, sizeof *self);
+    *failed = true;
+    if (!self)
+        return NULL;
+    self->settings = settings;
+    self->exports = settings->scoreboard.exports ? exports_new(settings->dir) : NULL;
+    self->web = web_new(settings, self->exports);
+    if (!self->web || (settings->scoreboard.exports && !self->exports)) {
+        scoreboard_stop(self);
+        return NULL;
+    }
+    take_on_notice(on_notice, self);
+    *failed = false;
+    return self;
+}
+
+static void scoreboard_forget(void *context)
+{
+    struct scoreboard *self = context;
+    take_forget();
+    web_forget(self->web);
+}
+
+static int scoreboard_fds(void *context, struct pollfd *fds, int max, int64_t *timeout_us)
+{
+    struct scoreboard *self = context;
+    int64_t due_us = self->export_us - clock_mono_us();
+    due_us = due_us < 0 ? 0 : due_us;
+    if (self->exports && due_us < *timeout_us)
+        *timeout_us = due_us;
+    return web_fds(self->web, fds, max, timeout_us);
+}
+
+static void write_exports(struct scoreboard *self, struct kit *kit)
+{
+    struct store_txn *txn;
+    int64_t now = clock_mono_us();
+    if (!self->exports || now < self->export_us)
+        return;
+    self->export_us = now + self->settings->scoreboard.export_interval_us;
+    int error = store_begin(kit_store(kit), false, &txn);
+    if (error) {
+        log_warn("export-failed", "why=\"%s\"", store_error_text(error));
+        return;
+    }
+    exports_write(self->exports, txn, clock_league_us(), (int)self->settings->day.rollover_hour);
+    store_abort(&txn);
+}
+
+static void scoreboard_work(void *context, struct kit *kit, const struct pollfd *fds, int count)
+{
+    struct scoreboard *self = context;
+    (void)fds;
+    (void)count;
+    write_exports(self, kit);
+    web_turn(self->web, kit);
+}
+
+const struct actor scoreboard_actor = {
+    .name = "scoreboard",
+    .does = "keeps the tables that people see: page, API, exported files",
+    .takes = scoreboard_takes,
+    .edge = true,
+    .start = scoreboard_start,
+    .forget = scoreboard_forget,
+    .stop = scoreboard_stop,
+    .fds = scoreboard_fds,
+    .work = scoreboard_work,
+};

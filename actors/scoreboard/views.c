@@ -1,0 +1,413 @@
+/* Each view walks a table of one date and writes its rows with the keys people rely on. */
+#include "actors/scoreboard/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/scoreboard/games.h"
+#include "actors/scoreboard/report.h"
+#include "config/clock.h"
+
+static json_t *fail(json_t *out, int code, int *error)
+{
+    json_decref(out);
+    *error = code;
+    return NULL;
+}
+
+/* Fields of `message` into `out`, in the order of `names` (ended by NULL). "to=from" takes another name. */
+static void put_fields(json_t *out, const struct message_desc *desc, const void *message,
+                       const char *const *names)
+{
+    for (; *names; names++) {
+        const struct field_desc *field = message_field(desc, *names);
+        const char *from = (const char *)message + field->offset;
+        json_t *value = NULL;
+        switch (field->kind) {
+        case FIELD_I64:
+            value = json_of_int(*(const int64_t *)(const void *)from);
+            break;
+        case FIELD_F64:
+            value = json_of_number(*(const double *)(const void *)from);
+            break;
+        case FIELD_BOOL:
+            value = json_boolean(*(const bool *)from);
+            break;
+        case FIELD_TIME:
+            value = json_of_time(*(const int64_t *)(const void *)from);
+            break;
+        case FIELD_DATE:
+            value = json_of_date(*(const int32_t *)(const void *)from);
+            break;
+        default:
+            value = json_of_string(from);
+        }
+        json_object_set_new(out, *names, value);
+    }
+}
+
+/* ---- games ---- */
+
+static json_t *view_games(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    static const char *const fields[] = {"game_id",    "game_date",  "home",   "away",
+                                         "tip_at",     "status",     "period", "clock",
+                                         "home_score", "away_score", NULL};
+    struct games_day day;
+    json_t *out = json_array();
+    *error = games_day_load(&day, txn, query->date);
+    for (int i = 0; i < day.count && !*error; i++) {
+        const struct games_game *game = &day.games[i];
+        json_t *row = json_object();
+        put_fields(row, &msg_row_game_desc, &game->row, fields);
+        json_object_set_new(row, "live_at", json_of_time(game->live_at));
+        json_object_set_new(row, "final_at", json_of_time(game->final_at));
+        json_object_set_new(row, "updated_at", json_of_time(game->mark.time_us));
+        json_object_set_new(row, "source", json_of_string(game->row.feed));
+        json_array_append_new(out, row);
+    }
+    games_day_free(&day);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- box scores: who came in ---- */
+
+static json_t *view_boxscores(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    static const char *const fields[] = {"game_id",
+                                         "player_id",
+                                         "player_name",
+                                         "team",
+                                         "opponent",
+                                         "home",
+                                         "game_status",
+                                         "minutes",
+                                         "points",
+                                         "rebounds",
+                                         "offensive_rebounds",
+                                         "defensive_rebounds",
+                                         "assists",
+                                         "steals",
+                                         "blocks",
+                                         "turnovers",
+                                         "personal_fouls",
+                                         "field_goals_made",
+                                         "field_goals_attempted",
+                                         "three_pointers_made",
+                                         "three_pointers_attempted",
+                                         "free_throws_made",
+                                         "free_throws_attempted",
+                                         "plus_minus",
+                                         NULL};
+    struct boxes_day day;
+    json_t *out = json_array();
+    *error = boxes_day_load(&day, txn, query->date);
+    for (int i = 0; i < day.count && !*error; i++) {
+        if (!day.lines[i].row.played)
+            continue; /* on the sheet, but never came in */
+        json_t *row = json_object();
+        put_fields(row, &msg_row_box_score_desc, &day.lines[i].row, fields);
+        json_object_set_new(row, "final", json_boolean(day.lines[i].row.final));
+        json_object_set_new(row, "player_known", json_boolean(day.lines[i].row.player_known));
+        json_array_append_new(out, row);
+    }
+    boxes_day_free(&day);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- odds ---- */
+
+struct odds_list {
+    struct msg_row_odds *rows;
+    int count;
+};
+
+static int take_odds(void *context, int32_t date, const struct table_mark *mark,
+                     const void *message)
+{
+    struct odds_list *list = context;
+    (void)date;
+    (void)mark;
+    if (!(list->count & (list->count - 1))) {
+        size_t capacity = list->count ? 2 * (size_t)list->count : 1;
+        struct msg_row_odds *bigger = realloc(list->rows, capacity * sizeof *bigger);
+        if (!bigger)
+            return STORE_IO;
+        list->rows = bigger;
+    }
+    memcpy(&list->rows[list->count++], message, sizeof *list->rows);
+    return 0;
+}
+
+static bool same_key(const struct msg_row_odds *a, const struct msg_row_odds *b)
+{
+    return a->player_id == b->player_id && a->line == b->line && !strcmp(a->game_id, b->game_id) &&
+           !strcmp(a->market, b->market) && !strcmp(a->book, b->book);
+}
+
+/* One key's rows, in the order they were seen. */
+static int visit_key(const struct odds_list *list, int first, int end,
+                     const struct games_day *games, int64_t noon_us, view_odds_visit *visit,
+                     void *context)
+{
+    const struct games_game *game = games_find(games, list->rows[first].game_id);
+    int64_t tip_at = game ? game->row.tip_at : CLOCK_NONE;
+    bool started = game && (games_live(&game->row) || games_final(&game->row));
+    int opening = -1, morning = -1, closing = -1, result = 0;
+    if (tip_at == CLOCK_NONE)
+        tip_at = list->rows[end - 1].commence_at;
+    for (int i = first; i < end; i++) {
+        const struct msg_row_odds *row = &list->rows[i];
+        if (!row->offered || (tip_at != CLOCK_NONE && row->snapshot_at >= tip_at))
+            continue;
+        opening = opening < 0 ? i : opening;
+        morning = row->snapshot_at <= noon_us ? i : morning;
+        closing = i;
+    }
+    for (int i = first; i < end && !result; i++) {
+        if (!list->rows[i].offered)
+            continue;
+        const struct view_odds_row row = {
+            .row = &list->rows[i],
+            .tip_at = tip_at,
+            .tag = i == closing && started ? "closing"
+                   : i == opening          ? "opening"
+                   : i == morning          ? "morning"
+                                           : NULL,
+            .last_before_tip = i == closing,
+        };
+        result = visit(context, &row);
+    }
+    return result;
+}
+
+int view_each_odds(struct store_txn *txn, int32_t date, view_odds_visit *visit, void *context)
+{
+    struct odds_list list = {0};
+    struct games_day games;
+    int64_t noon_us = clock_date_start_us(date) + INT64_C(12) * 3600 * 1000000;
+    int error = games_day_load(&games, txn, date);
+    if (!error)
+        error = table_each(txn, TABLE_ODDS, date, date, NULL, &msg_row_odds_desc, take_odds, &list);
+    for (int first = 0, end; !error && first < list.count; first = end) {
+        end = first + 1;
+        while (end < list.count && same_key(&list.rows[first], &list.rows[end]))
+            end++;
+        error = visit_key(&list, first, end, &games, noon_us, visit, context);
+    }
+    games_day_free(&games);
+    free(list.rows);
+    return error;
+}
+
+static int put_odds(void *context, const struct view_odds_row *odds)
+{
+    static const char *const fields[] = {"game_id",     "player_id", "player_name", "market",
+                                         "book",        "line",      "over_price",  "under_price",
+                                         "snapshot_at", NULL};
+    json_t *row = json_object();
+    put_fields(row, &msg_row_odds_desc, odds->row, fields);
+    json_object_set_new(row, "minutes_before_game",
+                        odds->tip_at == CLOCK_NONE
+                            ? json_null()
+                            : json_integer((odds->tip_at - odds->row->snapshot_at) / 60000000));
+    json_object_set_new(row, "tag", json_of_string(odds->tag));
+    json_object_set_new(row, "main", json_boolean(odds->row->main));
+    json_array_append_new(context, row);
+    return 0;
+}
+
+static json_t *view_odds(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = view_each_odds(txn, query->date, put_odds, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- features ---- */
+
+static int put_feature(void *context, int32_t date, const struct table_mark *mark,
+                       const void *message)
+{
+    static const char *const fields[] = {"game_id", "player_id", "player_name",
+                                         "as_of",   "quality",   NULL};
+    const struct msg_feature_player *feature = message;
+    json_t *row = json_object();
+    (void)date;
+    (void)mark;
+    put_fields(row, &msg_feature_player_desc, feature, fields);
+    json_object_set_new(row, "values", json_of_msgpack(feature->values.data, feature->values.size));
+    json_object_set_new(row, "sources",
+                        json_of_msgpack(feature->sources.data, feature->sources.size));
+    json_array_append_new(context, row);
+    return 0;
+}
+
+static json_t *view_features(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_FEATURE, query->date, query->date, NULL,
+                        &msg_feature_player_desc, put_feature, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- predictions ---- */
+
+struct predictions {
+    view_prediction_visit *visit;
+    void *context;
+    struct msg_prediction_points held; /* the one before: in force if the next is of another key */
+    bool holds;
+};
+
+static bool same_subject(const struct msg_prediction_points *a,
+                         const struct msg_prediction_points *b)
+{
+    return a->player_id == b->player_id && !strcmp(a->game_id, b->game_id) &&
+           !strcmp(a->system, b->system) && !strcmp(a->stat, b->stat);
+}
+
+static int take_prediction(void *context, int32_t date, const struct table_mark *mark,
+                           const void *message)
+{
+    struct predictions *self = context;
+    int result = 0;
+    (void)date;
+    (void)mark;
+    if (self->holds)
+        result = self->visit(self->context, &self->held, !same_subject(&self->held, message));
+    memcpy(&self->held, message, sizeof self->held);
+    self->holds = true;
+    return result;
+}
+
+int view_each_prediction(struct store_txn *txn, int32_t date, view_prediction_visit *visit,
+                         void *context)
+{
+    struct predictions self = {.visit = visit, .context = context};
+    int error = table_each(txn, TABLE_PREDICTION, date, date, NULL, &msg_prediction_points_desc,
+                           take_prediction, &self);
+    if (!error && self.holds)
+        error = visit(context, &self.held, true);
+    return error;
+}
+
+#define PREDICTION_FIELDS                                                                          \
+    "prediction_id", "game_id", "player_id", "player_name", "system", "stat", "predicted",         \
+        "stddev", "line", "line_source", "prob_over", "edge", "confidence", "recommendation",      \
+        "made_at"
+
+static int put_prediction(void *context, const struct msg_prediction_points *prediction,
+                          bool active)
+{
+    static const char *const fields[] = {PREDICTION_FIELDS, NULL};
+    static const char *const more[] = {"team", "opponent", "home", "tip_at", "as_of", NULL};
+    json_t *row = json_object();
+    put_fields(row, &msg_prediction_points_desc, prediction, fields);
+    json_object_set_new(row, "active", json_boolean(active));
+    put_fields(row, &msg_prediction_points_desc, prediction, more);
+    json_array_append_new(context, row);
+    return 0;
+}
+
+static json_t *view_predictions(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = view_each_prediction(txn, query->date, put_prediction, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- grades ---- */
+
+static int put_grade(void *context, int32_t date, const struct table_mark *mark,
+                     const void *message)
+{
+    static const char *const fields[] = {PREDICTION_FIELDS, "actual",    "minutes", "outcome",
+                                         "error",           "graded_at", NULL};
+    static const char *const more[] = {"state", "void_reason", "period", "clock", "final",
+                                       "team",  "opponent",    "home",   NULL};
+    json_t *row = json_object();
+    (void)date;
+    (void)mark;
+    put_fields(row, &msg_grade_points_desc, message, fields);
+    put_fields(row, &msg_grade_points_desc, message, more);
+    json_array_append_new(context, row);
+    return 0;
+}
+
+static json_t *view_grades(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_GRADE, query->date, query->date, NULL, &msg_grade_points_desc,
+                        put_grade, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+/* ---- runs ---- */
+
+struct runs {
+    const struct view_query *query;
+    json_t *out;
+};
+
+static int put_run(void *context, int32_t date, const struct table_mark *mark, const void *message)
+{
+    static const char *const fields[] = {
+        "run_id",       "name",         "actor",        "shard",       "epoch",
+        "data_date",    "game_id",      "outcome",      "error_class", "error_message",
+        "opened_at",    "closed_at",    "rows_in",      "rows_out",    "bytes_in",
+        "cause",        "duplicate_of", "code_version", "config_hash", "host",
+        "rows_refused", "duration_us",  "attempt",      "next_check",  NULL};
+    struct runs *self = context;
+    const struct msg_ops_run *run = message;
+    (void)date;
+    (void)mark;
+    if (self->query->name && strcmp(self->query->name, run->name) != 0)
+        return 0;
+    if (self->query->outcome && strcmp(self->query->outcome, run->outcome) != 0)
+        return 0;
+    json_t *row = json_object();
+    put_fields(row, &msg_ops_run_desc, run, fields);
+    json_array_append_new(self->out, row);
+    return 0;
+}
+
+static json_t *view_runs(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    struct runs self = {.query = query, .out = json_array()};
+    int32_t from = query->date ? query->date : TABLE_DATE_FIRST;
+    int32_t to = query->date ? query->date : TABLE_DATE_LAST;
+    *error = table_each(txn, TABLE_RUN, from, to, NULL, &msg_ops_run_desc, put_run, &self);
+    return *error ? fail(self.out, *error, error) : self.out;
+}
+
+static json_t *view_report(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    return report_make(txn, query->date, error);
+}
+
+/* ---- */
+
+static const struct view views[] = {
+    {"games", false, view_games},
+    {"boxscores", false, view_boxscores},
+    {"odds", false, view_odds},
+    {"features", false, view_features},
+    {"predictions", false, view_predictions},
+    {"grades", false, view_grades},
+    {"runs", true, view_runs},
+    {"report", false, view_report},
+};
+
+const struct view *view_at(int index)
+{
+    return index < (int)(sizeof views / sizeof *views) ? &views[index] : NULL;
+}
+
+const struct view *view_find(const char *name)
+{
+    for (int i = 0; view_at(i); i++)
+        if (!strcmp(views[i].name, name))
+            return &views[i];
+    return NULL;
+}
