@@ -10,6 +10,7 @@
 
 #include "actors/processor/apply.h"
 #include "actors/processor/history.h"
+#include "config/clock.h"
 #include "schema/messages.h"
 
 struct source {
@@ -62,7 +63,11 @@ static void say_refusals(struct step *step, const struct apply *apply)
 static void close_run(struct step *step, const struct apply *apply)
 {
     const struct feed *feed = apply->feed;
-    step_run_about(step, apply->data_date, apply->game_id[0] != '\0' ? apply->game_id : NULL);
+    int32_t date = apply->data_date;
+    if (date == 0) {
+        date = clock_league_day(apply->raw->fetched_at, apply->rollover_hour);
+    }
+    step_run_about(step, date, apply->game_id[0] != '\0' ? apply->game_id : NULL);
     step_run_rows(step, (int64_t)feed->items, (int64_t)feed->refusal_count);
     if (feed->refusal_count > 0) {
         step_run_outcome(step, RUN_PARTIAL,

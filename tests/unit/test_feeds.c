@@ -49,7 +49,7 @@ static void games_read_states(void **state)
         {"\"status\":\"7:00 pm ET\",\"period\":0,\"time\":null", FEED_SCHEDULED, 0, ""},
         {"\"status\":\"2025-11-18T00:00:00Z\",\"period\":null", FEED_SCHEDULED, 0, ""},
         {"\"status\":\"3rd Qtr\",\"period\":3,\"time\":\"Q3 5:42 \"", FEED_IN_PROGRESS, 3,
-         "Q3 5:42 "},
+         "Q3 5:42"},
         {"\"status\":\"Halftime\",\"period\":2.0,\"time\":\"0:00\"", FEED_IN_PROGRESS, 2, "0:00"},
         {"\"status\":\"Postponed\",\"period\":0,\"time\":\"\"", FEED_POSTPONED, 0, ""},
         {"\"period\":1", FEED_IN_PROGRESS, 1, ""},

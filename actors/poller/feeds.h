@@ -1,0 +1,53 @@
+/* What is polled, once: each feed's name, the run people know it by, whose it is, and how its URL is made. When it is polled:
+ * plan.c. */
+#ifndef ACTORS_POLLER_FEEDS_H
+#define ACTORS_POLLER_FEEDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+
+enum feed_source { SOURCE_LEAGUE, SOURCE_BDL, SOURCE_ODDS, SOURCE_COUNT };
+enum feed_id {
+    FEED_NBA_SCHEDULE,
+    FEED_BDL_GAMES,
+    FEED_BDL_LIVE,
+    FEED_BDL_BOX_SCORES,
+    FEED_ODDS_EVENTS,
+    FEED_ODDS_PROPS,
+    FEED_COUNT
+};
+enum feed_arg { ARG_NONE, ARG_DATE, ARG_EVENT }; /* what a subject names beside the feed */
+
+struct feed_desc {
+    const char *name; /* raw_exchange.feed */
+    const char *run;
+    enum feed_source source;
+    enum feed_arg arg;
+    const char
+        *path;   /* below the source's base URL; %a argument, %s sport, %r regions, %m markets */
+    char opens;  /* what a body begins with */
+    char closes; /* ... and ends with */
+};
+extern const struct feed_desc FEEDS[FEED_COUNT];
+
+#define FEED_SUBJECT_SIZE 121
+#define FEED_URL_SIZE 601
+#define FEED_ARG_SIZE 41
+
+/* "bdl_box_scores:2025-11-17", or the feed's name alone. */
+void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE]);
+/* Back: the feed of a subject and its argument; -1 if there is none such, or the argument is not of its kind. */
+int feed_of_subject(const char *subject, char arg[FEED_ARG_SIZE]);
+/* The URL without its key, and whether a key belongs behind it (&apiKey= or ?apiKey=) or into a header. -1: too long. */
+int feed_url(const struct settings *settings, enum feed_id feed, const char *arg,
+             char url[FEED_URL_SIZE]);
+/* Between the URL and the key: "?apiKey=" or "&apiKey=". "" if the key is not in the URL. */
+const char *feed_key_query(enum feed_id feed, const char *url);
+/* The key of raw.exchange: what must be seen in one order by one shard. Box scores, games and the schedule speak of the
+ * same games, hence share one; an event's odds stand alone. */
+const char *feed_order_key(enum feed_id feed, const char *subject);
+
+#endif

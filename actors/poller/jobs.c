@@ -1,0 +1,562 @@
+#include "actors/poller/jobs.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "config/clock.h"
+#include "config/fault.h"
+#include "config/log.h"
+#include "schema/hash.h"
+#include "schema/pack.h"
+
+#define SETTLE_MAX 16 /* answers in one step */
+
+/* ---- keys ---- */
+
+static int escape(const char *from, char *to, size_t size)
+{
+    size_t used = 0;
+    for (; *from != '\0'; from++) {
+        bool plain = isalnum((unsigned char)*from) || strchr("-._~", *from) != NULL;
+        if (used + 4 > size) {
+            return -1;
+        }
+        used += (size_t)snprintf(to + used, size - used, plain ? "%c" : "%%%02X",
+                                 plain ? *from : (int)(unsigned char)*from);
+    }
+    to[used] = '\0';
+    return 0;
+}
+
+static int read_key(const char *name, const struct settings_secret *secret, bool in_url, char *out)
+{
+    char value[SETTINGS_SECRET_SIZE];
+    int got = settings_secret_read(secret, value, stderr);
+    int result = got < 0 ? -1 : 0;
+    out[0] = '\0';
+    for (const char *c = value; result == 0 && got == 1 && *c != '\0'; c++) {
+        result = iscntrl((unsigned char)*c) ? -1 : 0;
+    }
+    if (result == 0 && got == 1) {
+        result = in_url ? escape(value, out, SETTINGS_SECRET_SIZE) : 0;
+        if (!in_url) {
+            strcpy(out, value);
+        }
+    }
+    if (result != 0 || strlen(out) > 1000) {
+        log_error(
+            "key-refused",
+            "source=%s why=\"not readable, longer than 1000 bytes, or with control characters\"",
+            name);
+        result = -1;
+    }
+    explicit_bzero(value, sizeof value);
+    return result;
+}
+
+int jobs_open(struct jobs *self, const struct settings *settings)
+{
+    memset(self, 0, sizeof *self);
+    self->settings = settings;
+    self->next_us = CLOCK_NONE;
+    if (read_key("bdl", &settings->poller.bdl.key, false, self->keys[SOURCE_BDL]) != 0 ||
+        read_key("odds", &settings->poller.odds.key, true, self->keys[SOURCE_ODDS]) != 0) {
+        return -1;
+    }
+    self->fetcher = fetcher_open(settings);
+    if (self->fetcher == NULL) {
+        log_error("fetcher-refused", "why=\"libcurl does not start\"");
+        return -1;
+    }
+    return 0;
+}
+
+void jobs_close(struct jobs *self)
+{
+    fetcher_close(&self->fetcher);
+    explicit_bzero(self->keys, sizeof self->keys);
+}
+
+void jobs_replan(struct jobs *self)
+{
+    self->next_us = CLOCK_NONE;
+}
+
+int jobs_fds(struct jobs *self, struct pollfd *fds, int max, int64_t *timeout_us)
+{
+    int64_t now = clock_mono_us(), wait = INT64_MAX;
+    for (int i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &self->jobs[i];
+        if (job->used && job->fetch == NULL) {
+            wait = job->retry_us - now < wait ? job->retry_us - now : wait;
+        }
+    }
+    for (int i = 0; i < SOURCE_COUNT; i++) {
+        if (self->hold_us[i] > now) {
+            wait = self->hold_us[i] - now < wait ? self->hold_us[i] - now : wait;
+        }
+    }
+    int64_t due = !clock_league_running()       ? INT64_MAX
+                  : self->next_us == CLOCK_NONE ? 0
+                                                : clock_league_wait_us(self->next_us);
+    wait = due < wait ? due : wait;
+    wait = wait > 0 ? wait : 0;
+    if (wait < *timeout_us) {
+        *timeout_us = wait;
+    }
+    return fetcher_fds(self->fetcher, fds, max, timeout_us);
+}
+
+/* ---- asking ---- */
+
+/* "Name: value" lines of a request; the buffers live until libcurl copied them. */
+struct headers {
+    char accept[32], key[1100], condition[320];
+};
+
+static void fill_request(const struct jobs *self, struct job *job,
+                         const struct msg_poller_subject *row, struct headers *headers,
+                         struct fetch_request *request)
+{
+    int count = 0;
+    const char *key = self->keys[FEEDS[job->feed].source];
+    snprintf(headers->accept, sizeof headers->accept, "Accept: application/json");
+    request->headers[count++] = headers->accept;
+    if (FEEDS[job->feed].source == SOURCE_BDL && key[0] != '\0') {
+        snprintf(headers->key, sizeof headers->key, "Authorization: %.1000s", key);
+        request->headers[count++] = headers->key;
+    }
+    job->conditional = row->etag[0] != '\0' || row->last_modified[0] != '\0';
+    if (row->etag[0] != '\0') {
+        snprintf(headers->condition, sizeof headers->condition, "If-None-Match: %s", row->etag);
+        request->headers[count++] = headers->condition;
+    } else if (row->last_modified[0] != '\0') {
+        snprintf(headers->condition, sizeof headers->condition, "If-Modified-Since: %s",
+                 row->last_modified);
+        request->headers[count++] = headers->condition;
+    }
+}
+
+/* Starts an attempt: its run is open before the first byte leaves. */
+static bool ask(struct jobs *self, struct kit *kit, struct job *job,
+                const struct msg_poller_subject *row)
+{
+    char url[FEED_URL_SIZE], whole[FEED_URL_SIZE + 1100];
+    struct headers headers;
+    struct fetch_request request = {.url = whole};
+    const char *key = self->keys[FEEDS[job->feed].source], *query;
+    if (fetcher_full(self->fetcher) || feed_url(self->settings, job->feed, job->arg, url) != 0) {
+        return false;
+    }
+    query = key[0] != '\0' ? feed_key_query(job->feed, url) : "";
+    snprintf(whole, sizeof whole, "%s%s%.1000s", url, query, query[0] != '\0' ? key : "");
+    fill_request(self, job, row, &headers, &request);
+    job->run = kit_run_open(kit, FEEDS[job->feed].run,
+                            job->attempt > 1 ? "retry"
+                            : job->forced    ? "command"
+                                             : "schedule",
+                            job->attempt);
+    if (job->run >= 0) {
+        job->fetch = fetcher_start(self->fetcher, &request);
+        job->fetched_us = CLOCK_NONE;
+    }
+    explicit_bzero(whole, sizeof whole);
+    explicit_bzero(&headers, sizeof headers);
+    return job->run >= 0;
+}
+
+static struct job *job_of(struct jobs *self, const char *subject)
+{
+    for (int i = 0; i < JOBS_MAX; i++) {
+        if (self->jobs[i].used && strcmp(self->jobs[i].subject, subject) == 0) {
+            return &self->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct job *free_job(struct jobs *self)
+{
+    for (int i = 0; i < JOBS_MAX; i++) {
+        if (!self->jobs[i].used) {
+            return &self->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+/* False: no room now; it stays due. */
+static bool start(struct jobs *self, struct kit *kit, struct store_txn *txn,
+                  const struct plan_item *item, bool forced)
+{
+    struct msg_poller_subject row;
+    struct job *job = free_job(self);
+    if (job == NULL) {
+        return false;
+    }
+    memset(job, 0, sizeof *job);
+    job->feed = item->feed;
+    strcpy(job->arg, item->arg);
+    feed_subject(job->feed, job->arg, job->subject);
+    job->after_close = item->after_close;
+    job->forced = forced;
+    job->attempt = 1;
+    job->asked_us = clock_league_us();
+    ledger_subject(txn, job->subject, &row);
+    job->used = ask(self, kit, job, &row);
+    return job->used;
+}
+
+/* ---- what is due ---- */
+
+static int64_t asked_at(void *context, const char *subject)
+{
+    struct msg_poller_subject row;
+    ledger_subject(context, subject, &row);
+    return row.asked_at;
+}
+
+static void sooner(struct jobs *self, int64_t due_us)
+{
+    if (due_us < self->next_us) {
+        self->next_us = due_us;
+    }
+}
+
+/* Starts the item if it is due and may be asked; else remembers when to look again. */
+static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
+                     const struct plan_item *item, int64_t now, bool forced)
+{
+    char subject[FEED_SUBJECT_SIZE];
+    enum feed_source source = FEEDS[item->feed].source;
+    int64_t stopped = ledger_stopped_until(txn, source);
+    feed_subject(item->feed, item->arg, subject);
+    if (job_of(self, subject) != NULL) {
+        return; /* looked at again when it ends */
+    }
+    if (stopped != CLOCK_NONE && stopped > now) {
+        sooner(self, stopped);
+    } else if (item->due_us > now) {
+        sooner(self, item->due_us);
+    } else if (self->hold_us[source] <= clock_mono_us()) {
+        start(self, kit, txn, item, forced); /* no room: looked at again when something ends */
+    }
+}
+
+static void consider_forced(struct jobs *self, struct kit *kit, struct store_txn *txn, int64_t now)
+{
+    char subject[FEED_SUBJECT_SIZE] = "";
+    while (ledger_next_forced(txn, subject)) {
+        struct plan_item item = {.due_us = now};
+        int feed = feed_of_subject(subject, item.arg);
+        if (feed >= 0) {
+            item.feed = (enum feed_id)feed;
+            consider(self, kit, txn, &item, now, true);
+        }
+    }
+}
+
+static void make_plan(struct jobs *self, struct kit *kit)
+{
+    int64_t now = clock_league_us();
+    int32_t today = clock_league_day(now, (int)self->settings->day.rollover_hour);
+    struct store_txn *txn = NULL;
+    struct plan plan;
+    struct msg_poller_subject live;
+    if (store_begin(kit_store(kit), false, &txn) != STORE_OK) {
+        return;
+    }
+    if (ledger_view(txn, clock_date_add(today, -1), today, &self->view) == 0) {
+        ledger_subject(txn, FEEDS[FEED_BDL_LIVE].name, &live);
+        struct plan_view view = {
+            .settings = self->settings,
+            .now_us = now,
+            .games = self->view.games,
+            .game_count = self->view.game_count,
+            .events = self->view.events,
+            .event_count = self->view.event_count,
+            .live_ok_us = live.heard_at,
+            .asked = asked_at,
+            .context = txn,
+        };
+        plan_make(&view, &plan);
+        /* at the latest when the league day ends */
+        self->next_us = clock_date_start_us(clock_date_add(today, 1)) +
+                        self->settings->day.rollover_hour * INT64_C(3600000000);
+        consider_forced(self, kit, txn, now);
+        for (int i = 0; i < plan.count; i++) {
+            consider(self, kit, txn, &plan.items[i], now, false);
+        }
+    }
+    store_abort(&txn);
+}
+
+static void retry_waiting(struct jobs *self, struct kit *kit)
+{
+    int64_t now = clock_mono_us();
+    for (int i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &self->jobs[i];
+        struct store_txn *txn = NULL;
+        struct msg_poller_subject row;
+        if (!job->used || job->fetch != NULL || job->run >= 0 || job->retry_us > now ||
+            self->hold_us[FEEDS[job->feed].source] > now ||
+            store_begin(kit_store(kit), false, &txn) != STORE_OK) {
+            continue;
+        }
+        ledger_subject(txn, job->subject, &row);
+        store_abort(&txn);
+        if (!ask(self, kit, job, &row)) {
+            job->retry_us = now + 10000;
+        }
+    }
+}
+
+/* ---- answers ---- */
+
+/* The day that is asked about, or the league day on which it was asked. */
+static int32_t date_of(const struct jobs *self, const struct job *job)
+{
+    int32_t date = 0;
+    if (FEEDS[job->feed].arg == ARG_DATE && clock_parse_date(job->arg, &date) == 0) {
+        return date;
+    }
+    return clock_league_day(job->asked_us, (int)self->settings->day.rollover_hour);
+}
+
+static void redacted_url(const struct jobs *self, const struct job *job, char url[FEED_URL_SIZE])
+{
+    if (feed_url(self->settings, job->feed, job->arg, url) == 0 &&
+        self->keys[FEEDS[job->feed].source][0] != '\0') {
+        const char *query = feed_key_query(job->feed, url);
+        size_t used = strlen(url);
+        if (query[0] != '\0') {
+            snprintf(url + used, FEED_URL_SIZE - used, "%sREDACTED", query);
+        }
+    }
+}
+
+static void emit_raw(const struct jobs *self, struct step *step, const struct job *job,
+                     const struct fetch_result *result, const char *sha256)
+{
+    struct msg_raw_exchange raw;
+    struct pack headers = {0};
+    struct emit how = {.key = feed_order_key(job->feed, job->subject), .due_us = CLOCK_NONE};
+    message_clear(&msg_raw_exchange_desc, &raw);
+    snprintf(raw.feed, sizeof raw.feed, "%s", FEEDS[job->feed].name);
+    snprintf(raw.subject, sizeof raw.subject, "%s", job->subject);
+    redacted_url(self, job, raw.url);
+    raw.status = result->status;
+    raw.fetched_at = job->fetched_us;
+    pack_map(&headers, (uint32_t)result->header_count);
+    for (int i = 0; i < result->header_count; i++) {
+        pack_text(&headers, result->headers[i].name);
+        pack_text(&headers, result->headers[i].value);
+    }
+    raw.headers = (struct span){headers.data, (uint32_t)headers.size};
+    snprintf(raw.body_sha256, sizeof raw.body_sha256, "%s", sha256);
+    raw.body = (struct span){result->body, (uint32_t)result->body_size};
+    raw.after_close = job->after_close;
+    step_emit_with(step, &msg_raw_exchange_desc, &raw, &how);
+    pack_free(&headers);
+}
+
+static void keep_validators(const struct fetch_result *result, bool whole,
+                            struct msg_poller_subject *row)
+{
+    const char *etag = whole ? fetch_header(result, "etag") : "";
+    const char *modified = whole ? fetch_header(result, "last-modified") : "";
+    snprintf(row->etag, sizeof row->etag, "%s", strlen(etag) < sizeof row->etag ? etag : "");
+    snprintf(row->last_modified, sizeof row->last_modified, "%s",
+             strlen(modified) < sizeof row->last_modified ? modified : "");
+}
+
+/* A body: news, or what was accepted last. */
+static void accept_body(const struct jobs *self, struct kit *kit, struct step *step,
+                        const struct job *job, const struct judgement *judgement,
+                        struct msg_poller_subject *row, struct run_close *close)
+{
+    const struct fetch_result *result = fetch_done(job->fetch);
+    struct live_list list;
+    char sha256[HASH_HEX_SIZE];
+    hash_sha256_hex(result->body, result->body_size, sha256);
+    keep_validators(result, judgement->whole, row);
+    if (strcmp(sha256, row->body_sha256) == 0) {
+        close->outcome = RUN_UNCHANGED;
+    } else {
+        emit_raw(self, step, job, result, sha256);
+        strcpy(row->body_sha256, sha256);
+        snprintf(row->run_id, sizeof row->run_id, "%s", kit_run_id(kit, job->run));
+    }
+    if (job->feed == FEED_BDL_LIVE && live_list_read(result->body, result->body_size, &list) == 0) {
+        ledger_put_live(step_store(step), &list);
+    }
+}
+
+static void stop_source(const struct jobs *self, struct step *step, const struct job *job,
+                        struct run_close *close)
+{
+    int32_t day = clock_league_day(job->fetched_us, (int)self->settings->day.rollover_hour);
+    close->next_check = clock_date_start_us(clock_date_add(day, 1)) +
+                        self->settings->day.rollover_hour * INT64_C(3600000000);
+    ledger_stop_source(step_store(step), FEEDS[job->feed].source, close->next_check);
+}
+
+/* Writes what the answer means into the step. May be called again if the step was undone. */
+static void settle(struct jobs *self, struct kit *kit, struct step *step, struct job *job)
+{
+    static const struct fetch_result LOST = {.error = FETCH_NETWORK,
+                                             .error_text = "the request could not be made"};
+    const struct fetch_result *result = job->fetch != NULL ? fetch_done(job->fetch) : &LOST;
+    struct answer answer = {
+        .error = result->error,
+        .error_text = result->error_text,
+        .status = result->status,
+        .body = result->body,
+        .body_size = result->body_size,
+        .retry_after_us = result->retry_after_us,
+        .conditional = job->conditional,
+    };
+    struct judgement judgement;
+    struct msg_poller_subject row;
+    char before[sizeof row.run_id];
+    uint32_t random = 0;
+    retry_judge(&answer, &FEEDS[job->feed], &judgement);
+    ledger_subject(step_store(step), job->subject, &row);
+    strcpy(before, row.run_id);
+    struct run_close close = {
+        .outcome = judgement.outcome,
+        .error = judgement.error,
+        .error_message = judgement.message[0] != '\0' ? judgement.message : NULL,
+        .data_date = date_of(self, job),
+        .bytes_in = result->wire_bytes,
+        .next_check = CLOCK_NONE,
+    };
+    bool heard = judgement.outcome == RUN_SUCCESS || judgement.outcome == RUN_UNCHANGED;
+    if (judgement.outcome == RUN_SUCCESS) {
+        accept_body(self, kit, step, job, &judgement, &row, &close);
+    }
+    if (close.outcome == RUN_UNCHANGED) {
+        close.duplicate_of = before;
+    }
+    if (judgement.stop_source) {
+        stop_source(self, step, job, &close);
+    }
+    job->again = judgement.retry && job->attempt <= self->settings->poller.retries;
+    if (job->again) {
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+            random = 0;
+        }
+        job->wait_us = retry_wait_us(self->settings, job->attempt, answer.retry_after_us, random);
+        if (judgement.hold_source) {
+            self->hold_us[FEEDS[job->feed].source] = clock_mono_us() + job->wait_us;
+        }
+    } else {
+        row.asked_at = job->asked_us;
+        row.forced = false;
+    }
+    if (heard) {
+        row.heard_at = job->fetched_us;
+    } else {
+        log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
+                 job->attempt, error_class_text(judgement.error), job->again, judgement.message);
+    }
+    ledger_put_subject(step_store(step), job->subject, &row);
+    step_run_close(step, job->run, &close);
+}
+
+static bool answered(const struct job *job)
+{
+    return job->used && job->run >= 0 && (job->fetch == NULL || fetch_done(job->fetch) != NULL);
+}
+
+static void end(struct jobs *self, struct job *job)
+{
+    fetcher_drop(self->fetcher, &job->fetch);
+    job->run = -1;
+    if (job->again) {
+        job->attempt++;
+        job->retry_us = clock_mono_us() + job->wait_us;
+    } else {
+        job->used = false;
+    }
+}
+
+static void settle_answers(struct jobs *self, struct kit *kit)
+{
+    struct job *done[SETTLE_MAX];
+    int count = 0;
+    size_t bytes = 0;
+    for (int i = 0; i < JOBS_MAX && count < SETTLE_MAX && bytes < 4u * 1024 * 1024; i++) {
+        struct job *job = &self->jobs[i];
+        if (!answered(job)) {
+            continue;
+        }
+        if (job->fetched_us == CLOCK_NONE) {
+            job->fetched_us = clock_league_us();
+        }
+        bytes += job->fetch != NULL ? fetch_done(job->fetch)->body_size : 0;
+        done[count++] = job;
+    }
+    struct step *step = count > 0 ? kit_step(kit) : NULL;
+    if (step == NULL) {
+        return;
+    }
+    fault_hit(FAULT_FETCHED);
+    for (int i = 0; i < count; i++) {
+        settle(self, kit, step, done[i]);
+    }
+    if (kit_commit(kit, &step)) {
+        for (int i = 0; i < count; i++) {
+            end(self, done[i]);
+        }
+        jobs_replan(self);
+    }
+}
+
+/* Nothing new is asked; what is under way is let go, and its run says so. */
+static void drain(struct jobs *self, struct kit *kit)
+{
+    struct step *step = NULL;
+    for (int i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &self->jobs[i];
+        struct run_close close = {
+            .outcome = RUN_SKIPPED, .error_message = "asked to stop", .next_check = CLOCK_NONE};
+        if (job->used && job->run >= 0 && (step != NULL || (step = kit_step(kit)) != NULL)) {
+            close.data_date = date_of(self, job);
+            step_run_close(step, job->run, &close);
+        }
+    }
+    if (step != NULL && kit_commit(kit, &step)) {
+        for (int i = 0; i < JOBS_MAX; i++) {
+            fetcher_drop(self->fetcher, &self->jobs[i].fetch);
+            self->jobs[i].used = false;
+        }
+    }
+}
+
+void jobs_work(struct jobs *self, struct kit *kit, const struct pollfd *fds, int count)
+{
+    fetcher_turn(self->fetcher, fds, count);
+    if (!clock_league_running()) {
+        return;
+    }
+    settle_answers(self, kit);
+    if (kit_draining(kit)) {
+        drain(self, kit);
+        return;
+    }
+    retry_waiting(self, kit);
+    int64_t hold = clock_mono_us();
+    for (int i = 0; i < SOURCE_COUNT; i++) {
+        if (self->hold_us[i] != 0 && self->hold_us[i] <= hold) {
+            self->hold_us[i] = 0;
+            jobs_replan(self);
+        }
+    }
+    if (self->next_us == CLOCK_NONE || clock_league_us() >= self->next_us) {
+        make_plan(self, kit);
+    }
+}

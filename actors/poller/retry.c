@@ -1,0 +1,111 @@
+#include "actors/poller/retry.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 4, 5))) static void
+judge(struct judgement *out, enum run_outcome outcome, enum error_class error, const char *fmt, ...)
+{
+    out->outcome = outcome;
+    out->error = error;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(out->message, sizeof out->message, fmt, args);
+    va_end(args);
+}
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void judge_body(const struct answer *answer, const struct feed_desc *feed,
+                       struct judgement *out)
+{
+    const char *body = answer->body;
+    size_t first = 0, end = answer->body_size;
+    while (first < end && blank(body[first])) {
+        first++;
+    }
+    while (end > first && blank(body[end - 1])) {
+        end--;
+    }
+    if (first == end) {
+        judge(out, RUN_FAILED, ERROR_MALFORMED, "the body is empty");
+    } else if (body[first] != '{' && body[first] != '[') {
+        judge(out, RUN_FAILED, ERROR_MALFORMED, "the body is no JSON: it begins with 0x%02x%s",
+              (unsigned)(unsigned char)body[first], body[first] == '<' ? ", as HTML does" : "");
+    } else {
+        judge(out, RUN_SUCCESS, ERROR_NONE, "%s", "");
+        out->whole = body[first] == feed->opens && body[end - 1] == feed->closes;
+    }
+}
+
+static bool holds(const struct answer *answer, const char *word)
+{
+    return answer->body_size > 0 &&
+           memmem(answer->body, answer->body_size, word, strlen(word)) != NULL;
+}
+
+static void judge_status(const struct answer *answer, struct judgement *out)
+{
+    long status = answer->status;
+    if ((status == 401 || status == 403 || status == 429) &&
+        holds(answer, "OUT_OF_USAGE_CREDITS")) {
+        judge(out, RUN_FAILED, ERROR_RATE_LIMITED, "%ld: out of credits until the next day",
+              status);
+        out->stop_source = true;
+    } else if (status == 401 || status == 403) {
+        judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, "%ld: key or plan refused", status);
+    } else if (status == 429) {
+        judge(out, RUN_FAILED, ERROR_RATE_LIMITED, "429: too many requests");
+        out->retry = out->hold_source = true;
+    } else {
+        judge(out, RUN_FAILED, ERROR_HTTP_STATUS, "status %ld", status);
+        out->retry = status >= 500 || status == 408;
+        out->hold_source = status == 503 && answer->retry_after_us > 0;
+    }
+}
+
+void retry_judge(const struct answer *answer, const struct feed_desc *feed, struct judgement *out)
+{
+    memset(out, 0, sizeof *out);
+    switch (answer->error) {
+    case FETCH_OK:
+        if (answer->status == 200) {
+            judge_body(answer, feed, out);
+        } else if (answer->status == 304 && answer->conditional) {
+            judge(out, RUN_UNCHANGED, ERROR_NONE, "%s", "");
+        } else {
+            judge_status(answer, out);
+        }
+        break;
+    case FETCH_NETWORK:
+        judge(out, RUN_FAILED, ERROR_NETWORK, "%s", answer->error_text);
+        out->retry = true;
+        break;
+    case FETCH_TIMEOUT:
+        judge(out, RUN_TIMEOUT, ERROR_TIMEOUT, "%s", answer->error_text);
+        out->retry = true;
+        break;
+    case FETCH_TOO_LARGE:
+        judge(out, RUN_FAILED, ERROR_TOO_LARGE, "%s", answer->error_text);
+        break;
+    }
+}
+
+int64_t retry_wait_us(const struct settings *settings, int attempt, int64_t retry_after_us,
+                      uint32_t random)
+{
+    int64_t cap = settings->poller.retry_cap_us, wait = settings->poller.retry_base_us;
+    for (int i = 1; i < attempt && wait < cap; i++) {
+        wait *= 2;
+    }
+    wait = wait < cap ? wait : cap;
+    wait = wait / 2 + (int64_t)((double)(wait - wait / 2) * ((double)random / 4294967296.0));
+    if (retry_after_us > wait) {
+        wait = retry_after_us;
+    }
+    return wait < cap ? wait : cap;
+}

@@ -1,0 +1,262 @@
+/* When what is polled: a night, told to the plan game by game. */
+#include "actors/poller/plan.h"
+#include "config/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MINUTE INT64_C(60000000)
+#define HOUR (60 * MINUTE)
+
+static struct settings settings;
+static struct plan_game games[4];
+static struct plan_event events[2];
+static struct {
+    char subject[FEED_SUBJECT_SIZE];
+    int64_t at;
+} asked[16];
+static int asked_count;
+static struct plan_view view;
+static struct plan plan;
+
+static int64_t at(const char *text)
+{
+    int64_t instant = 0;
+    assert_int_equal(clock_parse_utc(text, &instant), 0);
+    return instant;
+}
+
+static int64_t asked_at(void *context, const char *subject)
+{
+    (void)context;
+    for (int i = 0; i < asked_count; i++) {
+        if (strcmp(asked[i].subject, subject) == 0) {
+            return asked[i].at;
+        }
+    }
+    return CLOCK_NONE;
+}
+
+static void set_asked(const char *subject, int64_t when)
+{
+    int i = 0;
+    while (i < asked_count && strcmp(asked[i].subject, subject) != 0) {
+        i++;
+    }
+    asked_count += i == asked_count;
+    snprintf(asked[i].subject, sizeof asked[i].subject, "%s", subject);
+    asked[i].at = when;
+}
+
+/* Two games of 2025-11-17: tips at 19:00 and 22:00 Eastern; everything was asked at 18:00. */
+static int set_up(void **state)
+{
+    (void)state;
+    clock_zone_set("America/New_York");
+    assert_int_equal(settings_load(&settings, NULL, NULL, 0, stderr), 0);
+    memset(games, 0, sizeof games);
+    memset(&view, 0, sizeof view);
+    asked_count = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(games[i].game_id, sizeof games[i].game_id, "g%d", i);
+        games[i].date = 20251117;
+        games[i].in_list = true;
+        games[i].begun_us = games[i].box_final_us = CLOCK_NONE;
+    }
+    games[0].tip_us = at("2025-11-18T00:00:00Z");
+    games[1].tip_us = at("2025-11-18T03:00:00Z");
+    snprintf(events[0].event_id, sizeof events[0].event_id, "e0");
+    snprintf(events[0].game_id, sizeof events[0].game_id, "g0");
+    events[0].date = 20251117;
+    events[0].commence_us = at("2025-11-18T00:10:00Z");
+    view.settings = &settings;
+    view.now_us = at("2025-11-17T23:00:30Z");
+    view.games = games;
+    view.game_count = 2;
+    view.events = events;
+    view.event_count = 0;
+    view.live_ok_us = CLOCK_NONE;
+    view.asked = asked_at;
+    static const char *const ALL[] = {"nba_schedule", "bdl_games:2025-11-17", "odds_events"};
+    for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++) {
+        set_asked(ALL[i], at("2025-11-17T23:00:00Z"));
+    }
+    return 0;
+}
+
+/* When the subject is due: CLOCK_NONE if it is not in the plan. */
+static int64_t due(enum feed_id feed, const char *arg)
+{
+    int64_t when = CLOCK_NONE;
+    plan_make(&view, &plan);
+    for (int i = 0; i < plan.count; i++) {
+        if (plan.items[i].feed == feed && strcmp(plan.items[i].arg, arg) == 0) {
+            assert_true(when == CLOCK_NONE); /* each subject once */
+            when = plan.items[i].due_us;
+        }
+    }
+    return when;
+}
+
+static void at_the_start_everything_is_asked_once(void **state)
+{
+    (void)state;
+    asked_count = 0;
+    view.game_count = 0;
+    plan_make(&view, &plan);
+    assert_int_equal(plan.count, 3);
+    assert_true(due(FEED_NBA_SCHEDULE, "") == view.now_us);
+    assert_true(due(FEED_BDL_GAMES, "2025-11-17") == view.now_us);
+    assert_true(due(FEED_ODDS_EVENTS, "") == view.now_us);
+    assert_true(due(FEED_BDL_LIVE, "") == CLOCK_NONE);
+}
+
+static void live_from_shortly_before_the_first_tip(void **state)
+{
+    (void)state;
+    assert_true(due(FEED_BDL_LIVE, "") == games[0].tip_us - settings.poller.live_lead_us);
+    view.now_us = games[0].tip_us - 1 * MINUTE;
+    assert_true(due(FEED_BDL_LIVE, "") <= view.now_us);
+    set_asked("bdl_live", view.now_us); /* 23:59: the next slot of three minutes is midnight UTC */
+    assert_true(due(FEED_BDL_LIVE, "") == at("2025-11-18T00:00:00Z"));
+    set_asked("bdl_live", at("2025-11-18T00:00:00.4Z"));
+    assert_true(due(FEED_BDL_LIVE, "") == at("2025-11-18T00:03:00Z"));
+}
+
+static void missed_slots_are_made_up_for_once(void **state)
+{
+    (void)state;
+    games[0].state = PLAN_IN_PLAY;
+    set_asked("bdl_live", at("2025-11-18T00:03:00Z"));
+    view.now_us = at("2025-11-18T01:01:00Z");
+    assert_true(due(FEED_BDL_LIVE, "") == view.now_us);
+    set_asked("bdl_live", view.now_us);
+    assert_true(due(FEED_BDL_LIVE, "") == at("2025-11-18T01:03:00Z"));
+}
+
+static void live_ends_with_the_last_game_and_crosses_midnight(void **state)
+{
+    (void)state;
+    games[0].state = PLAN_FINAL;
+    games[1].state = PLAN_IN_PLAY;
+    games[1].begun_us = at("2025-11-18T03:05:00Z");
+    set_asked("bdl_live", at("2025-11-18T06:30:00Z"));
+    view.now_us = at("2025-11-18T06:31:00Z"); /* 01:31 Eastern: still the league day of the game */
+    assert_true(due(FEED_BDL_LIVE, "") == at("2025-11-18T06:33:00Z"));
+    assert_true(due(FEED_BDL_GAMES, "2025-11-17") != CLOCK_NONE);
+    view.now_us = at("2025-11-18T12:00:00Z"); /* 07:00: the next league day, the game still on */
+    assert_true(due(FEED_BDL_LIVE, "") == view.now_us);
+    assert_true(due(FEED_BDL_GAMES, "2025-11-18") == view.now_us);
+    games[1].state = PLAN_FINAL;
+    assert_true(due(FEED_BDL_LIVE, "") == CLOCK_NONE);
+    assert_true(due(FEED_BDL_GAMES, "2025-11-17") == CLOCK_NONE);
+}
+
+static void nothing_live_when_nothing_is_on(void **state)
+{
+    (void)state;
+    games[0].state = PLAN_FINAL;
+    games[1].state = PLAN_POSTPONED;
+    view.now_us = at("2025-11-18T03:05:00Z");
+    assert_true(due(FEED_BDL_LIVE, "") == CLOCK_NONE);
+    games[1].state = PLAN_SCHEDULED; /* late: still waited for ... */
+    assert_true(due(FEED_BDL_LIVE, "") != CLOCK_NONE && due(FEED_BDL_LIVE, "") <= view.now_us);
+    view.now_us = games[1].tip_us + 13 * HOUR; /* ... but not for ever */
+    assert_true(due(FEED_BDL_LIVE, "") == CLOCK_NONE);
+}
+
+static void finals_are_asked_for_until_they_are_in(void **state)
+{
+    (void)state;
+    view.now_us = at("2025-11-18T02:40:10Z");
+    games[0].state = PLAN_IN_PLAY;
+    games[0].begun_us = at("2025-11-18T00:12:00Z");
+    view.live_ok_us = at("2025-11-18T02:39:00Z");
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == CLOCK_NONE);
+    games[0].in_list = false; /* gone from the live list */
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == view.now_us);
+    view.live_ok_us = games[0].begun_us - 1; /* a list from before it began says nothing */
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == CLOCK_NONE);
+    games[0].state = PLAN_FINAL;
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == view.now_us);
+    set_asked("bdl_box_scores:2025-11-17", view.now_us);
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == at("2025-11-18T02:42:00Z"));
+}
+
+static void corrections_are_looked_for_and_then_no_more(void **state)
+{
+    (void)state;
+    int64_t closed = at("2025-11-18T05:00:00Z");
+    for (int i = 0; i < 2; i++) {
+        games[i].state = PLAN_FINAL;
+        games[i].box_final = true;
+        games[i].box_final_us = closed - i * HOUR;
+    }
+    set_asked("bdl_box_scores:2025-11-17", closed - 1);
+    view.now_us = closed + 1 * MINUTE;
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == closed + 30 * MINUTE);
+    assert_true(plan.items[plan.count - 1].after_close || plan.items[0].after_close ||
+                plan.items[plan.count - 2].after_close);
+    set_asked("bdl_box_scores:2025-11-17", closed + 61 * MINUTE);
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == closed + 90 * MINUTE);
+    set_asked("bdl_box_scores:2025-11-17", closed + 3 * HOUR);
+    assert_true(due(FEED_BDL_BOX_SCORES, "2025-11-17") == CLOCK_NONE);
+}
+
+static void odds_until_the_tip(void **state)
+{
+    (void)state;
+    view.event_count = 1;
+    view.now_us = at("2025-11-17T17:00:30Z");
+    set_asked("odds_events", view.now_us - 1);
+    assert_true(due(FEED_ODDS_PROPS, "e0") != CLOCK_NONE &&
+                due(FEED_ODDS_PROPS, "e0") <= view.now_us); /* just known */
+    set_asked("odds_props:e0", view.now_us);
+    assert_true(due(FEED_ODDS_PROPS, "e0") == at("2025-11-17T17:30:00Z"));
+    assert_true(due(FEED_ODDS_EVENTS, "") == at("2025-11-17T17:30:00Z"));
+    set_asked("odds_props:e0", at("2025-11-17T23:30:01Z"));
+    view.now_us = at("2025-11-17T23:31:00Z");
+    assert_true(due(FEED_ODDS_PROPS, "e0") == at("2025-11-17T23:55:00Z")); /* the last look */
+    set_asked("odds_props:e0", at("2025-11-17T23:55:01Z"));
+    assert_true(due(FEED_ODDS_PROPS, "e0") == CLOCK_NONE);
+    set_asked("odds_props:e0", at("2025-11-17T22:00:00Z"));
+    view.now_us = games[0].tip_us; /* too late: its odds move with the game */
+    assert_true(due(FEED_ODDS_PROPS, "e0") == CLOCK_NONE);
+    assert_true(due(FEED_ODDS_EVENTS, "") != CLOCK_NONE); /* one more tip tonight */
+    view.now_us = games[1].tip_us;
+    set_asked("odds_events", view.now_us);
+    assert_true(due(FEED_ODDS_EVENTS, "") == CLOCK_NONE);
+}
+
+static void odds_not_too_early(void **state)
+{
+    (void)state;
+    view.event_count = 1;
+    view.now_us = at("2025-11-17T11:30:00Z"); /* 06:30 Eastern, twelve and a half hours before */
+    set_asked("odds_events", at("2025-11-17T11:00:01Z"));
+    assert_true(due(FEED_ODDS_PROPS, "e0") == games[0].tip_us - settings.poller.odds_lead_us);
+    assert_true(due(FEED_ODDS_EVENTS, "") == games[0].tip_us - settings.poller.odds_lead_us);
+    events[0].date = 20251118;
+    assert_true(due(FEED_ODDS_PROPS, "e0") == CLOCK_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(at_the_start_everything_is_asked_once, set_up),
+        cmocka_unit_test_setup(live_from_shortly_before_the_first_tip, set_up),
+        cmocka_unit_test_setup(missed_slots_are_made_up_for_once, set_up),
+        cmocka_unit_test_setup(live_ends_with_the_last_game_and_crosses_midnight, set_up),
+        cmocka_unit_test_setup(nothing_live_when_nothing_is_on, set_up),
+        cmocka_unit_test_setup(finals_are_asked_for_until_they_are_in, set_up),
+        cmocka_unit_test_setup(corrections_are_looked_for_and_then_no_more, set_up),
+        cmocka_unit_test_setup(odds_until_the_tip, set_up),
+        cmocka_unit_test_setup(odds_not_too_early, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

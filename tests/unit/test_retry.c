@@ -1,0 +1,175 @@
+/* What an answer means, how long to wait, and how a subject becomes a URL. */
+#include "actors/poller/live_list.h"
+#include "actors/poller/retry.h"
+#include "config/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct settings settings;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return settings_load(&settings, NULL, NULL, 0, stderr);
+}
+
+static void answers(void **state)
+{
+    (void)state;
+    static const struct {
+        enum fetch_error error;
+        long status;
+        const char *body;
+        bool conditional;
+        enum run_outcome outcome;
+        enum error_class class;
+        bool retry, stop, hold, whole;
+    } CASES[] = {
+        {FETCH_OK, 200, " {\"data\":[]}\n", false, RUN_SUCCESS, ERROR_NONE, false, false, false,
+         true},
+        {FETCH_OK, 200, "{\"data\":[{\"id\":1", false, RUN_SUCCESS, ERROR_NONE, false, false, false,
+         false},
+        {FETCH_OK, 200, "[]", false, RUN_SUCCESS, ERROR_NONE, false, false, false, false},
+        {FETCH_OK, 200, "<html></html>", false, RUN_FAILED, ERROR_MALFORMED, false, false, false,
+         false},
+        {FETCH_OK, 200, "Unauthorized", false, RUN_FAILED, ERROR_MALFORMED, false, false, false,
+         false},
+        {FETCH_OK, 200, "", false, RUN_FAILED, ERROR_MALFORMED, false, false, false, false},
+        {FETCH_OK, 200, " \r\n\t", false, RUN_FAILED, ERROR_MALFORMED, false, false, false, false},
+        {FETCH_OK, 304, "", true, RUN_UNCHANGED, ERROR_NONE, false, false, false, false},
+        {FETCH_OK, 304, "", false, RUN_FAILED, ERROR_HTTP_STATUS, false, false, false, false},
+        {FETCH_OK, 204, "", false, RUN_FAILED, ERROR_HTTP_STATUS, false, false, false, false},
+        {FETCH_OK, 301, "", false, RUN_FAILED, ERROR_HTTP_STATUS, false, false, false, false},
+        {FETCH_OK, 401, "Unauthorized", false, RUN_FAILED, ERROR_UNAUTHORIZED, false, false, false,
+         false},
+        {FETCH_OK, 403, "", false, RUN_FAILED, ERROR_UNAUTHORIZED, false, false, false, false},
+        {FETCH_OK, 401, "{\"error_code\":\"OUT_OF_USAGE_CREDITS\"}", false, RUN_FAILED,
+         ERROR_RATE_LIMITED, false, true, false, false},
+        {FETCH_OK, 404, "", false, RUN_FAILED, ERROR_HTTP_STATUS, false, false, false, false},
+        {FETCH_OK, 422, "", false, RUN_FAILED, ERROR_HTTP_STATUS, false, false, false, false},
+        {FETCH_OK, 429, "", false, RUN_FAILED, ERROR_RATE_LIMITED, true, false, true, false},
+        {FETCH_OK, 500, "{\"data\":[]}", false, RUN_FAILED, ERROR_HTTP_STATUS, true, false, false,
+         false},
+        {FETCH_OK, 503, "", false, RUN_FAILED, ERROR_HTTP_STATUS, true, false, false, false},
+        {FETCH_NETWORK, 0, "", false, RUN_FAILED, ERROR_NETWORK, true, false, false, false},
+        {FETCH_NETWORK, 200, "{\"da", false, RUN_FAILED, ERROR_NETWORK, true, false, false, false},
+        {FETCH_TIMEOUT, 0, "", false, RUN_TIMEOUT, ERROR_TIMEOUT, true, false, false, false},
+        {FETCH_TOO_LARGE, 200, "{", false, RUN_FAILED, ERROR_TOO_LARGE, false, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct answer answer = {.error = CASES[i].error,
+                                .error_text = "in words",
+                                .status = CASES[i].status,
+                                .body = CASES[i].body,
+                                .body_size = strlen(CASES[i].body),
+                                .conditional = CASES[i].conditional};
+        struct judgement out;
+        retry_judge(&answer, &FEEDS[FEED_BDL_LIVE], &out);
+        assert_int_equal(out.outcome, CASES[i].outcome);
+        assert_int_equal(out.error, CASES[i].class);
+        assert_int_equal(out.retry, CASES[i].retry);
+        assert_int_equal(out.stop_source, CASES[i].stop);
+        assert_int_equal(out.hold_source, CASES[i].hold);
+        assert_int_equal(out.whole, CASES[i].whole);
+        assert_int_equal(out.message[0] == '\0', out.error == ERROR_NONE);
+    }
+}
+
+static void a_503_that_names_a_time_holds_the_source(void **state)
+{
+    (void)state;
+    struct answer answer = {.status = 503, .body = "", .retry_after_us = 7000000};
+    struct judgement out;
+    retry_judge(&answer, &FEEDS[FEED_BDL_LIVE], &out);
+    assert_true(out.hold_source && out.retry);
+}
+
+static void waits_double_with_jitter_to_a_cap(void **state)
+{
+    (void)state;
+    settings.poller.retry_base_us = 1000000;
+    settings.poller.retry_cap_us = 8000000;
+    static const int64_t LEAST[] = {500000, 1000000, 2000000, 4000000, 4000000};
+    for (int attempt = 1; attempt <= 5; attempt++) {
+        int64_t least = retry_wait_us(&settings, attempt, 0, 0);
+        int64_t most = retry_wait_us(&settings, attempt, 0, UINT32_MAX);
+        assert_int_equal(least, LEAST[attempt - 1]);
+        assert_true(most > least && most <= 2 * least);
+    }
+    assert_int_equal(retry_wait_us(&settings, 1, 5000000, 0), 5000000);    /* the service's wish */
+    assert_int_equal(retry_wait_us(&settings, 1, 3600000000, 0), 8000000); /* ... within reason */
+    assert_true(retry_wait_us(&settings, 1000000, 0, 1) <= 8000000);
+}
+
+static void urls(void **state)
+{
+    (void)state;
+    char url[FEED_URL_SIZE], arg[FEED_ARG_SIZE];
+    assert_int_equal(feed_url(&settings, FEED_BDL_GAMES, "2025-11-17", url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/games?dates%5B%5D=2025-11-17&per_page=100");
+    assert_string_equal(feed_key_query(FEED_BDL_GAMES, url), "");
+    snprintf(settings.poller.odds.base_url, sizeof settings.poller.odds.base_url,
+             "http://127.0.0.1:8/");
+    assert_int_equal(feed_url(&settings, FEED_ODDS_PROPS, "ab12", url), 0);
+    assert_string_equal(
+        url, "http://127.0.0.1:8/v4/sports/basketball_nba/events/ab12/odds?regions=us&markets="
+             "player_points&oddsFormat=american");
+    assert_string_equal(feed_key_query(FEED_ODDS_PROPS, url), "&apiKey=");
+    assert_int_equal(feed_url(&settings, FEED_ODDS_EVENTS, "", url), 0);
+    assert_string_equal(feed_key_query(FEED_ODDS_EVENTS, url), "?apiKey=");
+    assert_int_equal(feed_of_subject("bdl_box_scores:2025-11-17", arg), FEED_BDL_BOX_SCORES);
+    assert_string_equal(arg, "2025-11-17");
+    assert_int_equal(feed_of_subject("bdl_live", arg), FEED_BDL_LIVE);
+    static const char *const WRONG[] = {
+        "",
+        "bdl",
+        "bdl_live:x",
+        "bdl_games",
+        "bdl_games:17",
+        "bdl_games:2025-02-30",
+        "odds_props",
+        "odds_props:",
+        "odds_props:../../x",
+        "odds_props:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        assert_int_equal(feed_of_subject(WRONG[i], arg), -1);
+    }
+}
+
+static void live_lists(void **state)
+{
+    (void)state;
+    struct live_list list;
+    static const char BODY[] =
+        "{\"data\":[{\"id\":7,\"status\":\"3rd Qtr\"},{\"id\":8,\"status\":\"Final\"}]}";
+    assert_int_equal(live_list_read(BODY, strlen(BODY), &list), 0);
+    assert_true(live_list_has(&list, 7));
+    assert_false(live_list_has(&list, 8)); /* says final: over */
+    assert_false(live_list_has(&list, 9));
+    static const char OLD[] = "{\"data\":[{\"status\":\"3rd Qtr\"}]}";
+    assert_int_equal(live_list_read(OLD, strlen(OLD), &list), 0);
+    assert_true(live_list_has(&list, 9)); /* cannot tell */
+    assert_int_equal(live_list_read("{\"data\":[]}", 11, &list), 0);
+    assert_false(live_list_has(&list, 9));
+    assert_int_equal(live_list_read("{\"data\":[", 9, &list), -1);
+    assert_int_equal(live_list_read("[]", 2, &list), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(answers, set_up),
+        cmocka_unit_test_setup(a_503_that_names_a_time_holds_the_source, set_up),
+        cmocka_unit_test_setup(waits_double_with_jitter_to_a_cap, set_up),
+        cmocka_unit_test_setup(urls, set_up),
+        cmocka_unit_test_setup(live_lists, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
