@@ -293,7 +293,7 @@ static void child_start(struct supervisor *self, struct child *child)
     int error = spawn(child, &pid);
     child->started_us = clock_mono_us();
     child->kill_us = 0;
-    child->aborted = child->progressed = child->told = false;
+    child->aborted = child->progressed = false;
     if (error) {
         /* No executable, no memory: the same policy as for a process that died at once. */
         int64_t wait_us = 0;
@@ -320,15 +320,10 @@ void supervisor_start(struct supervisor *self, int index)
         child_start(self, child);
 }
 
-void supervisor_told(struct supervisor *self, int index, uint64_t steps, bool idle)
+void supervisor_progressed(struct supervisor *self, int index)
 {
-    struct child *child = &self->children[index];
-    if (!child->told)
-        child->steps_first = steps;
-    child->told = true;
-    child->steps = steps;
-    if (child->state == CHILD_RUNNING && (steps > child->steps_first || idle))
-        child->progressed = true;
+    if (self->children[index].state == CHILD_RUNNING)
+        self->children[index].progressed = true;
 }
 
 /* ---- ending ---- */

@@ -1,7 +1,7 @@
 /* Keeps child processes up: starts them, sees them die, starts them again, and ends them in order.
  *
  * Single-threaded, driven by the owner's loop: supervisor_turn after SIGCHLD and whenever supervisor_timeout_us has
- * passed. It knows processes only: what they do for a living it is told (supervisor_told), and what became of them
+ * passed. It knows processes only: what they do for a living it is told (supervisor_progressed), and what became of them
  * it tells through `event`. Times are clock_mono_us.
  *
  * Restart policy: the first restart is immediate, the next ones in a row wait backoff_base, doubling up to backoff_cap;
@@ -53,9 +53,6 @@ struct child {
     bool progressed;                     /* since this incarnation started */
     int64_t started_us, due_us, kill_us; /* kill_us: when patience ends, 0 = no deadline */
     bool aborted;                        /* was sent SIGABRT for silence */
-    /* As last told about this incarnation. */
-    uint64_t steps_first, steps;
-    bool told;
 };
 
 struct child_event {
@@ -95,8 +92,8 @@ const struct child *supervisor_child(const struct supervisor *self, int index);
 int supervisor_find(const struct supervisor *self, const char *actor,
                     unsigned shard); /* -1: none */
 
-/* What is known of a child's work: steps ever committed, and whether nothing is left for it to take. */
-void supervisor_told(struct supervisor *self, int index, uint64_t steps, bool idle);
+/* It got something done since it started: its next exit is the first in a row. */
+void supervisor_progressed(struct supervisor *self, int index);
 /* It has been silent for too long: SIGABRT, then SIGKILL. */
 void supervisor_abort(struct supervisor *self, int index);
 

@@ -51,6 +51,9 @@ enum phase {
 struct word {
     bool known, ready, idle;
     int64_t heard_us; /* monotonic: when it was last heard of at all */
+    /* Where the incarnation `pid` stood when it was first seen ready. */
+    pid_t pid;
+    json_int_t cursor, steps;
 };
 
 struct up {
@@ -414,6 +417,22 @@ static bool text_is(const json_t *object, const char *key, const char *value)
     return text && !strcmp(text, value);
 }
 
+/* A reader has, if its cursor moved or it has nothing left to take; one that mostly acts by itself, if it committed
+ * more than the step that says what its last life left behind. */
+static bool has_progressed(struct word *word, const json_t *shard, const struct child *child)
+{
+    json_int_t cursor = json_integer_value(json_object_get(shard, "cursor"));
+    json_int_t steps = json_integer_value(json_object_get(shard, "steps"));
+    bool acts = !strcmp(child->actor, "poller") || !strcmp(child->actor, "watchdog") ||
+                !strcmp(child->actor, "janitor");
+    if (word->pid != child->pid) {
+        word->pid = child->pid;
+        word->cursor = cursor;
+        word->steps = steps;
+    }
+    return acts ? steps > word->steps + 1 : cursor > word->cursor || word->idle;
+}
+
 static void take_shard(struct up *self, const json_t *shard, int64_t now)
 {
     const char *actor = json_string_value(json_object_get(shard, "actor"));
@@ -433,10 +452,8 @@ static void take_shard(struct up *self, const json_t *shard, int64_t now)
     word->ready = text_is(shard, "state", "ready");
     word->idle = word->ready && json_integer_value(json_object_get(shard, "lag")) == 0;
     word->heard_us = now - json_integer_value(silent_ms) * 1000;
-    bool edge = !strcmp(actor, "poller") || !strcmp(actor, "watchdog") || !strcmp(actor, "janitor");
-    supervisor_told(self->supervisor, index,
-                    (uint64_t)json_integer_value(json_object_get(shard, "steps")),
-                    word->idle && !edge);
+    if (word->ready && has_progressed(word, shard, child))
+        supervisor_progressed(self->supervisor, index);
 }
 
 /* Silence counts only while there was a broker to speak to. */
@@ -479,7 +496,7 @@ static void take_status(struct up *self, const char *text)
     if (!self->broker_up_us) {
         self->broker_up_us = now;
         if (self->broker >= 0) /* it answers: its restarts are not in a row */
-            supervisor_told(self->supervisor, self->broker, 0, true);
+            supervisor_progressed(self->supervisor, self->broker);
     }
     for (int i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
         self->words[i].known = self->words[i].ready = self->words[i].idle = false;

@@ -125,6 +125,11 @@ void sweep_scratch(const char *dir, struct swept *out)
     sweep_below(dir, "scratch", true, out);
 }
 
+int sweep_remove(const char *path)
+{
+    return remove_tree(AT_FDCWD, path, 0);
+}
+
 double sweep_disk_free(const char *dir, uint64_t *bytes)
 {
     struct statvfs about;

@@ -20,6 +20,9 @@ void sweep_exports(const char *dir, struct swept *out);
 /* Scratch folders of replays and private brokers: folders NAME-PID in `dir`/scratch, with all they hold. */
 void sweep_scratch(const char *dir, struct swept *out);
 
+/* A file, or a folder with all it holds; never across a symbolic link. 0 or -1 with errno. */
+int sweep_remove(const char *path);
+
 /* Share of the file system of `dir` that is free, 0 to 1; -1 if it cannot be told. `*bytes` free. */
 double sweep_disk_free(const char *dir, uint64_t *bytes);
 
