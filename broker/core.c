@@ -1,5 +1,6 @@
 #include "broker/core.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,7 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
                 int64_t now_us, struct core_session **old, int64_t *retry_us, char holder[160])
 {
     struct core_producer *producer = core_producer_get(self, ask->actor, (uint16_t)ask->shard);
+    assert(session);
     *old = NULL;
     *retry_us = 1000000;
     holder[0] = '\0';

@@ -1123,6 +1123,8 @@ int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t
     }
     MDB_txn *txn;
     int error = reader_of(active(self), &txn);
+    key = (MDB_val){0};
+    value = (MDB_val){0};
     if (!error)
         error = lane_row(txn, active(self)->db[DB_LATERSEQ], lane, seq, &key, &value);
     if (error)

@@ -1,6 +1,7 @@
 /* How far a night has come, from the scoreboard's tables. */
 #include "cli/night.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,7 @@ static int visit_prediction(void *context, int32_t date, const struct table_mark
     }
     if (!same)
         last = &self->active[self->active_count++];
+    assert(last);
     last->player_id = prediction->player_id;
     memcpy(last->game_id, prediction->game_id, sizeof last->game_id);
     memcpy(last->system, prediction->system, sizeof last->system);

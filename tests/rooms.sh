@@ -30,8 +30,8 @@ check() { # check ROOT: one line per broken rule, "file:line: include: rule"
         lives["^curl/"]                = "^actors/(poller|watchdog|scoreboard)/"
         lives["^xgboost/"]             = "^actors/predictor/"
         lives["^zlib\\.h$"]            = "^(cli|sim)/"
-        # not everything of a room below is meant for those above it
-        only["actors broker"]   = "broker/link.h"
+        # not everything of a room below is meant for those above it (link: the client; log: reading a log that is there)
+        only["actors broker"]   = "broker/(link|log).h"
         only["examples broker"] = "broker/link.h"
     }
     function bad(rule) { print $1 ":" $2 ": " target ": " rule; broken = 1 }
@@ -45,7 +45,7 @@ check() { # check ROOT: one line per broken rule, "file:line: include: rule"
             split(target, part, "/"); there = part[1]
             if (!(there in knows)) { bad("no such room"); next }
             if (index(" " knows[room] " ", " " there " ") == 0) { bad(room " must not know " there); next }
-            if ((room " " there) in only && only[room " " there] != target)
+            if ((room " " there) in only && target !~ "^" only[room " " there] "$")
                 bad(room " knows " there " only through " only[room " " there])
             if ((room == "actors" || room == "examples") && target ~ "^actors/[^/]+/") {
                 split(file, mine, "/")
