@@ -3,6 +3,8 @@ DESTDIR ?=
 PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 CTEST_ARGS ?=
+KILLS   ?= 60
+SEED    ?= 1
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
 .PHONY: all help packages build demo check storm nights install format clean
@@ -13,7 +15,7 @@ help:
 	@echo "make          build Release into build/"
 	@echo "make demo     live one night of the simulated league, page on http://127.0.0.1:7480"
 	@echo "make check    build with sanitizers into build-check/ and run every test"
-	@echo "make storm    kill processes at random through recorded nights (STORM_ARGS=...)"
+	@echo "make storm    kill processes at random through a recorded night (KILLS=60 SEED=1)"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
@@ -38,7 +40,7 @@ check: packages
 
 storm: packages
 	+$(MAKE) build
-	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/storm.py $(STORM_ARGS)
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/fault/storm.py $(KILLS) $(SEED)
 
 nights: packages
 	+$(MAKE) build

@@ -1,0 +1,69 @@
+"""Recorded nights at every speed, from every compiler and level: the digest must be the same. Slow; `make nights` runs it.
+
+usage: nights.py [--date D]... [--speeds 60,600,3000] [--builds gcc-O0,gcc-O2,clang-O0,clang-O2]"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "flow"))
+import _night
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def build(name):
+    """Executables of one compiler and level, in build-nights/<name>."""
+    compiler, level = name.split("-")
+    folder = os.path.join(SOURCE, "build-nights", name)
+    kind = {"O0": "Debug", "O2": "Release"}[level]
+    for argv in (["cmake", "-S", SOURCE, "-B", folder, f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_BUILD_TYPE={kind}"],
+                 ["cmake", "--build", folder, "-j", str(os.cpu_count() or 1)]):
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    return os.path.join(folder, "bin")
+
+
+def live(date, speed, bin_dir, folder):
+    night = _night.Night(date, speed, tempfile.mkdtemp(dir=folder), bin_dir)
+    try:
+        night.imported()
+        begun = time.monotonic()
+        night.start()
+        night.wait(8 * 3600 / speed + 120)
+        if night.process.returncode != 0:
+            raise _night.Failed(f"up: exit {night.process.returncode}\n{night.tail()}")
+        return night.dated("digest"), time.monotonic() - begun
+    finally:
+        night.remove()
+
+
+def main():
+    _night.need_data()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--date", action="append")
+    parser.add_argument("--speeds", default="60,600,3000")
+    parser.add_argument("--builds", default="gcc-O0,gcc-O2,clang-O0,clang-O2")
+    given = parser.parse_args()
+    checks = _night.Checks()
+    folder = tempfile.mkdtemp(prefix="tipoff-nights-")
+    try:
+        for date in given.date or ["2025-11-17", "2025-11-05", "2025-11-09", "2025-11-16"]:
+            wanted, cases = None, [(float(speed), None) for speed in given.speeds.split(",") if speed]
+            if date == "2025-11-17":
+                cases += [(600.0, name) for name in given.builds.split(",") if name]
+            for speed, name in cases:
+                digest, seconds = live(date, speed, build(name) if name else _night.BIN, folder)
+                what = f"{date} at {speed:g}, {name or 'this build'}"
+                print(f"{what}: {seconds:.1f} s {digest}", flush=True)
+                wanted = wanted or digest
+                checks.that(digest == wanted, f"{what}: digest differs: {digest}, first was {wanted}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()
