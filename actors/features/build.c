@@ -1,0 +1,314 @@
+#include "actors/features/build.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/features/career.h"
+#include "actors/features/line.h"
+#include "actors/features/window.h"
+#include "schema/pack.h"
+
+enum {
+    PLAYERS_MAX = 128,
+    ROSTER_DAYS = 30, /* who last played longer ago is not expected, unless he has odds */
+    MAP_BYTES = 4096,
+    AS_OF_NONE = 1
+};
+
+struct build_player {
+    int64_t player_id;
+    char team[4];  /* "" unknown so far */
+    char name[72]; /* as a book spells it: only if history has none */
+    struct line_offer offers[LINE_BOOKS_MAX];
+    char books[LINE_BOOKS_MAX][40];
+    uint64_t offer_positions[LINE_BOOKS_MAX];
+    size_t offer_count;
+};
+
+struct build {
+    struct step *step;
+    struct store_txn *txn;
+    const char *game_id;
+    const struct game_state *game;
+    uint64_t trigger;
+    struct build_counts *counts;
+    char home[4], away[4];
+    struct window_team home_games[WINDOW_TEAM_GAMES], away_games[WINDOW_TEAM_GAMES];
+    size_t home_count, away_count;
+    struct build_player players[PLAYERS_MAX]; /* by id */
+    size_t player_count;
+    struct window_line lines[WINDOW_LINES_MAX];
+    struct window_team line_games[WINDOW_USAGE_GAMES];
+    const struct window_team *line_teams[WINDOW_LINES_MAX];
+};
+
+/* The player's place, made if he is new; NULL when there is no room. */
+static struct build_player *place(struct build *build, int64_t player_id)
+{
+    size_t at = 0;
+    while (at < build->player_count && build->players[at].player_id < player_id) {
+        at++;
+    }
+    if (at < build->player_count && build->players[at].player_id == player_id) {
+        return &build->players[at];
+    }
+    if (build->player_count == PLAYERS_MAX) {
+        return NULL;
+    }
+    memmove(&build->players[at + 1], &build->players[at],
+            (build->player_count - at) * sizeof *build->players);
+    build->player_count++;
+    memset(&build->players[at], 0, sizeof *build->players);
+    build->players[at].player_id = player_id;
+    return &build->players[at];
+}
+
+static int add_odds(const struct game_odds *odds, void *context)
+{
+    struct build *build = context;
+    if (odds->player_id <= 0) {
+        return 0; /* unresolved: nobody's features */
+    }
+    struct build_player *player = place(build, odds->player_id);
+    if (!player) {
+        return 0;
+    }
+    memcpy(player->name, odds->player_name, sizeof player->name);
+    if (odds->main && odds->offered && player->offer_count < LINE_BOOKS_MAX) {
+        size_t at = player->offer_count++;
+        memcpy(player->books[at], odds->book, sizeof player->books[at]);
+        player->offers[at] = (struct line_offer){
+            .line = odds->line, .over_price = odds->over_price, .under_price = odds->under_price};
+        player->offer_positions[at] = odds->position;
+    }
+    return 0;
+}
+
+static int gather(struct build *build)
+{
+    struct career_member members[PLAYERS_MAX];
+    size_t count = 0;
+    int error = game_scan_odds(build->txn, build->game->date, build->game_id, add_odds, build);
+    if (!error) {
+        error = career_roster(build->txn, build->home, build->away, build->game->date, ROSTER_DAYS,
+                              members, PLAYERS_MAX, &count);
+    }
+    for (size_t i = 0; i < count && !error; i++) {
+        struct build_player *player = place(build, members[i].player_id);
+        if (player) {
+            memcpy(player->team, members[i].team, 4);
+        }
+    }
+    if (!error) {
+        error = career_team(build->txn, build->home, build->game->date, build->home_games,
+                            WINDOW_TEAM_GAMES, &build->home_count);
+    }
+    return error ? error
+                 : career_team(build->txn, build->away, build->game->date, build->away_games,
+                               WINDOW_TEAM_GAMES, &build->away_count);
+}
+
+/* For the newest lines: what his team did in that game. */
+static int find_line_teams(struct build *build, size_t count)
+{
+    size_t first = count < WINDOW_USAGE_GAMES ? 0 : count - WINDOW_USAGE_GAMES;
+    memset(build->line_teams, 0, count * sizeof *build->line_teams);
+    for (size_t i = first; i < count; i++) {
+        const struct window_line *line = &build->lines[i];
+        struct window_team *game = &build->line_games[i - first];
+        int error = career_team_game(build->txn, line->team, line->date, line->game_id, game);
+        if (error && error != STORE_NOT_FOUND) {
+            return error;
+        }
+        build->line_teams[i] = error ? NULL : game;
+    }
+    return 0;
+}
+
+static void pack_values(const struct window_output *output, struct pack *values,
+                        struct pack *sources)
+{
+    char source[32];
+    pack_map(values, FEATURE_COUNT);
+    pack_map(sources, FEATURE_COUNT);
+    for (enum feature i = 0; i < FEATURE_COUNT; i++) {
+        pack_text(values, feature_name(i));
+        pack_text(sources, feature_name(i));
+        if (window_source(output, i, source)) {
+            pack_f64(values, output->value[i]);
+            pack_text(sources, source);
+        } else {
+            pack_nil(values);
+            pack_nil(sources);
+        }
+    }
+}
+
+/* The record in hand, the game's row, the offers the line is made of, his last 10 games. */
+static uint32_t collect_parents(const struct build *build, const struct build_player *player,
+                                size_t line_count, uint64_t parents[RECORD_PARENTS_MAX])
+{
+    uint32_t count = 0;
+    parents[count++] = build->trigger;
+    if (build->game->position != build->trigger) {
+        parents[count++] = build->game->position;
+    }
+    for (size_t i = 0; i < player->offer_count; i++) {
+        parents[count++] = player->offer_positions[i];
+    }
+    for (size_t i = line_count < 10 ? 0 : line_count - 10; i < line_count; i++) {
+        parents[count++] = build->lines[i].position;
+    }
+    return count;
+}
+_Static_assert(2 + LINE_BOOKS_MAX + 10 <= RECORD_PARENTS_MAX, "parents of a feature fit");
+
+static int fill_head(const struct build *build, const struct build_player *player, bool home,
+                     struct msg_feature_player *message)
+{
+    struct career_player known = {0};
+    int error = career_player(build->txn, player->player_id, &known);
+    if (error && error != STORE_NOT_FOUND) {
+        return error;
+    }
+    const char *name = known.name[0] ? known.name : player->name;
+    message_clear(&msg_feature_player_desc, message);
+    strcpy(message->game_id, build->game_id);
+    message->game_date = build->game->date;
+    message->player_id = player->player_id;
+    memcpy(message->player_name, name, strnlen(name, sizeof message->player_name - 1));
+    strcpy(message->team, home ? build->game->home : build->game->away);
+    strcpy(message->opponent, home ? build->game->away : build->game->home);
+    message->home = home;
+    message->tip_at = build->game->tip_at;
+    return 0;
+}
+
+static int emit_changed(struct build *build, const struct build_player *player, size_t line_count,
+                        struct msg_feature_player *message)
+{
+    uint8_t bytes[3 * MAP_BYTES];
+    struct message_error broken;
+    uint64_t parents[RECORD_PARENTS_MAX];
+    bool same = false;
+
+    message->as_of = AS_OF_NONE; /* when it was looked at makes no difference */
+    long size = message_encode(&msg_feature_player_desc, message, bytes, sizeof bytes, &broken);
+    if (size > 0) {
+        int error = game_note_emitted(build->txn, build->game->date, build->game_id,
+                                      player->player_id, bytes, (size_t)size, &same);
+        if (error) {
+            return error;
+        }
+    }
+    build->counts->built++;
+    if (!same) {
+        struct emit how = {
+            .parents = parents,
+            .parent_count = collect_parents(build, player, line_count, parents),
+            .due_us = MESSAGE_NONE,
+        };
+        message->as_of = step_now_us(build->step);
+        build->counts->emitted++;
+        step_emit_with(build->step, &msg_feature_player_desc, message, &how);
+    }
+    return 0;
+}
+
+static void fill_line(const struct line_median *line, struct msg_feature_player *message)
+{
+    if (line->books > 0) {
+        message->line = window_round(line->line);
+        snprintf(message->line_source, sizeof message->line_source, "median:%d", line->books);
+        message->over_price = line->over_price;
+        message->under_price = line->under_price;
+    }
+}
+
+static int build_player(struct build *build, struct build_player *player)
+{
+    struct msg_feature_player message;
+    struct window_output output;
+    size_t line_count;
+    int64_t career;
+
+    int error = career_lines(build->txn, player->player_id, build->game->date, build->lines,
+                             &line_count, &career);
+    if (error) {
+        return error;
+    }
+    if (player->team[0] == 0 && line_count > 0) { /* with odds, but not on the roster */
+        memcpy(player->team, build->lines[line_count - 1].team, 4);
+    }
+    bool home = memcmp(player->team, build->home, 4) == 0;
+    if (!home && memcmp(player->team, build->away, 4) != 0) {
+        build->counts->teamless++;
+        return 0;
+    }
+    error = find_line_teams(build, line_count);
+    if (error) {
+        return error;
+    }
+    for (size_t i = 0; i < player->offer_count; i++) {
+        player->offers[i].book = player->books[i];
+    }
+    struct line_median line = line_median(player->offers, player->offer_count);
+    struct window_input input = {
+        .game_date = build->game->date,
+        .home = home,
+        .lines = build->lines,
+        .line_count = line_count,
+        .games_career = career,
+        .line_teams = build->line_teams,
+        .team = home ? build->home_games : build->away_games,
+        .team_count = home ? build->home_count : build->away_count,
+        .opponent = home ? build->away_games : build->home_games,
+        .opponent_count = home ? build->away_count : build->home_count,
+        .line = line.line,
+        .books = line.books,
+    };
+    window_values(&input, &output);
+    error = fill_head(build, player, home, &message);
+    if (error) {
+        return error;
+    }
+    if (message.player_name[0] == 0) { /* no record ever named him */
+        build->counts->teamless++;
+        return 0;
+    }
+    fill_line(&line, &message);
+    message.quality = window_quality(&output);
+    message.games = career;
+
+    uint8_t values_bytes[MAP_BYTES], sources_bytes[MAP_BYTES];
+    struct pack values = {.data = values_bytes, .capacity = MAP_BYTES, .fixed = true};
+    struct pack sources = {.data = sources_bytes, .capacity = MAP_BYTES, .fixed = true};
+    pack_values(&output, &values, &sources);
+    message.values = (struct span){values.data, (uint32_t)values.size};
+    message.sources = (struct span){sources.data, (uint32_t)sources.size};
+    return emit_changed(build, player, line_count, &message);
+}
+
+int build_game(struct step *step, const char *game_id, const struct game_state *game,
+               uint64_t trigger, struct build_counts *counts)
+{
+    struct build *build = calloc(1, sizeof *build);
+    if (!build) {
+        return STORE_FULL;
+    }
+    build->step = step;
+    build->txn = step_store(step);
+    build->game_id = game_id;
+    build->game = game;
+    build->trigger = trigger;
+    build->counts = counts;
+    career_code(build->home, game->home);
+    career_code(build->away, game->away);
+    int error = gather(build);
+    for (size_t i = 0; i < build->player_count && !error; i++) {
+        error = build_player(build, &build->players[i]);
+    }
+    free(build);
+    return error;
+}

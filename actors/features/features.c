@@ -1,0 +1,299 @@
+#include "actors/features/features.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/features/build.h"
+#include "actors/features/game.h"
+#include "actors/features/career.h"
+
+/* A full disk is waited out; what the store cannot read is said and set aside. */
+static enum verdict store_verdict(struct step *step, int error)
+{
+    return error == 0 ? DONE
+                      : step_refuse(step, error == STORE_CORRUPT ? NEVER : LATER, "store: %s",
+                                    store_error_text(error));
+}
+
+/* ---- history ---- */
+
+static enum verdict take_history_player(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_history_player *row = input->message;
+    (void)self;
+    return store_verdict(step, career_stage_name(step_store(step), row->import_id, row->player_id,
+                                                 row->player_name));
+}
+
+static uint8_t byte_of(int64_t value)
+{
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static enum verdict take_history_player_game(struct step *step, const struct input *input,
+                                             void *self)
+{
+    const struct msg_history_player_game *row = input->message;
+    struct window_line line = {
+        .position = input->position,
+        .date = row->game_date,
+        .minutes = byte_of(row->minutes),
+        .points = byte_of(row->points),
+        .fga = byte_of(row->field_goals_attempted),
+        .fta = byte_of(row->free_throws_attempted),
+        .three_attempts = byte_of(row->three_pointers_attempted),
+        .turnovers = byte_of(row->turnovers),
+        .offensive_rebounds = byte_of(row->offensive_rebounds),
+        .played = 1,
+    };
+    (void)self;
+    career_game(line.game_id, row->game_id);
+    career_code(line.team, row->team);
+    career_code(line.opponent, row->opponent);
+    return store_verdict(step, career_stage_line(step_store(step), row->import_id, &line,
+                                                 row->player_id, row->player_name));
+}
+
+/* ---- building ---- */
+
+static enum verdict build(struct step *step, const struct input *input, const char *game_id,
+                          const struct game_state *game, struct build_counts *counts)
+{
+    return store_verdict(step, build_game(step, game_id, game, input->position, counts));
+}
+
+static void count_run(struct step *step, const struct build_counts *counts)
+{
+    step_run_rows(step, counts->built + counts->teamless, counts->teamless);
+}
+
+struct rebuild {
+    struct step *step;
+    const struct input *input;
+    struct open_game {
+        char game_id[17];
+        struct game_state game;
+    } * games;
+    size_t count, capacity;
+};
+
+static int note_open(const char *game_id, const struct game_state *game, void *context)
+{
+    struct rebuild *rebuild = context;
+    if (game_locked(game, step_now_us(rebuild->step),
+                    step_settings(rebuild->step)->lock.grace_us)) {
+        return 0;
+    }
+    if (rebuild->count == rebuild->capacity) {
+        size_t capacity = rebuild->capacity ? 2 * rebuild->capacity : 64;
+        struct open_game *games = realloc(rebuild->games, capacity * sizeof *games);
+        if (!games) {
+            return STORE_FULL;
+        }
+        rebuild->games = games;
+        rebuild->capacity = capacity;
+    }
+    struct open_game *open = &rebuild->games[rebuild->count++];
+    strcpy(open->game_id, game_id);
+    open->game = *game;
+    return 0;
+}
+
+/* History changed: every game that is still open is looked at again. */
+static enum verdict rebuild_open(struct step *step, const struct input *input,
+                                 struct build_counts *counts)
+{
+    struct rebuild rebuild = {.step = step, .input = input};
+    enum verdict verdict =
+        store_verdict(step, game_scan_open(step_store(step), note_open, &rebuild));
+    for (size_t i = 0; i < rebuild.count && verdict == DONE; i++) {
+        verdict = build(step, input, rebuild.games[i].game_id, &rebuild.games[i].game, counts);
+    }
+    free(rebuild.games);
+    return verdict;
+}
+
+static enum verdict take_import_commit(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_import_commit *row = input->message;
+    struct build_counts counts = {0};
+    int64_t lines = 0;
+    (void)self;
+    int error = career_commit(step_store(step), row->import_id, &lines);
+    if (error) {
+        return store_verdict(step, error);
+    }
+    enum verdict verdict = rebuild_open(step, input, &counts);
+    step_run_rows(step, lines, 0);
+    return verdict;
+}
+
+/* ---- games ---- */
+
+static bool play_on(const struct msg_row_game *row)
+{
+    return row->period > 0 || strcmp(row->status, "in_progress") == 0 ||
+           strcmp(row->status, "final") == 0;
+}
+
+static void set_timer(struct step *step, const char *game_id, const struct game_state *game)
+{
+    int64_t due = game->tip_at + step_settings(step)->lock.grace_us;
+    if (due <= step_now_us(step)) {
+        return;
+    }
+    struct msg_timer_features timer;
+    message_clear(&msg_timer_features_desc, &timer);
+    strcpy(timer.game_id, game_id);
+    timer.game_date = game->date;
+    timer.tip_at = game->tip_at;
+    step_later(step, &msg_timer_features_desc, &timer, due);
+}
+
+/* Takes over what the row says of when and who. True if that is news. */
+static bool reschedule(struct game_state *game, const struct msg_row_game *row, bool known)
+{
+    int64_t tip = row->tip_at != MESSAGE_NONE ? row->tip_at : game->tip_at;
+    bool news = !known || game->date != row->game_date || game->tip_at != tip ||
+                strcmp(game->home, row->home) != 0 || strcmp(game->away, row->away) != 0 ||
+                game->postponed;
+    game->date = row->game_date;
+    game->tip_at = tip;
+    memset(game->home, 0, sizeof game->home);
+    memset(game->away, 0, sizeof game->away);
+    memcpy(game->home, row->home, strlen(row->home));
+    memcpy(game->away, row->away, strlen(row->away));
+    return news;
+}
+
+static enum verdict take_row_game(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_game *row = input->message;
+    struct game_state game;
+    struct build_counts counts = {0};
+    (void)self;
+
+    memset(&game, 0, sizeof game); /* padding is stored too */
+    game.tip_at = game.play_seen = MESSAGE_NONE;
+    int error = game_load(step_store(step), row->game_id, &game);
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    bool known = !error, postponed = strcmp(row->status, "postponed") == 0;
+    if (known && game.play_seen != MESSAGE_NONE) {
+        return DONE; /* closed for good */
+    }
+    int64_t old_tip = game.tip_at;
+    bool news = reschedule(&game, row, known);
+    game.postponed = postponed;
+    if (play_on(row)) {
+        game.play_seen = input->time_us;
+        news = true;
+    }
+    if (!news && !postponed) {
+        return DONE;
+    }
+    game.position = input->position;
+    error = game_save(step_store(step), row->game_id, &game);
+    if (error) {
+        return store_verdict(step, error);
+    }
+    if (game.play_seen == MESSAGE_NONE && game.tip_at != MESSAGE_NONE && game.tip_at != old_tip) {
+        set_timer(step, row->game_id, &game);
+    }
+    if (postponed || game_locked(&game, input->time_us, step_settings(step)->lock.grace_us)) {
+        return DONE;
+    }
+    enum verdict verdict = build(step, input, row->game_id, &game, &counts);
+    count_run(step, &counts);
+    return verdict;
+}
+
+/* The lock is a matter of time alone (game_locked); its record is there so that the log shows when, and for whom. */
+static enum verdict take_timer(struct step *step, const struct input *input, void *self)
+{
+    (void)step;
+    (void)input;
+    (void)self;
+    return DONE;
+}
+
+/* A line of a final box score is history for later days. */
+static enum verdict take_box_score(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_box_score *row = input->message;
+    struct window_line line = {
+        .position = input->position,
+        .date = row->game_date,
+        .minutes = byte_of(row->minutes),
+        .points = byte_of(row->points),
+        .fga = byte_of(row->field_goals_attempted),
+        .fta = byte_of(row->free_throws_attempted),
+        .three_attempts = byte_of(row->three_pointers_attempted),
+        .turnovers = byte_of(row->turnovers),
+        .offensive_rebounds = byte_of(row->offensive_rebounds),
+        .played = row->played,
+    };
+    (void)self;
+    if (!row->final) {
+        return DONE;
+    }
+    career_game(line.game_id, row->game_id);
+    career_code(line.team, row->team);
+    career_code(line.opponent, row->opponent);
+    return store_verdict(step,
+                         career_add(step_store(step), row->player_id, row->player_name, &line));
+}
+
+/* ---- odds ---- */
+
+static enum verdict take_odds(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_odds *row = input->message;
+    (void)self;
+    if (strcmp(row->market, "player_points") != 0) {
+        return DONE;
+    }
+    return store_verdict(step, game_put_odds(step_store(step), row, input->position));
+}
+
+/* Once the scheduled tip is past, books take lines down or run them in play: such a snapshot changes nothing. */
+static enum verdict take_odds_snapshot(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_odds_snapshot *row = input->message;
+    struct build_counts counts = {0};
+    struct game_state game;
+    (void)self;
+    int error = game_load(step_store(step), row->game_id, &game);
+    if (error == STORE_NOT_FOUND) {
+        return DONE; /* its rows are kept; they count once the game is known */
+    }
+    if (error) {
+        return store_verdict(step, error);
+    }
+    if (game.postponed || game_locked(&game, input->time_us, step_settings(step)->lock.grace_us) ||
+        (game.tip_at != MESSAGE_NONE && row->snapshot_at >= game.tip_at)) {
+        return DONE;
+    }
+    enum verdict verdict = build(step, input, row->game_id, &game, &counts);
+    count_run(step, &counts);
+    return verdict;
+}
+
+static const struct take TAKES[] = {
+    {&msg_history_player_desc, take_history_player, RUN_NONE, NULL, true},
+    {&msg_history_player_game_desc, take_history_player_game, RUN_NONE, NULL, true},
+    {&msg_import_commit_desc, take_import_commit, RUN_PER_RECORD, "PlayerHistory", true},
+    {&msg_row_game_desc, take_row_game, RUN_PER_STEP, "PlayerFeatures", false},
+    {&msg_row_box_score_desc, take_box_score, RUN_NONE, NULL, true},
+    {&msg_row_odds_desc, take_odds, RUN_NONE, NULL, false},
+    {&msg_row_odds_snapshot_desc, take_odds_snapshot, RUN_PER_STEP, "PlayerFeatures", false},
+    {&msg_timer_features_desc, take_timer, RUN_NONE, NULL, false},
+    {NULL, NULL, RUN_NONE, NULL, false},
+};
+
+const struct actor features_actor = {
+    .name = "features",
+    .does = "says what is known of each player before a game",
+    .takes = TAKES,
+};

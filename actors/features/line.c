@@ -1,0 +1,79 @@
+#include "actors/features/line.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/message.h"
+
+double line_price_probability(int64_t price)
+{
+    double size = (double)llabs(price);
+    return price < 0 ? size / (size + 100) : 100 / (size + 100);
+}
+
+int64_t line_price_american(double probability)
+{
+    if (probability >= 0.5) {
+        return -(int64_t)round(100 * probability / (1 - probability));
+    }
+    return (int64_t)round(100 * (1 - probability) / probability);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    if (count % 2 == 1) {
+        return values[count / 2];
+    }
+    return (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* American prices jump from -100 to +100, so their median is taken as probabilities. */
+static int64_t median_price(const struct line_offer *const *offers, size_t count, double line,
+                            bool over)
+{
+    double values[LINE_BOOKS_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t price = over ? offers[i]->over_price : offers[i]->under_price;
+        if (offers[i]->line == line && price != MESSAGE_NONE && price != 0) {
+            values[used++] = line_price_probability(price);
+        }
+    }
+    return used > 0 ? line_price_american(median(values, used)) : MESSAGE_NONE;
+}
+
+struct line_median line_median(const struct line_offer *offers, size_t count)
+{
+    struct line_median result = {0, NAN, MESSAGE_NONE, MESSAGE_NONE};
+    const struct line_offer *used[LINE_BOOKS_MAX];
+    double values[LINE_BOOKS_MAX];
+    size_t books = 0;
+
+    for (size_t i = 0; i < count && books < LINE_BOOKS_MAX; i++) {
+        bool again = false;
+        for (size_t j = 0; j < books; j++) {
+            again = again || strcmp(used[j]->book, offers[i].book) == 0;
+        }
+        if (!again) {
+            values[books] = offers[i].line;
+            used[books++] = &offers[i];
+        }
+    }
+    if (books == 0) {
+        return result;
+    }
+    result.books = (int)books;
+    result.line = median(values, books);
+    result.over_price = median_price(used, books, result.line, true);
+    result.under_price = median_price(used, books, result.line, false);
+    return result;
+}

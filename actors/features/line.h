@@ -1,0 +1,27 @@
+/* The line of a player: the median of the books' main lines, and the prices that go with it. Pure. */
+#ifndef ACTORS_FEATURES_LINE_H
+#define ACTORS_FEATURES_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINE_BOOKS_MAX 48
+
+struct line_offer {
+    const char *book;
+    double line;
+    int64_t over_price, under_price; /* American; MESSAGE_NONE: not offered */
+};
+struct line_median {
+    int books;   /* with a main line; 0: there is no line */
+    double line; /* NaN without one; the mean of the two middle ones for an even number */
+    int64_t over_price,
+        under_price; /* medians at the books whose main line is the line; MESSAGE_NONE: none */
+};
+/* `offers`: main lines on offer, one a book (a second one of the same book is left out), at most LINE_BOOKS_MAX count. */
+struct line_median line_median(const struct line_offer *offers, size_t count);
+
+double line_price_probability(int64_t price);    /* with the book's margin in it */
+int64_t line_price_american(double probability); /* nearest whole price */
+
+#endif
