@@ -32,6 +32,7 @@
 #define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
 #define OVERDUE_US                                                                                 \
     (14 * 3600 * 1000000LL) /* ... and cannot be over any more so long after the last one */
+#define SIM_DATE 20260114   /* what the simulated league is lived on unless told */
 #define QUIET_STATUSES                                                                             \
     3 /* answers in a row in which nobody had anything left to do: the night is settled */
 #define SETS_MAX (CLI_SETS_MAX + 8)
@@ -157,6 +158,8 @@ static int read_options(struct up *self)
         code = cli_instant(cli, "start", &self->start_us);
     if (!code)
         code = check_only(self);
+    if (!self->date && self->sim)
+        self->date = SIM_DATE;
     if (!code && self->until_final && !self->date)
         code = cli_fail(cli, EXIT_USAGE, "--until-final wants --date");
     return code;
