@@ -54,6 +54,22 @@ static json_t *broker_status(struct server *self)
     return out;
 }
 
+/* The streams that a subscription reads, each once. */
+static json_t *inputs_status(struct server *self, const struct core_session *holder)
+{
+    bool listed[REGISTRY_STREAMS_MAX + 1] = {false};
+    json_t *out = json_array();
+    for (uint32_t i = 0; holder && holder->sub.live && i < holder->sub.lane_count; i++) {
+        const struct core_stream *stream =
+            core_stream_by_id(self->core, holder->sub.lanes[i].stream);
+        if (!stream || listed[stream->id])
+            continue;
+        listed[stream->id] = true;
+        json_array_append_new(out, json_string(stream->name));
+    }
+    return out;
+}
+
 static json_t *shard_status(struct server *self, const struct core_producer *producer)
 {
     json_t *out = json_object();
@@ -80,6 +96,7 @@ static json_t *shard_status(struct server *self, const struct core_producer *pro
     json_object_set_new(out, "silent_ms",
                         holder ? json_integer((self->turn_us - holder->seen_us) / 1000)
                                : json_null());
+    json_object_set_new(out, "inputs", inputs_status(self, holder));
     json_object_set_new(out, "code_version", json_of_string(producer->code_version));
     json_object_set_new(out, "config_hash", json_of_string(producer->config_hash));
     return out;
