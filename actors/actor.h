@@ -100,7 +100,7 @@ void step_run_outcome(struct step *step, enum run_outcome outcome, enum error_cl
     __attribute__((format(printf, 4, 5)));
 
 /* ---- edges: steps of their own making, from `work` ---- */
-/* NULL when no step can be opened now (no lease, outbox full, draining). */
+/* NULL when no step can be opened now (no lease, outbox full). While draining `work` is called on, to close what is open. */
 struct step *kit_step(struct kit *kit);
 /* Makes it durable and publishes it; false if it was undone (disk full, lease lost): nothing of it happened. */
 bool kit_commit(struct kit *kit, struct step **step);
@@ -118,6 +118,8 @@ struct run_close {
     int64_t next_check; /* CLOCK_NONE: none */
 };
 void step_run_close(struct step *step, int run, const struct run_close *how);
+/* What this step emits from here on belongs to that open run (-1: to none). */
+void step_run_use(struct step *step, int run);
 const char *kit_run_id(const struct kit *kit, int run); /* of an open one */
 struct store *kit_store(struct kit *kit); /* for read transactions outside steps */
 const struct settings *kit_settings(const struct kit *kit);

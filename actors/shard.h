@@ -1,0 +1,116 @@
+/* The engine of a shard, without sockets: batches in, in log order; steps out. The loop (actor.c), the tests' harness and
+ * replay drive the same one.
+ *
+ * A turn of the owner: shard_offer what arrived; shard_build; then shard_commit, or shard_undo; then send what
+ * shard_unsent says, and tell what was acknowledged (shard_acked). */
+#ifndef ACTORS_SHARD_H
+#define ACTORS_SHARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actors/actor.h"
+#include "store/run_marks.h"
+#include "store/shard_env.h"
+
+struct shard;
+
+struct shard_options {
+    const struct actor *actor;
+    void *self; /* the actor's memory, from its `start` */
+    const struct settings *settings;
+    const char *host;
+    uint16_t number, shards;
+    struct store *store; /* borrowed */
+    /* How many partitions a stream has; 0: there is no such stream. */
+    uint16_t (*partitions)(void *context, const char *stream);
+    void *context;
+    /* Re-execution: runs and dead letters are not said again, nothing is marked open, all that is emitted counts as
+     * known (see shard_each_out), nothing enters the outbox. */
+    bool replay;
+};
+/* Reads what the environment holds, and which runs a dead owner left open. A store_error. */
+int shard_open(struct shard **out, const struct shard_options *options);
+void shard_close(struct shard **self);
+
+const struct shard_state *shard_state(const struct shard *self); /* as committed */
+void shard_lane(struct shard *self, const char *stream, uint16_t partition, uint64_t *last,
+                uint64_t *acked); /* 0, 0 if it never wrote there */
+typedef void shard_lane_fn(const struct shard_lane *lane, void *context);
+void shard_each_lane(struct shard *self, shard_lane_fn *visit, void *context);
+
+/* A new lease, in one transaction: the epoch; if `discard`, everything else is forgotten first, the cursor is `cursor` and the
+ * lanes stand where `lanes` says (the others at 0). The queue is emptied. A store_error. */
+struct shard_start {
+    uint64_t epoch;
+    bool discard, rebuilding;
+    uint64_t cursor;
+    const struct shard_lane *lanes;
+    uint32_t lane_count;
+};
+int shard_start(struct shard *self, const struct shard_start *start);
+/* The log holds this lane up to `last`: what is emitted up to there is to be compared, not sent. */
+int shard_known(struct shard *self, const char *stream, uint16_t partition, uint64_t last);
+/* Re-execution up to here (not included) repeats nothing the kit said before: runs, dead letters. */
+void shard_quiet_until(struct shard *self, uint64_t position);
+void shard_rebuilt(struct shard *self); /* with the next commit */
+
+/* ---- input ---- */
+struct shard_batch {
+    uint64_t base;
+    uint32_t count;
+    const char *stream;
+    int64_t time_us;
+    struct span body; /* copied */
+};
+int shard_offer(struct shard *self, const struct shard_batch *batch); /* -1: no memory */
+void shard_drop_queue(struct shard *self);
+uint32_t shard_queued(const struct shard *self); /* batches */
+/* Batches that commits have consumed since the last call, for credit: their whole count and bytes. */
+void shard_taken(struct shard *self, uint32_t *records, uint64_t *bytes);
+
+/* ---- steps ---- */
+enum shard_built {
+    SHARD_NOTHING, /* nothing waits */
+    SHARD_BUILT,   /* commit or undo it */
+    SHARD_WAITING, /* a record said LATER: not before shard_wait_until */
+    SHARD_ZOMBIE,  /* the environment was leased to a later epoch: stop at once */
+    SHARD_FAILED   /* shard_error says why; nothing of it happened */
+};
+enum shard_built shard_build(struct shard *self, int64_t mono_us);
+int64_t shard_wait_until(const struct shard *self); /* monotonic */
+int shard_error(const struct shard *self);          /* a store_error */
+/* A store_error; then it is undone. */
+int shard_commit(struct shard *self);
+void shard_undo(struct shard *self);
+/* What the built step publishes, in order. known: the log has it already. 0 to go on. */
+typedef int shard_emitted(const struct shard_out *out, bool known, void *context);
+int shard_each_out(struct shard *self, shard_emitted *visit, void *context);
+
+/* Edges: a step without input; NULL with shard_error. Then shard_finish, and shard_commit or shard_undo. */
+struct step *shard_step_open(struct shard *self);
+int shard_step_finish(struct shard *self);
+int shard_run_open(struct shard *self, const char *name, const char *cause, int attempt);
+const char *shard_run_id(const struct shard *self, int run);
+uint32_t shard_runs_open(const struct shard *self);
+/* Closes all that are open, in the open step. */
+void shard_runs_close(struct shard *self, const struct run_close *how);
+
+/* ---- outbox ---- */
+/* The next `index`th batch that was not handed over since the last shard_resend; NULL: none. */
+const struct shard_out *shard_unsent(struct shard *self, uint32_t index);
+void shard_sent(struct shard *self, uint32_t count);
+void shard_resend(struct shard *self); /* all unacknowledged ones, from the oldest */
+/* How many batches that was news for; -1: no memory. */
+int shard_acked(struct shard *self, const char *stream, uint16_t partition, uint64_t last_seq);
+uint32_t shard_outbox(const struct shard *self, uint64_t *records,
+                      uint64_t *bytes);        /* unacknowledged */
+bool shard_trim_due(const struct shard *self); /* acknowledged ones are still in the environment */
+int shard_trim(struct shard *self);            /* a small transaction of its own; a store_error */
+
+struct shard_totals {
+    uint64_t steps, records, done, never, later, emitted;
+};
+void shard_totals(const struct shard *self, struct shard_totals *totals);
+
+#endif
