@@ -35,6 +35,11 @@ const struct command *const *command_list(void)
     return commands;
 }
 
+const struct command_option *command_common(void)
+{
+    return common;
+}
+
 const struct command *command_find(const char *name)
 {
     for (const struct command *const *at = commands; *at; at++)

@@ -68,6 +68,7 @@ const char *cli_path(const struct cli *cli, char path[CLI_PATH_MAX], const char 
 /* Every command, in the order of cli/commands.def; ended by NULL. */
 const struct command *const *command_list(void);
 const struct command *command_find(const char *name);
+const struct command_option *command_common(void);            /* the options that all have */
 void command_usage(FILE *out, const struct command *command); /* NULL: of `tipoff` itself */
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/man.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "config/log.h"
@@ -163,6 +164,10 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[1], "--version")) {
         printf("tipoff %s\n", version_code());
+        return EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--man")) {
+        man_print(stdout);
         return EXIT_OK;
     }
     struct cli cli = {.command = command_find(argv[1]), .bin_dir = bin_dir};
