@@ -101,7 +101,8 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
         self->streams[made++] = (struct stream){.desc = desc, .partitions = streams[i].partitions};
     }
     self->welcomed = true;
-    link_lease(self->link, 0, 1, self->options.env);
+    if (!self->granted) /* a second welcome of the same session takes nothing away */
+        link_lease(self->link, 0, 1, self->options.env);
 }
 
 static void batch_drop(struct import_send *self, struct batch **at)
@@ -178,11 +179,21 @@ static void on_acked(void *context, const char *stream, uint16_t partition, uint
 static void on_refused(void *context, const char *tag, const char *text, const char *stream,
                        uint16_t partition, uint64_t first_seq)
 {
+    /* A lease of ours that a newer one of ours ended, or a batch behind such a one: what the log has, the next grant says. */
+    static const char *const again[] = {"stale-epoch", "not-leased", "no-session", "after-refusal"};
     struct import_send *self = context;
     (void)partition;
     (void)first_seq;
-    fail(self, !strcmp(tag, "disk-full") || !strcmp(tag, "stale-epoch") ? EXIT_AGAIN : EXIT_BUG,
-         "the broker refused %s: %s: %s", stream[0] ? stream : "a request", tag, text);
+    for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+        if (strcmp(tag, again[i]) != 0)
+            continue;
+        if (self->granted)
+            link_lease(self->link, 0, 1, self->options.env);
+        self->granted = false;
+        return;
+    }
+    fail(self, !strcmp(tag, "disk-full") ? EXIT_AGAIN : EXIT_BUG, "the broker refused %s: %s: %s",
+         stream[0] ? stream : "a request", tag, text);
 }
 
 static void on_own(void *context, const struct link_batch *batch)
