@@ -423,6 +423,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     struct msg_poller_subject row;
     char before[sizeof row.run_id];
     uint32_t random = 0;
+    step_run_use(step, job->run);
     retry_judge(&answer, &FEEDS[job->feed], &judgement);
     ledger_subject(step_store(step), job->subject, &row);
     strcpy(before, row.run_id);

@@ -103,7 +103,8 @@ int64_t retry_wait_us(const struct settings *settings, int attempt, int64_t retr
         wait *= 2;
     }
     wait = wait < cap ? wait : cap;
-    wait = wait / 2 + (int64_t)((double)(wait - wait / 2) * ((double)random / 4294967296.0));
+    int64_t half = wait / 2;
+    wait = half + (int64_t)((double)(wait - half) * ((double)random / 4294967296.0));
     if (retry_after_us > wait) {
         wait = retry_after_us;
     }

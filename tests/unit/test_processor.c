@@ -1,0 +1,661 @@
+/* The processor, record by record: what it says of what the feeds say, and what its runs say. */
+#include "actors/harness.h"
+#include "actors/processor/processor.h"
+#include "config/clock.h"
+#include "schema/messages.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TIP "2025-11-18T00:00:00.000Z"
+
+static struct harness *harness;
+static int64_t now_us;
+static uint64_t fetched;
+
+/* ---- what it is told ---- */
+
+/* One record, one step. */
+static void give(const struct message_desc *desc, const void *message)
+{
+    now_us += 1000;
+    assert_true(harness_put(harness, desc, message, now_us) > 0);
+    assert_int_equal(harness_run(harness), 0);
+}
+static void give_raw(const char *feed, const char *subject, const char *body)
+{
+    struct msg_raw_exchange raw;
+    message_clear(&msg_raw_exchange_desc, &raw);
+    now_us += 180 * INT64_C(1000000);
+    snprintf(raw.feed, sizeof raw.feed, "%s", feed);
+    snprintf(raw.subject, sizeof raw.subject, "%s", subject);
+    snprintf(raw.url, sizeof raw.url, "http://upstream/%s", subject);
+    snprintf(raw.body_sha256, sizeof raw.body_sha256, "%064llx", (unsigned long long)++fetched);
+    raw.status = 200;
+    raw.fetched_at = now_us;
+    raw.body = (struct span){(const uint8_t *)body, (uint32_t)strlen(body)};
+    give(&msg_raw_exchange_desc, &raw);
+}
+static void live(const char *body)
+{
+    give_raw("bdl_live", "bdl_live", body);
+}
+static void final(const char *body)
+{
+    give_raw("bdl_box_scores", "bdl_box_scores:2025-11-17", body);
+}
+static void games(const char *body)
+{
+    give_raw("bdl_games", "bdl_games:2025-11-17", body);
+}
+static void props(const char *body)
+{
+    give_raw("odds_props", "odds_props:e1", body);
+}
+
+static void give_team(const char *import_id, const char *code, int id, const char *city,
+                      const char *name)
+{
+    struct msg_history_team row;
+    message_clear(&msg_history_team_desc, &row);
+    snprintf(row.import_id, sizeof row.import_id, "%s", import_id);
+    snprintf(row.team, sizeof row.team, "%s", code);
+    row.bdl_team_id = id;
+    snprintf(row.city, sizeof row.city, "%s", city);
+    snprintf(row.name, sizeof row.name, "%s", name);
+    snprintf(row.odds_api_name, sizeof row.odds_api_name, "%s %s", city, name);
+    snprintf(row.full_name, sizeof row.full_name, "%s %s", city, name);
+    snprintf(row.source, sizeof row.source, "teams.csv:2");
+    give(&msg_history_team_desc, &row);
+}
+
+static void give_player(const char *import_id, int64_t id, const char *name, const char *key,
+                        int64_t bdl)
+{
+    struct msg_history_player row;
+    message_clear(&msg_history_player_desc, &row);
+    snprintf(row.import_id, sizeof row.import_id, "%s", import_id);
+    row.player_id = id;
+    snprintf(row.player_name, sizeof row.player_name, "%s", name);
+    snprintf(row.name_key, sizeof row.name_key, "%s", key);
+    row.bdl_player_id = bdl;
+    snprintf(row.source, sizeof row.source, "players.csv:2");
+    give(&msg_history_player_desc, &row);
+}
+
+static void give_roster(const char *import_id, int64_t id, const char *name, const char *team,
+                        int32_t date)
+{
+    struct msg_history_player_game row;
+    message_clear(&msg_history_player_game_desc, &row);
+    snprintf(row.import_id, sizeof row.import_id, "%s", import_id);
+    snprintf(row.game_id, sizeof row.game_id, "002250%04d", (int)(date % 10000));
+    snprintf(row.season, sizeof row.season, "2025-26");
+    row.game_date = date;
+    row.player_id = id;
+    snprintf(row.player_name, sizeof row.player_name, "%s", name);
+    snprintf(row.team, sizeof row.team, "%s", team);
+    snprintf(row.opponent, sizeof row.opponent, "%s", strcmp(team, "BOS") == 0 ? "TOR" : "BOS");
+    snprintf(row.source, sizeof row.source, "games.csv:2");
+    give(&msg_history_player_game_desc, &row);
+}
+
+static void give_game(const char *import_id, const char *id, int32_t date, const char *home,
+                      const char *away, const char *tip)
+{
+    struct msg_history_game row;
+    message_clear(&msg_history_game_desc, &row);
+    snprintf(row.import_id, sizeof row.import_id, "%s", import_id);
+    snprintf(row.game_id, sizeof row.game_id, "%s", id);
+    snprintf(row.season, sizeof row.season, "2025-26");
+    row.game_date = date;
+    snprintf(row.home, sizeof row.home, "%s", home);
+    snprintf(row.away, sizeof row.away, "%s", away);
+    snprintf(row.status, sizeof row.status, "scheduled");
+    assert_int_equal(clock_parse_utc(tip, &row.tip_at), 0);
+    snprintf(row.source, sizeof row.source, "games.csv:2");
+    give(&msg_history_game_desc, &row);
+}
+
+static void give_commit(const char *import_id)
+{
+    struct msg_import_commit row;
+    message_clear(&msg_import_commit_desc, &row);
+    snprintf(row.import_id, sizeof row.import_id, "%s", import_id);
+    snprintf(row.sha256, sizeof row.sha256, "%064d", 0);
+    give(&msg_import_commit_desc, &row);
+}
+
+static void import_rows(const char *import_id)
+{
+    give_team(import_id, "BOS", 2, "Boston", "Celtics");
+    give_team(import_id, "TOR", 28, "Toronto", "Raptors");
+    give_player(import_id, 101, "José Álvarez", "jose alvarez", 11);
+    give_player(import_id, 102, "Bram Stone Jr.", "bram stone", MESSAGE_NONE);
+    give_player(import_id, 103, "Twin Name", "twin name", MESSAGE_NONE);
+    give_player(import_id, 104, "Twin Name", "twin name", MESSAGE_NONE);
+    give_roster(import_id, 103, "Twin Name", "BOS", 20251110);
+    give_roster(import_id, 104, "Twin Name", "BOS", 20251101);
+    give_roster(import_id, 104, "Twin Name", "TOR", 20251112);
+    give_game(import_id, "0022500241", 20251117, "BOS", "TOR", TIP);
+}
+
+static void import_all(void)
+{
+    import_rows("i1");
+    give_commit("i1");
+}
+
+/* A line of balldontlie: two-pointers and free throws made, minutes. */
+static const char *line(int64_t id, const char *first, const char *last, int twos, int free_throws,
+                        int minutes)
+{
+    static char ring[16][700];
+    static int at;
+    char *text = ring[at++ % 16];
+    snprintf(text, sizeof ring[0],
+             "{\"min\":\"%02d\",\"fgm\":%d,\"fga\":%d,\"fg3m\":0,\"fg3a\":0,\"ftm\":%d,\"fta\":%d,"
+             "\"oreb\":0,\"dreb\":0,"
+             "\"reb\":0,\"ast\":0,\"stl\":0,\"blk\":0,\"turnover\":0,\"pf\":0,\"pts\":%d,\"plus_"
+             "minus\":0,"
+             "\"player\":{\"id\":%lld,\"first_name\":\"%s\",\"last_name\":\"%s\"}}",
+             minutes, twos, twos, free_throws, free_throws, 2 * twos + free_throws, (long long)id,
+             first, last);
+    return text;
+}
+
+static const char *game_body(const char *head, const char *home, const char *away)
+{
+    static char text[20000];
+    snprintf(text, sizeof text,
+             "{\"data\":[{\"id\":7,\"date\":\"2025-11-17\",\"datetime\":\"" TIP "\",%s,"
+             "\"home_team\":{\"id\":2,\"abbreviation\":\"BOS\",\"players\":[%s]},"
+             "\"visitor_team\":{\"id\":28,\"abbreviation\":\"TOR\",\"players\":[%s]}}]}",
+             head, home, away);
+    return text;
+}
+#define PLAY                                                                                       \
+    "\"status\":\"1st "                                                                            \
+    "Qtr\",\"period\":1,\"time\":\"5:42\",\"home_team_score\":4,\"visitor_team_score\":2"
+#define OVER                                                                                       \
+    "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":4,\"visitor_team_"   \
+    "score\":2"
+#define EMPTY "{\"data\":[]}"
+
+/* ---- what it says ---- */
+
+static size_t forgotten; /* what was said before does not count */
+
+static void forget_said(void)
+{
+    forgotten = harness_count(harness, NULL);
+}
+
+static const void *nth(const struct message_desc *desc, int index)
+{
+    for (size_t i = forgotten; i < harness_count(harness, NULL); i++) {
+        const struct harness_record *record = harness_at(harness, NULL, i);
+        if ((desc == NULL || record->desc == desc) && index-- == 0) {
+            return record->message;
+        }
+    }
+    return NULL;
+}
+
+static int said(const struct message_desc *desc)
+{
+    int count = 0;
+    while (nth(desc, count) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static const struct msg_row_box_score *box_of(int64_t player_id)
+{
+    for (int i = 0; i < said(&msg_row_box_score_desc); i++) {
+        const struct msg_row_box_score *row = nth(&msg_row_box_score_desc, i);
+        if (row->player_id == player_id) {
+            return row;
+        }
+    }
+    fail_msg("nothing was said of player %lld", (long long)player_id);
+    return NULL;
+}
+
+static void expect_run(const char *name, const char *outcome, const char *error)
+{
+    int count = said(&msg_ops_run_desc);
+    assert_true(count > 0);
+    const struct msg_ops_run *run = nth(&msg_ops_run_desc, count - 1);
+    assert_string_equal(run->name, name);
+    assert_string_equal(run->outcome, outcome);
+    assert_string_equal(run->error_class, error);
+}
+
+static const struct msg_row_game *last_game(void)
+{
+    int count = said(&msg_row_game_desc);
+    assert_true(count > 0);
+    return nth(&msg_row_game_desc, count - 1);
+}
+
+/* ---- games and box scores ---- */
+
+static void lines_of_a_live_game(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5),
+                   line(900000001, "Bram", "Stone", 1, 0, 5)));
+    assert_int_equal(said(&msg_row_box_score_desc), 2);
+    const struct msg_row_box_score *one = box_of(101);
+    assert_string_equal(one->player_name, "José Álvarez");
+    assert_true(one->player_known && one->home && one->played && !one->final);
+    assert_string_equal(one->team, "BOS");
+    assert_string_equal(one->opponent, "TOR");
+    assert_string_equal(one->game_id, "0022500241");
+    assert_int_equal(one->points, 4);
+    assert_int_equal(box_of(102)->points, 2); /* no id, but the name */
+    assert_int_equal(said(&msg_row_game_desc), 1);
+    assert_string_equal(last_game()->status, "in_progress");
+    assert_int_equal(last_game()->box_players, 2);
+    assert_int_equal(last_game()->source_game_id, 7);
+    assert_true(last_game() == nth(NULL, said(NULL) - 2)); /* after the lines; the run follows */
+    expect_run("BdlLiveBoxscores", "success", "none");
+}
+
+static void the_same_again_says_nothing_and_a_b_a_three_times(void **state)
+{
+    (void)state;
+    import_all();
+    char a[20000], b[20000];
+    strcpy(a, game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    strcpy(b, game_body(PLAY, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
+    forget_said();
+    live(a);
+    live(a);
+    assert_int_equal(said(&msg_row_box_score_desc), 1);
+    assert_int_equal(said(&msg_row_game_desc), 1);
+    live(b);
+    live(a);
+    assert_int_equal(said(&msg_row_box_score_desc), 3);
+    assert_int_equal(said(&msg_row_game_desc),
+                     3); /* the mark follows lines even if the game is as it was */
+}
+
+static void what_is_missing_is_not_erased(void **state)
+{
+    (void)state;
+    import_all();
+    char both[20000];
+    strcpy(both, game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5),
+                           line(900000001, "Bram", "Stone", 1, 0, 5)));
+    live(both);
+    forget_said();
+    live(EMPTY);
+    expect_run("BdlLiveBoxscores", "empty_ok", "none");
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    live(both);
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+}
+
+static void the_final_closes_and_is_corrected_downwards(void **state)
+{
+    (void)state;
+    import_all();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    forget_said();
+    live(
+        game_body(OVER, line(11, "Jose", "Alvarez", 3, 0, 5), "")); /* the live feed never closes */
+    assert_string_equal(last_game()->status, "in_progress");
+    assert_false(box_of(101)->final);
+    forget_said();
+    final(game_body(OVER, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
+    assert_true(box_of(101)->final);
+    assert_string_equal(box_of(101)->game_status, "final");
+    assert_string_equal(last_game()->status, "final");
+    assert_int_equal(last_game()->box_players, 1);
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 9, 0, 5), "")); /* stale */
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    games(game_body("\"status\":\"4th Qtr\",\"period\":4", "", ""));
+    assert_int_equal(said(&msg_row_game_desc), 0);
+    final(game_body(OVER, line(11, "Jose", "Alvarez", 2, 1, 5), ""));
+    assert_int_equal(box_of(101)->points, 5);
+    assert_int_equal(said(&msg_row_game_desc), 1);
+    forget_said();
+    final(game_body(PLAY, line(11, "Jose", "Alvarez", 1, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    assert_int_equal(said(&msg_row_refused_desc), 1);
+    expect_run("BdlBoxScores", "partial", "invalid");
+}
+
+static void over_without_a_box_score(void **state)
+{
+    (void)state;
+    import_all();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    forget_said();
+    games(game_body("\"status\":\"2nd Qtr\",\"period\":1", "",
+                    "")); /* behind the live feed: no news */
+    assert_int_equal(said(&msg_row_game_desc), 0);
+    games(game_body(OVER, "", ""));
+    assert_string_equal(last_game()->status, "final");
+    assert_int_equal(last_game()->box_players, 0);
+    expect_run("BdlGames", "success", "none");
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 5, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    final(game_body(OVER, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(last_game()->box_players, 1);
+}
+
+static void a_period_does_not_go_back_to_none(void **state)
+{
+    (void)state;
+    import_all();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    forget_said();
+    live(game_body("\"status\":\"7:00 pm ET\",\"period\":0", line(11, "Jose", "Alvarez", 0, 0, 0),
+                   ""));
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    assert_string_equal(((const struct msg_row_refused *)nth(&msg_row_refused_desc, 0))->rule,
+                        "period: went back from 1 to 0");
+}
+
+static void postponed_and_back(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    games(game_body("\"status\":\"Postponed\",\"period\":0", "", ""));
+    assert_string_equal(last_game()->status, "postponed");
+    games(game_body("\"status\":\"7:00 pm ET\",\"period\":0", "", ""));
+    assert_string_equal(last_game()->status, "scheduled");
+    assert_int_equal(last_game()->game_date, 20251117);
+}
+
+static void past_midnight_it_is_still_its_own_day(void **state)
+{
+    (void)state;
+    import_all();
+    assert_int_equal(clock_parse_utc("2025-11-18T07:30:00Z", &now_us), 0);
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(last_game()->game_date, 20251117);
+    assert_int_equal(box_of(101)->game_date, 20251117);
+}
+
+static void a_broken_line_is_set_aside_alone(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    char broken[2000];
+    snprintf(broken, sizeof broken, "%s,%s", line(11, "Jose", "Alvarez", 2, 0, 5),
+             "{\"min\":\"05\",\"fgm\":3,\"fga\":2,\"player\":{\"id\":12,\"first_name\":\"X\","
+             "\"last_name\":\"Y\"}}");
+    live(game_body(PLAY, broken, ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 1);
+    assert_int_equal(said(&msg_row_game_desc), 1);
+    const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(refused->path, "data[0].home_team.players[1]");
+    assert_string_equal(refused->about, "X Y (12)");
+    assert_string_equal(refused->feed, "bdl_live");
+    expect_run("BdlLiveBoxscores", "partial", "invalid");
+}
+
+static void a_broken_body_changes_nothing(void **state)
+{
+    (void)state;
+    import_all();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    static const char *const BODIES[] = {"<html>no</html>", "{\"data\":[{\"id\":7", "[]",
+                                         "{\"data\":{}}"};
+    for (size_t i = 0; i < sizeof BODIES / sizeof BODIES[0]; i++) {
+        forget_said();
+        live(BODIES[i]);
+        expect_run("BdlLiveBoxscores", "failed", "malformed");
+        assert_int_equal(said(NULL), 1);
+    }
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+}
+
+static void who_is_who(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    live(game_body(PLAY, line(900000003, "Twin", "Name", 1, 0, 5),
+                   line(900000004, "Twin", "Name", 2, 0, 5)));
+    assert_string_equal(box_of(103)->team, "BOS");
+    assert_string_equal(box_of(104)->team, "TOR"); /* his newest game says so */
+    live(game_body(PLAY, line(900000005, "Nobody", "Known", 3, 0, 5), ""));
+    assert_false(box_of(-900000005)->player_known);
+    assert_string_equal(box_of(-900000005)->player_name, "Nobody Known");
+    live(game_body(PLAY, line(900000006, "Twin", "Name", 3, 0, 5),
+                   "")); /* a third: that name is taken by others */
+    assert_false(box_of(-900000006)->player_known);
+    forget_said();
+    live(game_body(PLAY, line(900000003, "Renamed", "Entirely", 4, 0, 6),
+                   "")); /* an id once learned is kept */
+    assert_int_equal(box_of(103)->points, 8);
+}
+
+static void a_game_that_the_schedule_lacks_is_kept(void **state)
+{
+    (void)state;
+    give_team("i1", "BOS", 2, "Boston", "Celtics");
+    give_team("i1", "TOR", 28, "Toronto", "Raptors");
+    give_commit("i1");
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_string_equal(last_game()->game_id, "bdl-7");
+    assert_int_equal(box_of(-11)->points, 4);
+    expect_run("BdlLiveBoxscores", "partial", "identity");
+    forget_said();
+    give_raw(
+        "nba_schedule", "nba_schedule",
+        "{\"leagueSchedule\":{\"gameDates\":[{\"games\":[{\"gameId\":\"0022500241\",\"gameStatus\":"
+        "1,"
+        "\"gameDateEst\":\"2025-11-17T00:00:00Z\",\"gameDateTimeUTC\":\"2025-11-18T00:00:00Z\","
+        "\"homeTeam\":{\"teamTricode\":\"BOS\"},\"awayTeam\":{\"teamTricode\":\"TOR\"}}]}]}}");
+    assert_string_equal(last_game()->game_id, "0022500241");
+    assert_string_equal(last_game()->status, "scheduled");
+    expect_run("NbaSchedule", "success", "none");
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
+    assert_string_equal(last_game()->game_id, "0022500241");
+    assert_string_equal(last_game()->status, "in_progress");
+}
+
+static void unknown_teams_are_refused(void **state)
+{
+    (void)state;
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    expect_run("BdlLiveBoxscores", "partial", "identity");
+}
+
+/* ---- imports ---- */
+
+static void an_import_is_nothing_until_its_commit(void **state)
+{
+    (void)state;
+    import_rows("dead");
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_game_desc), 0);
+    give_team("i2", "BOS", 2, "Boston", "Celtics");
+    give_team("i2", "TOR", 28, "Toronto", "Raptors");
+    give_commit("i2");
+    expect_run("CrossWalkImport", "success", "none");
+    give_commit("dead"); /* what it had staged is swept */
+    forget_said();
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_string_equal(last_game()->game_id, "bdl-7");
+    assert_false(box_of(-11)->player_known);
+}
+
+/* ---- odds ---- */
+
+#define EVENT                                                                                      \
+    "\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"Boston "             \
+    "Celtics\",\"away_team\":\"Toronto Raptors\""
+#define SIDE(name, player, price, point)                                                           \
+    "{\"name\":\"" name "\",\"description\":\"" player "\",\"price\":" #price ",\"point\":" #point \
+    "}"
+#define PROPS(outcomes)                                                                            \
+    "{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"player_points\","          \
+    "\"outcomes\":[" outcomes "]}]}]}"
+
+static void events_wait_for_their_game(void **state)
+{
+    (void)state;
+    forget_said();
+    give_raw("odds_events", "odds_events", "[{" EVENT "}]");
+    expect_run("OddsApiEvents", "partial", "identity");
+    assert_int_equal(said(&msg_row_event_desc), 0);
+    import_all();
+    assert_int_equal(said(&msg_row_event_desc), 1);
+    const struct msg_row_event *event = nth(&msg_row_event_desc, 0);
+    assert_string_equal(event->game_id, "0022500241");
+    assert_int_equal(event->game_date, 20251117);
+    give_raw("odds_events", "odds_events", "[{" EVENT "}]");
+    assert_int_equal(said(&msg_row_event_desc), 1);
+}
+
+static void lines_come_change_and_go(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    props(PROPS(SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE(
+        "Under", "Jose Alvarez", -110, 10.5) "," SIDE("Over", "Jose Alvarez", 150,
+                                                      14.5) "," SIDE("Under", "Jose Alvarez", -180,
+                                                                     14.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 2);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 1);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_int_equal(row->player_id, 101);
+    assert_true(row->player_known && row->main && row->offered);
+    assert_string_equal(row->player_name, "Jose Alvarez"); /* as the book spells it */
+    expect_run("OddsApiProps", "success", "none");
+    forget_said();
+    props(PROPS(SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE(
+        "Under", "Jose Alvarez", -110, 10.5) "," SIDE("Over", "Jose Alvarez", 150,
+                                                      14.5) "," SIDE("Under", "Jose Alvarez", -180,
+                                                                     14.5)));
+    assert_int_equal(said(&msg_row_odds_desc) + said(&msg_row_odds_snapshot_desc), 0);
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -115, 10.5) "," SIDE("Under", "Jose Alvarez", -105, 10.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 2);
+    row = nth(&msg_row_odds_desc, 1);
+    assert_true(row->line == 14.5 && !row->offered);
+    const struct msg_row_odds_snapshot *mark = nth(&msg_row_odds_snapshot_desc, 0);
+    assert_int_equal(mark->rows, 1);
+    assert_int_equal(mark->changed, 2);
+    forget_said();
+    props("{" EVENT ",\"bookmakers\":[]}"); /* closed, or broken: takes nothing back */
+    assert_int_equal(said(&msg_row_odds_desc) + said(&msg_row_odds_snapshot_desc), 0);
+    expect_run("OddsApiProps", "empty_ok", "none");
+}
+
+static void who_a_book_means(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    props(PROPS(
+        SIDE("Over", "Twin Name", -110, 10.5) "," SIDE("Over", "B. Stone", -110, 9.5) "," SIDE(
+            "Over", "BRAM STONE JR", -110, 9.5) "," SIDE("Over", "Bramwell Stone", -110, 8.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 4);
+    const struct msg_row_odds *twin = nth(&msg_row_odds_desc, 0),
+                              *other = nth(&msg_row_odds_desc, 1);
+    assert_false(twin->player_known); /* one on each side: nobody can tell */
+    assert_true(twin->player_id < -4999999999);
+    assert_false(other->player_known);
+    assert_true(other->player_id < -4999999999 && other->player_id != twin->player_id);
+    assert_int_equal(((const struct msg_row_odds *)nth(&msg_row_odds_desc, 2))->player_id, 102);
+    assert_false(
+        ((const struct msg_row_odds *)nth(&msg_row_odds_desc, 3))->player_known); /* team unknown */
+}
+
+static void a_record_of_an_unknown_feed_is_dead(void **state)
+{
+    (void)state;
+    forget_said();
+    give_raw("no_feed", "no_feed", EMPTY);
+    assert_int_equal(said(&msg_dead_letter_desc), 1);
+    const struct msg_dead_letter *dead = nth(&msg_dead_letter_desc, 0);
+    assert_string_equal(dead->rule, "raw_exchange.feed: unknown feed no_feed");
+}
+
+static void it_goes_on_where_it_was_after_a_kill(void **state)
+{
+    (void)state;
+    import_all();
+    char body[20000];
+    strcpy(body, game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    live(body);
+    assert_int_equal(harness_restart(harness), 0);
+    forget_said();
+    live(body);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_zone_set("America/New_York"), 0);
+    assert_int_equal(clock_parse_utc("2025-11-18T00:10:00Z", &now_us), 0);
+    forgotten = 0;
+    harness = harness_open(&processor_actor, NULL);
+    return harness != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    harness_close(&harness);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    messages_register();
+    const struct CMUnitTest tests[] = {
+        TEST(lines_of_a_live_game),
+        TEST(the_same_again_says_nothing_and_a_b_a_three_times),
+        TEST(what_is_missing_is_not_erased),
+        TEST(the_final_closes_and_is_corrected_downwards),
+        TEST(over_without_a_box_score),
+        TEST(a_period_does_not_go_back_to_none),
+        TEST(postponed_and_back),
+        TEST(past_midnight_it_is_still_its_own_day),
+        TEST(a_broken_line_is_set_aside_alone),
+        TEST(a_broken_body_changes_nothing),
+        TEST(who_is_who),
+        TEST(a_game_that_the_schedule_lacks_is_kept),
+        TEST(unknown_teams_are_refused),
+        TEST(an_import_is_nothing_until_its_commit),
+        TEST(events_wait_for_their_game),
+        TEST(lines_come_change_and_go),
+        TEST(who_a_book_means),
+        TEST(a_record_of_an_unknown_feed_is_dead),
+        TEST(it_goes_on_where_it_was_after_a_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
