@@ -476,6 +476,20 @@ static void find_hung(struct up *self, int64_t now)
     }
 }
 
+/* A broker that runs and answers nothing. */
+static void find_deaf_broker(struct up *self)
+{
+    int64_t now = clock_mono_us(), heard_us = asker_heard_us(self->asker);
+    const struct child *broker =
+        self->broker >= 0 ? supervisor_child(self->supervisor, self->broker) : NULL;
+    if (!broker || broker->state != CHILD_RUNNING)
+        return;
+    if (heard_us < broker->started_us)
+        heard_us = broker->started_us;
+    if (now - heard_us > self->settings->watchdog.silence_us)
+        supervisor_abort(self->supervisor, self->broker);
+}
+
 static void take_clock(struct up *self)
 {
     char path[CLI_PATH_MAX];
@@ -747,6 +761,7 @@ static void run_loop(struct up *self)
             self->night_read_us = now;
             look_at_night(self);
         }
+        find_deaf_broker(self);
         take_phase(self, status != NULL);
         free(status);
         if (self->view)

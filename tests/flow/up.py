@@ -1,0 +1,149 @@
+# ctest: timeout=120
+"""`tipoff up` itself, with nothing but a broker: it keeps it up, refuses a second one, takes its children with it, goes on with
+the same clock, gives up on what crashes without end, and ends in order."""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(__file__))
+from _night import BIN, Checks, Failed, children_of, until
+
+START = "2025-11-17T23:00:00Z"
+
+
+class Up:
+    def __init__(self, directory, *more, env=None):
+        self.dir = directory
+        self.log = os.path.join(directory, "up.out")
+        os.makedirs(directory, exist_ok=True)
+        argv = [os.path.join(BIN, "tipoff"), "up", "--dir", directory, "--only", "broker", "--start", START, "--speed",
+                "60", *more]
+        with open(self.log, "ab") as out:
+            self.process = subprocess.Popen(argv, stdout=out, stderr=out, env={**os.environ, **(env or {})})
+
+    def said(self, tag):
+        with open(self.log, encoding="utf-8") as stream:
+            return [line for line in stream if f" {tag} " in line]
+
+    def status(self):
+        done = subprocess.run([os.path.join(BIN, "tipoff"), "status", "--json", "--dir", self.dir],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        found = json.loads(done.stdout) if done.returncode == 0 else {}
+        return found if found.get("broker", {}).get("running") else None
+
+    def ready(self):
+        """The clock runs: everything is started."""
+        until(lambda: self.said("clock-started") or self.said("ready"), 30, "ready")
+        until(lambda: (self.status() or {"broker": {}})["broker"].get("clock_running"), 30, "the clock runs")
+        return self.status()
+
+    def broker(self):
+        status = self.status()
+        return status and status["broker"]["pid"]
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        return self.process.wait(30)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            return stream.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def anchor(directory):
+    with open(os.path.join(directory, "clock"), encoding="ascii") as stream:
+        return stream.read()
+
+
+def second_is_refused(up, checks):
+    done = subprocess.run([os.path.join(BIN, "tipoff"), "up", "--dir", up.dir], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    checks.that(done.returncode == 75, f"second up: exit {done.returncode}")
+    checks.that(f"pid {up.process.pid}" in done.stderr.decode(), f"second up does not say who: {done.stderr}")
+    checks.that(up.process.poll() is None, "the first one was disturbed")
+
+
+def broker_is_restarted(up, checks):
+    before = up.broker()
+    os.kill(before, signal.SIGKILL)
+    until(lambda: up.broker() not in (None, before), 20, "another broker")
+    exits = until(lambda: tapped(up.dir, "ops.exit"), 20, "the exit is in the log")
+    payload = exits[0]["payload"]
+    checks.that(payload["actor"] == "broker" and payload["pid"] == before and payload["signal"] == 9 and
+                payload["code"] is None and payload["verdict"] == "restarted", f"ops.exit: {payload}")
+
+
+def stopped_broker_is_replaced(up, checks):
+    before = up.broker()
+    os.kill(before, signal.SIGSTOP)
+    after = until(lambda: up.broker() not in (None, before) and up.broker(), 40, "a stopped broker is replaced")
+    checks.that(not alive(before), "the stopped broker still lives beside its successor")
+    checks.that(len(up.said("hung")) == 1, f"hung: {up.said('hung')}")
+    checks.that(alive(after), "the new one does not live")
+
+
+def tapped(directory, pattern):
+    done = subprocess.run([os.path.join(BIN, "tipoff"), "tap", pattern, "--from", "1", "--count", "1", "--dir", directory],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def killed_up_takes_all(up, checks):
+    clock = anchor(up.dir)
+    children = children_of(up.process.pid)
+    checks.that(len(children) == 1, f"children: {children}")
+    up.end(signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in children), 10, "the children of a killed up are gone")
+    again = Up(up.dir)
+    again.ready()
+    checks.that(anchor(up.dir) == clock, f"the clock was set anew: {anchor(up.dir)} was {clock}")
+    checks.that("clock=continues" in "".join(again.said("ready")), "it does not say that the night goes on")
+    return again
+
+
+def crash_loop_is_quarantined(folder, checks):
+    """A broker that dies before its first commit, each time: five lives, then no more."""
+    up = Up(os.path.join(folder, "loop"), "--date", "2025-11-17", "--until-final", "--set",
+            "supervisor.backoff_base=10ms", env={"TIPOFF_FAULT": "append-before-commit:1"})
+    code = up.process.wait(30)
+    checks.that(code == 1, f"crash loop: exit {code}")
+    checks.that(len(up.said("started")) == 5, f"crash loop: {len(up.said('started'))} lives")
+    checks.that(len(up.said("quarantined")) == 1, "crash loop: not said")
+
+
+def main():
+    checks = Checks()
+    folder = tempfile.mkdtemp(prefix="tipoff-up-")
+    up = Up(os.path.join(folder, "state"), "--set", "watchdog.silence=1s")
+    try:
+        status = up.ready()
+        checks.that(status["broker"]["speed"] == 60, f"speed {status['broker']['speed']}")
+        second_is_refused(up, checks)
+        broker_is_restarted(up, checks)
+        stopped_broker_is_replaced(up, checks)
+        up = killed_up_takes_all(up, checks)
+        code = up.end()
+        checks.that(code == 0, f"drained: exit {code}")
+        checks.that(not glob.glob(f"/proc/{up.process.pid}"), "up is still there")
+        crash_loop_is_quarantined(folder, checks)
+    except Failed as failure:
+        checks.that(False, str(failure))
+    finally:
+        if up.process.poll() is None:
+            up.process.kill()
+        if checks.bad:
+            print(open(up.log, encoding="utf-8").read())
+    subprocess.run(["rm", "-rf", folder], check=False)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()
