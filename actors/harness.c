@@ -57,7 +57,7 @@ static uint16_t partitions(void *context, const char *stream)
 static int harness_begin(struct harness *self)
 {
     bool failed = false;
-    struct store_options store = {.map_bytes = SCRATCH_MAP_BYTES};
+    struct store_options store = {.map_bytes = SCRATCH_MAP_BYTES, .scratch = true};
     int error = store_open(&self->store, self->dir, &store);
     if (error)
         return error;

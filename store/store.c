@@ -132,7 +132,9 @@ static int env_open(struct store *self, const struct store_options *options)
                                     options->readers ? options->readers : READERS_DEFAULT);
     if (!rc)
         rc = mdb_env_open(self->env, self->dir,
-                          MDB_NOTLS | MDB_NORDAHEAD | (self->read_only ? MDB_RDONLY : 0), 0640);
+                          MDB_NOTLS | MDB_NORDAHEAD | (self->read_only ? MDB_RDONLY : 0) |
+                              (options->scratch ? MDB_NOSYNC : 0),
+                          0640);
     if (!rc)
         rc = mdb_reader_check(self->env, &dead);
     if (!rc)
