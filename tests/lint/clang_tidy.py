@@ -17,6 +17,8 @@ import sys
 SOURCE = pathlib.Path(os.environ["TIPOFF_SOURCE"]).resolve()
 BUILD = pathlib.Path(os.environ["TIPOFF_BUILD"]).resolve()
 CACHE = BUILD / "lint-cache"
+# The analyser looks this far along the paths of one function: a quarter of its default, a third of the time.
+BOUND = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=50000"]
 # What gcc's sanitized build says to gcc alone, or would only slow the analyser down.
 GCC_ONLY = ("-fno-sanitize-recover", "-fsanitize=", "-Wno-format-truncation", "-Wno-maybe-uninitialized")
 
@@ -45,7 +47,7 @@ def headers_of(entry, flags):
 
 def key_of(entry, flags, tool):
     digest = hashlib.sha256()
-    digest.update("\0".join([tool, *flags]).encode())
+    digest.update("\0".join([tool, *flags, *BOUND]).encode())
     for path in [SOURCE / ".clang-tidy", *headers_of(entry, flags)]:
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -58,7 +60,7 @@ def tidy(entry, tool):
         return True, ""
     # The analyser is slow, and cmocka's assertions (longjmp) are beyond it.
     less = ["--checks=-clang-analyzer-*"] if (SOURCE / "tests") in pathlib.Path(entry["file"]).parents else []
-    run = subprocess.run(["clang-tidy", "--quiet", *less, entry["file"], "--", *flags], cwd=SOURCE, text=True,
+    run = subprocess.run(["clang-tidy", "--quiet", *less, entry["file"], "--", *flags, *BOUND], cwd=SOURCE, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if run.returncode == 0:
         mark.touch()
