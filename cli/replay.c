@@ -360,7 +360,8 @@ static int run_shard(struct rerun *self, void *memory)
              self->producer->shard);
     int error =
         store_open(&store, path,
-                   &(struct store_options){.map_bytes = (size_t)replay->settings.store.map_bytes});
+                   &(struct store_options){.map_bytes = (size_t)replay->settings.store.map_bytes,
+                                           .scratch = true});
     if (error) {
         log_error("scratch-failed", "dir=%s why=\"%s\"", path, store_error_text(error));
         return -1;

@@ -346,8 +346,10 @@ static int recover_incidents(struct step *step, struct open_incidents *open)
             return error;
         strcpy(alert->state, "recovered");
         alert->at = step_now_us(step);
-        snprintf(alert->text, sizeof alert->text, "%s: right again after %" PRId64 " min",
-                 alert->subject, (alert->at - alert->since) / 60000000);
+        char text[sizeof alert->text];
+        snprintf(text, sizeof text, "%s: right again after %" PRId64 " min", alert->subject,
+                 (alert->at - alert->since) / 60000000);
+        memcpy(alert->text, text, sizeof text);
         step_emit(step, &msg_ops_alert_desc, alert);
         say(alert);
     }

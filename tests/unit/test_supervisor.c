@@ -151,7 +151,7 @@ static void test_progress_ends_the_row(void **state)
     (void)state;
     struct notes notes;
     struct supervisor *self = make(&notes, NULL);
-    int index = add(self, "worker", 2, "sleep 100");
+    int index = add(self, "worker", 2, "exec sleep 100");
     supervisor_start(self, index);
     for (int life = 1; life <= 8; life++) {
         turn_until(self, &notes.started, life);
@@ -259,7 +259,7 @@ static void test_sweep_ends_only_what_was_ours(void **state)
     close(fd);
     struct notes notes;
     struct supervisor *self = make(&notes, path);
-    int index = add(self, "orphan", 2, "sleep 100");
+    int index = add(self, "orphan", 2, "exec sleep 100");
     supervisor_start(self, index);
     pid_t orphan = supervisor_child(self, index)->pid;
     /* Our own pid with a wrong start time stands for a number that was given to someone else since. */
