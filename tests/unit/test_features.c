@@ -1,0 +1,477 @@
+/* The features actor on the real engine: what is built when, from what, until when. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "actors/features/features.h"
+#include "actors/harness.h"
+#include "config/clock.h"
+#include "schema/messages.h"
+#include "schema/pack.h"
+
+#define MINUTE INT64_C(60000000)
+#define HOUR (60 * MINUTE)
+
+static const int64_t NOON = INT64_C(1763398800000000); /* 2025-11-17T17:00:00Z */
+static const int64_t TIP = INT64_C(1763424000000000);  /* 2025-11-18T00:00:00Z */
+static struct harness *harness;
+
+static int set_up(void **state)
+{
+    (void)state;
+    messages_register();
+    harness = harness_open(&features_actor, NULL);
+    return harness ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    harness_close(&harness);
+    return 0;
+}
+
+static uint64_t put(const struct message_desc *desc, const void *message, int64_t time_us)
+{
+    uint64_t position = harness_put(harness, desc, message, time_us);
+    assert_true(position > 0);
+    assert_int_equal(harness_run(harness), 0);
+    return position;
+}
+
+static uint64_t history(int64_t player, const char *name, int32_t date, const char *game,
+                        const char *team, const char *opponent, int points, int64_t time_us)
+{
+    struct msg_history_player_game row;
+    message_clear(&msg_history_player_game_desc, &row);
+    strcpy(row.import_id, "import-1");
+    strcpy(row.game_id, game);
+    strcpy(row.season, "2025-26");
+    row.game_date = date;
+    row.player_id = player;
+    strcpy(row.player_name, name);
+    strcpy(row.team, team);
+    strcpy(row.opponent, opponent);
+    row.minutes = 30;
+    row.points = points;
+    row.field_goals_attempted = 15;
+    strcpy(row.source, "test:1");
+    return put(&msg_history_player_game_desc, &row, time_us);
+}
+
+static uint64_t commit(int64_t time_us)
+{
+    struct msg_import_commit row;
+    message_clear(&msg_import_commit_desc, &row);
+    strcpy(row.import_id, "import-1");
+    row.files = 1;
+    strcpy(row.sha256, "0");
+    return put(&msg_import_commit_desc, &row, time_us);
+}
+
+static struct msg_row_game game_of(const char *status, int64_t tip_at)
+{
+    struct msg_row_game row;
+    message_clear(&msg_row_game_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.home, "AAA");
+    strcpy(row.away, "BBB");
+    row.tip_at = tip_at;
+    strcpy(row.status, status);
+    strcpy(row.feed, "bdl_games");
+    return row;
+}
+
+static uint64_t game(const char *status, int64_t tip_at, int64_t time_us)
+{
+    struct msg_row_game row = game_of(status, tip_at);
+    row.period = strcmp(status, "in_progress") == 0;
+    return put(&msg_row_game_desc, &row, time_us);
+}
+
+static uint64_t odds(int64_t player, const char *book, double line, int64_t over, bool main_line,
+                     bool offered, int64_t time_us)
+{
+    struct msg_row_odds row;
+    message_clear(&msg_row_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    row.player_id = player;
+    row.player_known = player > 0;
+    strcpy(row.player_name, "As The Book Says");
+    strcpy(row.market, "player_points");
+    strcpy(row.book, book);
+    row.line = line;
+    row.over_price = over;
+    row.under_price = -110;
+    row.main = main_line;
+    row.offered = offered;
+    row.snapshot_at = time_us;
+    return put(&msg_row_odds_desc, &row, time_us);
+}
+
+static uint64_t snapshot(int64_t time_us)
+{
+    struct msg_row_odds_snapshot row;
+    message_clear(&msg_row_odds_snapshot_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    row.snapshot_at = time_us;
+    return put(&msg_row_odds_snapshot_desc, &row, time_us);
+}
+
+static size_t features(void)
+{
+    return harness_count(harness, &msg_feature_player_desc);
+}
+
+/* The newest of a player; NULL if there is none. */
+static const struct harness_record *newest(int64_t player)
+{
+    const struct harness_record *found = NULL;
+    for (size_t i = 0; i < features(); i++) {
+        const struct harness_record *record = harness_at(harness, &msg_feature_player_desc, i);
+        const struct msg_feature_player *message = record->message;
+        found = message->player_id == player ? record : found;
+    }
+    return found;
+}
+
+static double value(const struct msg_feature_player *message, const char *name)
+{
+    struct unpack in = {.data = message->values.data, .size = message->values.size};
+    uint32_t count, size;
+    const char *text;
+    assert_true(unpack_map(&in, &count));
+    while (count-- > 0) {
+        double number = NAN;
+        assert_true(unpack_str(&in, &text, &size));
+        if (unpack_peek(&in) == PACK_NIL) {
+            assert_true(unpack_nil(&in));
+        } else {
+            assert_true(unpack_f64(&in, &number));
+        }
+        if (strlen(name) == size && memcmp(name, text, size) == 0) {
+            return number;
+        }
+    }
+    fail_msg("no value %s", name);
+    return NAN;
+}
+
+static bool has_parent(const struct harness_record *record, uint64_t position)
+{
+    for (uint32_t i = 0; i < record->parent_count; i++) {
+        if (record->parents[i] == position) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two players of AAA, one of BBB, one of neither; the day itself must not be in anything. */
+static uint64_t seed(void)
+{
+    uint64_t first = history(1, "One", 20251110, "0022500201", "AAA", "CCC", 10, NOON - 20 * HOUR);
+    history(1, "One", 20251112, "0022500211", "AAA", "CCC", 20, NOON - 20 * HOUR);
+    history(2, "Two", 20251112, "0022500211", "AAA", "CCC", 6, NOON - 20 * HOUR);
+    history(3, "Three", 20251115, "0022500221", "BBB", "CCC", 30, NOON - 20 * HOUR);
+    history(4, "Four", 20251115, "0022500221", "CCC", "BBB", 30, NOON - 20 * HOUR);
+    history(1, "One", 20251117, "0022500241", "AAA", "BBB", 99, NOON - 20 * HOUR);
+    commit(NOON - 19 * HOUR);
+    return first;
+}
+
+static void test_scheduled_game(void **state)
+{
+    (void)state;
+    uint64_t line_position = seed();
+    assert_int_equal(features(), 0);
+    uint64_t trigger = game("scheduled", TIP, NOON);
+    assert_int_equal(features(), 3);
+    assert_null(newest(4));
+
+    const struct harness_record *record = newest(1);
+    const struct msg_feature_player *message = record->message;
+    assert_string_equal(record->key, "0022500241");
+    assert_string_equal(message->player_name, "One");
+    assert_string_equal(message->team, "AAA");
+    assert_string_equal(message->opponent, "BBB");
+    assert_true(message->home);
+    assert_int_equal(message->as_of, NOON);
+    assert_int_equal(message->tip_at, TIP);
+    assert_int_equal(message->games, 2);
+    assert_true(isnan(message->line));
+    assert_string_equal(message->line_source, "");
+    assert_true(value(message, "points_avg_season") == 15);
+    assert_true(value(message, "rest_days") == 5);
+    assert_true(value(message, "opponent_points_allowed_last_15") == 30);
+    assert_true(isnan(value(message, "line")));
+    assert_true(message->quality > 0.5 && message->quality < 1);
+    assert_true(has_parent(record, trigger));
+    assert_true(has_parent(record, line_position));
+    assert_int_equal(record->parent_count, 3);
+    assert_false(((const struct msg_feature_player *)newest(3)->message)->home);
+    assert_string_not_equal(record->run, "");
+
+    const struct harness_record *timer = harness_at(harness, &msg_timer_features_desc, 0);
+    assert_non_null(timer);
+    assert_int_equal(timer->due_us, TIP + 15 * MINUTE);
+}
+
+static void test_said_once(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    game("scheduled", TIP, NOON + HOUR);
+    assert_int_equal(features(), 3);
+    snapshot(NOON + HOUR); /* nothing in it */
+    assert_int_equal(features(), 3);
+    odds(1, "a", 14.5, -110, true, true, NOON + HOUR);
+    assert_int_equal(features(), 3); /* until the whole snapshot is out */
+    snapshot(NOON + HOUR);
+    assert_int_equal(features(), 4);
+    snapshot(NOON + 2 * HOUR);
+    assert_int_equal(features(), 4);
+}
+
+static void test_line(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    uint64_t a = odds(1, "a", 14.5, -110, true, true, NOON + HOUR);
+    uint64_t b = odds(1, "b", 15.5, -120, true, true, NOON + HOUR);
+    odds(1, "b", 25.5, 300, false, true, NOON + HOUR); /* alternate */
+    uint64_t c = odds(1, "c", 15.5, -130, true, true, NOON + HOUR);
+    odds(-77, "a", 9.5, -110, true, true, NOON + HOUR); /* nobody known */
+    odds(4, "a", 9.5, -110, true, true, NOON + HOUR);   /* of neither team, as far as is known */
+    odds(9, "a", 9.5, -110, true, true, NOON + HOUR);   /* never played */
+    uint64_t trigger = snapshot(NOON + HOUR);
+    assert_int_equal(features(), 4);
+    const struct harness_record *record = newest(1);
+    const struct msg_feature_player *message = record->message;
+    assert_true(message->line == 15.5);
+    assert_string_equal(message->line_source, "median:3");
+    assert_int_equal(message->over_price, -125);
+    assert_int_equal(message->under_price, -110);
+    assert_true(value(message, "line_books") == 3);
+    assert_true(has_parent(record, a) && has_parent(record, b) && has_parent(record, c));
+    assert_true(has_parent(record, trigger));
+
+    odds(1, "c", 15.5, -130, true, false, NOON + 2 * HOUR); /* gone */
+    snapshot(NOON + 2 * HOUR);
+    message = newest(1)->message;
+    assert_true(message->line == 15);
+    assert_true(message->over_price == MESSAGE_NONE);
+}
+
+static void test_odds_before_game(void **state)
+{
+    (void)state;
+    seed();
+    odds(1, "a", 14.5, -110, true, true, NOON);
+    snapshot(NOON);
+    assert_int_equal(features(), 0);
+    game("scheduled", TIP, NOON + HOUR);
+    assert_int_equal(features(), 3);
+    assert_true(((const struct msg_feature_player *)newest(1)->message)->line == 14.5);
+}
+
+static void test_locked_by_play(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    game("in_progress", TIP, TIP + 10 * MINUTE);
+    odds(1, "a", 14.5, -110, true, true, TIP - MINUTE); /* late on its way */
+    snapshot(TIP - MINUTE);
+    game("scheduled", TIP + HOUR, TIP + 11 * MINUTE);
+    assert_int_equal(features(), 3);
+}
+
+static void test_locked_by_time(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    odds(1, "a", 14.5, -110, true, true, TIP - MINUTE);
+    assert_int_equal(harness_advance(harness, TIP + 15 * MINUTE), 0);
+    snapshot(TIP - MINUTE);
+    assert_int_equal(features(), 3);
+}
+
+static void test_odds_after_tip_change_nothing(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    odds(1, "a", 14.5, -110, true, true, NOON);
+    snapshot(NOON);
+    assert_int_equal(features(), 4);
+    odds(1, "a", 14.5, -110, true, false, TIP + MINUTE); /* books take it down */
+    snapshot(TIP + MINUTE);
+    assert_int_equal(features(), 4);
+    assert_true(((const struct msg_feature_player *)newest(1)->message)->line == 14.5);
+}
+
+static void test_tip_moves(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    assert_int_equal(harness_advance(harness, TIP + 20 * MINUTE), 0);
+    game("scheduled", TIP + HOUR, TIP + 20 * MINUTE); /* delayed, and nobody saw play: open again */
+    assert_int_equal(features(), 6);
+    odds(1, "a", 14.5, -110, true, true, TIP + 25 * MINUTE);
+    snapshot(TIP + 25 * MINUTE);
+    assert_int_equal(features(), 7);
+    assert_int_equal(harness_count(harness, &msg_timer_features_desc), 2);
+}
+
+static void test_postponed(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    game("postponed", TIP, NOON + HOUR);
+    odds(1, "a", 14.5, -110, true, true, NOON + HOUR);
+    snapshot(NOON + HOUR);
+    assert_int_equal(features(), 3);
+    struct msg_row_game later = game_of("scheduled", TIP + 48 * HOUR);
+    later.game_date = 20251119;
+    put(&msg_row_game_desc, &later, NOON + 2 * HOUR);
+    assert_int_equal(features(), 6);
+    const struct msg_feature_player *message = newest(1)->message;
+    assert_int_equal(message->game_date, 20251119);
+    assert_true(isnan(message->line)); /* the odds were for the first date */
+}
+
+static void test_import_after_the_schedule(void **state)
+{
+    (void)state;
+    game("scheduled", TIP, NOON);
+    assert_int_equal(features(), 0);
+    history(1, "One", 20251110, "0022500201", "AAA", "CCC", 10, NOON + HOUR);
+    assert_int_equal(features(), 0);
+    commit(NOON + HOUR);
+    assert_int_equal(features(), 1);
+}
+
+static void box(int64_t player, int32_t date, const char *id, int points, bool played, bool final,
+                int64_t time_us)
+{
+    struct msg_row_box_score row;
+    message_clear(&msg_row_box_score_desc, &row);
+    strcpy(row.game_id, id);
+    row.game_date = date;
+    row.player_id = player;
+    strcpy(row.player_name, "One");
+    strcpy(row.team, "AAA");
+    strcpy(row.opponent, "CCC");
+    strcpy(row.game_status, final ? "final" : "in_progress");
+    row.points = points;
+    row.minutes = 30;
+    row.played = played;
+    row.final = final;
+    put(&msg_row_box_score_desc, &row, time_us);
+}
+
+static void test_finals_become_history(void **state)
+{
+    (void)state;
+    seed();
+    box(1, 20251116, "0022500231", 33, true, false, NOON - 15 * HOUR); /* not final */
+    box(2, 20251116, "0022500231", 0, false, true, NOON - 15 * HOUR);  /* never came in */
+    box(1, 20251117, "0022500299", 50, true, true, NOON - 15 * HOUR);  /* the day itself */
+    game("scheduled", TIP, NOON);
+    assert_int_equal(((const struct msg_feature_player *)newest(1)->message)->games, 2);
+    assert_int_equal(((const struct msg_feature_player *)newest(2)->message)->games, 1);
+    box(1, 20251116, "0022500231", 30, true, true, NOON + MINUTE);
+    snapshot(NOON + HOUR);
+    const struct msg_feature_player *message = newest(1)->message;
+    assert_int_equal(message->games, 3);
+    assert_true(value(message, "points_avg_season") == 20);
+    assert_true(value(message, "back_to_back") == 1);
+    box(1, 20251116, "0022500231", 27, true, true, NOON + MINUTE); /* corrected */
+    snapshot(NOON + 2 * HOUR);
+    message = newest(1)->message;
+    assert_true(value(message, "points_avg_season") == 19);
+}
+
+/* Kills and the grouping of records into steps change nothing that is said. */
+static void say_a_day(bool grouped, bool killed, char *said, size_t size)
+{
+    harness_group(harness, grouped);
+    seed();
+    if (killed) {
+        assert_int_equal(harness_restart(harness), 0);
+    }
+    odds(1, "a", 14.5, -110, true, true, NOON);
+    game("scheduled", TIP, NOON + HOUR);
+    if (killed) {
+        assert_int_equal(harness_restart(harness), 0);
+    }
+    snapshot(NOON + HOUR);
+    odds(3, "a", 24.5, -110, true, true, NOON + 2 * HOUR);
+    snapshot(NOON + 2 * HOUR);
+    game("in_progress", TIP, TIP + 10 * MINUTE);
+    harness_group(harness, false);
+    assert_int_equal(harness_run(harness), 0);
+    size_t at = 0;
+    for (size_t i = 0; i < features(); i++) {
+        const struct harness_record *record = harness_at(harness, &msg_feature_player_desc, i);
+        const struct msg_feature_player *message = record->message;
+        at += (size_t)snprintf(said + at, size - at, "%lld %lld %.3f %.6f %u|",
+                               (long long)message->player_id, (long long)message->as_of,
+                               message->line, value(message, "points_ewma"), record->parent_count);
+    }
+}
+
+static void test_kills_and_grouping(void **state)
+{
+    static char plain[8192], other[8192];
+    say_a_day(false, false, plain, sizeof plain);
+    assert_int_equal(features(), 4);
+    tear_down(state);
+    set_up(state);
+    say_a_day(false, true, other, sizeof other);
+    assert_string_equal(plain, other);
+    tear_down(state);
+    set_up(state);
+    say_a_day(true, false, other, sizeof other);
+    assert_string_equal(plain, other);
+    tear_down(state);
+    set_up(state);
+    say_a_day(true, true, other, sizeof other);
+    assert_string_equal(plain, other);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_scheduled_game),
+        TEST(test_said_once),
+        TEST(test_line),
+        TEST(test_odds_before_game),
+        TEST(test_locked_by_play),
+        TEST(test_locked_by_time),
+        TEST(test_odds_after_tip_change_nothing),
+        TEST(test_tip_moves),
+        TEST(test_postponed),
+        TEST(test_import_after_the_schedule),
+        TEST(test_finals_become_history),
+        TEST(test_kills_and_grouping),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* The predictor on the real engine: whom it predicts, when it speaks again, what it refuses. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "actors/harness.h"
+#include "actors/predictor/predictor.h"
+#include "schema/messages.h"
+#include "schema/pack.h"
+
+static const int64_t NOON = INT64_C(1763398800000000);
+static struct harness *harness;
+static uint8_t values[2048], sources[16];
+
+static int set_up(void **state)
+{
+    (void)state;
+    messages_register();
+    harness = harness_open(&predictor_actor, NULL);
+    return harness ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    harness_close(&harness);
+    return 0;
+}
+
+/* `form` stands for all point features; `missing` is left nil. */
+static void pack_features(struct msg_feature_player *row, double form, const char *missing)
+{
+    static const struct {
+        const char *name;
+        double value, forms;
+    } all[] = {
+        {"points_avg_last_20", 0, 1}, {"points_avg_season", 0, 1},
+        {"points_ewma", 0, 1},        {"ppm_last_30", 0.7, 0},
+        {"minutes_ewma", 30, 0},      {"minutes_last", 31, 0},
+        {"games_season", 12, 0},      {"home", 1, 0},
+        {"rest_days", 2, 0},          {"opponent_points_allowed_last_15", 115, 0},
+        {"something_newer", 1, 0},
+    };
+    struct pack out = {.data = values, .capacity = sizeof values, .fixed = true};
+    struct pack none = {.data = sources, .capacity = sizeof sources, .fixed = true};
+    pack_map(&out, sizeof all / sizeof all[0]);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        pack_text(&out, all[i].name);
+        if (missing && strcmp(missing, all[i].name) == 0) {
+            pack_nil(&out);
+        } else {
+            pack_f64(&out, all[i].value + all[i].forms * form);
+        }
+    }
+    pack_map(&none, 0);
+    row->values = (struct span){out.data, (uint32_t)out.size};
+    row->sources = (struct span){none.data, (uint32_t)none.size};
+}
+
+static struct msg_feature_player feature_of(int64_t player, double form, double line, int64_t games)
+{
+    struct msg_feature_player row;
+    message_clear(&msg_feature_player_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    row.player_id = player;
+    strcpy(row.player_name, "Luka Dončić");
+    strcpy(row.team, "AAA");
+    strcpy(row.opponent, "BBB");
+    row.home = true;
+    row.as_of = NOON;
+    row.quality = 1;
+    row.line = line;
+    row.games = games;
+    if (!isnan(line)) {
+        strcpy(row.line_source, "median:8");
+        row.over_price = row.under_price = -110;
+    }
+    pack_features(&row, form, NULL);
+    return row;
+}
+
+static void put(const struct msg_feature_player *row, int64_t time_us)
+{
+    assert_true(harness_put(harness, &msg_feature_player_desc, row, time_us) > 0);
+    assert_int_equal(harness_run(harness), 0);
+}
+
+static size_t predictions(void)
+{
+    return harness_count(harness, &msg_prediction_points_desc);
+}
+
+static const struct msg_prediction_points *prediction(size_t index)
+{
+    const struct harness_record *record = harness_at(harness, &msg_prediction_points_desc, index);
+    assert_non_null(record);
+    return record->message;
+}
+
+static void test_prediction(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 3);
+    put(&row, NOON + 1000);
+    assert_int_equal(predictions(), 1);
+    const struct msg_prediction_points *message = prediction(0);
+    assert_int_equal(strlen(message->prediction_id), 32);
+    assert_string_equal(message->player_name, "Luka Dončić");
+    assert_string_equal(message->system, "blend");
+    assert_string_equal(message->stat, "points");
+    assert_true(message->line == 21.5);
+    assert_true(message->predicted > 20 && message->predicted < 22);
+    assert_true(message->prob_over > 0.4 && message->prob_over < 0.55);
+    assert_string_equal(message->recommendation, "PASS");
+    assert_int_equal(message->made_at, NOON + 1000);
+    assert_int_equal(message->as_of, NOON);
+    const struct harness_record *record = harness_at(harness, &msg_prediction_points_desc, 0);
+    assert_int_equal(record->parent_count, 1);
+    assert_int_equal(record->parents[0], 1);
+}
+
+static void test_too_few_games(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 2);
+    put(&row, NOON);
+    assert_int_equal(predictions(), 0);
+    uint64_t done, never;
+    harness_outcomes(harness, &done, &never);
+    assert_int_equal(done, 1);
+    assert_int_equal(never, 0);
+}
+
+static void test_missing_feature(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 10);
+    pack_features(&row, 20, "points_ewma");
+    put(&row, NOON);
+    assert_int_equal(predictions(), 0);
+    pack_features(&row, 20, "rest_days"); /* can be done without */
+    put(&row, NOON);
+    assert_int_equal(predictions(), 1);
+}
+
+static void test_no_line(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, NAN, 10);
+    put(&row, NOON);
+    assert_string_equal(prediction(0)->recommendation, "NO_LINE");
+    assert_true(isnan(prediction(0)->line) && isnan(prediction(0)->prob_over));
+}
+
+static void test_said_once(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 10);
+    put(&row, NOON);
+    row.as_of = NOON + 5;
+    put(&row, NOON + 6);
+    assert_int_equal(predictions(), 1); /* only when it was looked at is new */
+    row.line = 22.5;
+    put(&row, NOON + 7);
+    assert_int_equal(predictions(), 2);
+    assert_string_not_equal(prediction(0)->prediction_id, prediction(1)->prediction_id);
+    struct msg_feature_player other = feature_of(6, 20, 21.5, 10);
+    put(&other, NOON + 8);
+    assert_int_equal(predictions(), 3);
+    assert_string_not_equal(prediction(0)->prediction_id, prediction(2)->prediction_id);
+    assert_int_equal(harness_restart(harness), 0);
+    put(&other, NOON + 9);
+    assert_int_equal(predictions(), 3);
+}
+
+static void test_same_inputs_same_name(void **state)
+{
+    char id[41];
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 10);
+    put(&row, NOON);
+    strcpy(id, prediction(0)->prediction_id);
+    tear_down(state);
+    set_up(state);
+    row.as_of = NOON + 77;
+    put(&row, NOON + 100);
+    assert_string_equal(prediction(0)->prediction_id, id);
+}
+
+static void test_malformed_values(void **state)
+{
+    (void)state;
+    struct msg_feature_player row = feature_of(5, 20, 21.5, 10);
+    struct pack out = {.data = values, .capacity = sizeof values, .fixed = true};
+    pack_map(&out, 1);
+    pack_text(&out, "points_ewma");
+    pack_text(&out, "twenty");
+    row.values = (struct span){out.data, (uint32_t)out.size};
+    put(&row, NOON);
+    assert_int_equal(predictions(), 0);
+    const struct harness_record *dead = harness_at(harness, &msg_dead_letter_desc, 0);
+    assert_non_null(dead);
+    assert_non_null(strstr(((const struct msg_dead_letter *)dead->message)->rule, "values"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_prediction),       TEST(test_too_few_games), TEST(test_missing_feature),
+        TEST(test_no_line),          TEST(test_said_once),     TEST(test_same_inputs_same_name),
+        TEST(test_malformed_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
