@@ -18,8 +18,8 @@ START = "2025-11-17T23:00:00Z"
 class Up:
     def __init__(self, directory, *more, env=None):
         self.dir = directory
-        self.log = os.path.join(directory, "up.out")
         os.makedirs(directory, exist_ok=True)
+        self.log = os.path.join(directory, f"up-{len(glob.glob(directory + '/up-*.out'))}.out")  # each life its own
         argv = [os.path.join(BIN, "tipoff"), "up", "--dir", directory, "--only", "broker", "--start", START, "--speed",
                 "60", *more]
         with open(self.log, "ab") as out:
@@ -119,6 +119,42 @@ def crash_loop_is_quarantined(folder, checks):
     checks.that(len(up.said("quarantined")) == 1, "crash loop: not said")
 
 
+def tipoff(directory, *words):
+    done = subprocess.run([os.path.join(BIN, "tipoff"), *words, "--json", "--dir", directory], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def log_is_read_without_a_broker(directory, checks):
+    code, out, err = tipoff(directory, "status")
+    status = json.loads(out) if code == 0 else {}
+    checks.that(code == 0 and not status["broker"]["running"], f"status with nothing running: {code} {err}")
+    checks.that([s["actor"] for s in status["shards"]] == ["supervisor"], f"shards: {status['shards']}")
+    code, out, _ = tipoff(directory, "stream", "ops.exit")
+    stream = json.loads(out)
+    checks.that(code == 0 and stream["records"] >= 2 and stream["writer"] == "supervisor", f"stream: {stream}")
+    checks.that(tipoff(directory, "stream", "no.such")[0] == 1, "a stream that is not there is found")
+    code, out, _ = tipoff(directory, "lineage", "1")
+    checks.that(code == 0 and json.loads(out)["kind"] == "ops_exit", f"lineage: {code} {out}")
+    checks.that(tipoff(directory, "lineage", "4711")[0] == 1, "a position that is not there has a lineage")
+    checks.that(tipoff(directory, "lineage")[0] == 64 and tipoff(directory, "blast", "x")[0] == 64, "usage")
+    code, out, _ = tipoff(directory, "verify")
+    checks.that(code == 0 and json.loads(out)["records"] == stream["records"], f"verify: {code} {out}")
+
+
+def flipped_bit_is_found(directory, checks):
+    """One bit of one record, on the disk: the batch is named, and nothing else is wrong."""
+    path = sorted(glob.glob(os.path.join(directory, "log", "seg-*", "data.mdb")))[-1]
+    with open(path, "r+b") as stream:
+        data = stream.read()
+        at = data.rindex(b"\xa9restarted")  # of a verdict, in some payload
+        stream.seek(at + 3)
+        stream.write(bytes([data[at + 3] ^ 1]))
+    code, out, _ = tipoff(directory, "verify")
+    bad = json.loads(out)["bad"]
+    checks.that(code == 1 and len(bad) >= 1 and bad[0]["position"] >= 1, f"verify after a flipped bit: {code} {out}")
+
+
 def main():
     checks = Checks()
     folder = tempfile.mkdtemp(prefix="tipoff-up-")
@@ -133,6 +169,8 @@ def main():
         code = up.end()
         checks.that(code == 0, f"drained: exit {code}")
         checks.that(not glob.glob(f"/proc/{up.process.pid}"), "up is still there")
+        log_is_read_without_a_broker(up.dir, checks)
+        flipped_bit_is_found(up.dir, checks)
         crash_loop_is_quarantined(folder, checks)
     except Failed as failure:
         checks.that(False, str(failure))
@@ -140,7 +178,8 @@ def main():
         if up.process.poll() is None:
             up.process.kill()
         if checks.bad:
-            print(open(up.log, encoding="utf-8").read())
+            for path in sorted(glob.glob(os.path.join(up.dir, "up-*.out"))):
+                print(open(path, encoding="utf-8").read())
     subprocess.run(["rm", "-rf", folder], check=False)
     checks.end()
 
