@@ -1,0 +1,294 @@
+/* The scoreboard as an actor: what each record becomes in its tables, with the real engine under it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "actors/harness.h"
+#include "actors/scoreboard/games.h"
+#include "actors/scoreboard/scoreboard.h"
+#include "actors/scoreboard/views.h"
+#include "config/clock.h"
+#include "schema/messages.h"
+
+#define DATE 20251117
+#define GAME "0022500248"
+
+static struct harness *harness;
+static int64_t now_us;
+
+static int start(void **state)
+{
+    (void)state;
+    messages_register();
+    if (clock_zone_set("America/New_York") != 0)
+        return -1;
+    return clock_parse_utc("2025-11-18T00:00:00Z", &now_us);
+}
+
+static int open_harness(void **state)
+{
+    (void)state;
+    harness = harness_open(&scoreboard_actor, NULL);
+    return harness ? 0 : -1;
+}
+
+static int close_harness(void **state)
+{
+    (void)state;
+    harness_close(&harness);
+    return 0;
+}
+
+static uint64_t give(const struct message_desc *desc, const void *message)
+{
+    now_us += 1000;
+    uint64_t position = harness_put(harness, desc, message, now_us);
+    assert_true(position > 0);
+    assert_int_equal(harness_run(harness), 0);
+    return position;
+}
+
+static int64_t give_game(const char *status, int64_t period)
+{
+    struct msg_row_game game;
+    message_clear(&msg_row_game_desc, &game);
+    strcpy(game.game_id, GAME);
+    game.game_date = DATE;
+    strcpy(game.home, "CHI");
+    strcpy(game.away, "DEN");
+    strcpy(game.status, status);
+    game.period = period;
+    strcpy(game.feed, "bdl_live");
+    give(&msg_row_game_desc, &game);
+    return now_us;
+}
+
+static void give_history(const char *import_id, int64_t player_id, int64_t points)
+{
+    struct msg_history_player_game row;
+    message_clear(&msg_history_player_game_desc, &row);
+    strcpy(row.import_id, import_id);
+    strcpy(row.game_id, GAME);
+    strcpy(row.season, "2025-26");
+    row.game_date = DATE;
+    row.player_id = player_id;
+    snprintf(row.player_name, sizeof row.player_name, "Player %d", (int)player_id);
+    strcpy(row.team, "CHI");
+    strcpy(row.opponent, "DEN");
+    row.points = points;
+    strcpy(row.source, "f:2");
+    give(&msg_history_player_game_desc, &row);
+}
+
+static void give_commit(const char *import_id)
+{
+    struct msg_import_commit commit;
+    message_clear(&msg_import_commit_desc, &commit);
+    strcpy(commit.import_id, import_id);
+    strcpy(commit.sha256, "x");
+    give(&msg_import_commit_desc, &commit);
+}
+
+static int count_row(const struct store_row *row, void *context)
+{
+    (void)row;
+    ++*(int *)context;
+    return 0;
+}
+
+static int rows_in(const char *table)
+{
+    struct store_txn *txn;
+    int count = 0;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    int error = store_scan(txn, table, 0, TABLE_DATE_LAST, NULL, 0, false, count_row, &count);
+    assert_true(error == 0 || error == STORE_NOT_FOUND);
+    store_abort(&txn);
+    return count;
+}
+
+static json_t *ask(const char *name)
+{
+    const struct view_query query = {.date = DATE};
+    struct store_txn *txn;
+    int error;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    json_t *answer = view_find(name)->make(txn, &query, &error);
+    store_abort(&txn);
+    assert_non_null(answer);
+    return answer;
+}
+
+static int64_t points_of(const json_t *rows, size_t index)
+{
+    return json_integer_value(json_object_get(json_array_get(rows, index), "points"));
+}
+
+/* ---- */
+
+static void a_game_keeps_when_it_began_and_ended(void **state)
+{
+    (void)state;
+    struct games_day day;
+    struct store_txn *txn;
+    give_game("scheduled", 0);
+    int64_t live_at = give_game("in_progress", 1);
+    give_game("in_progress", 4);
+    int64_t final_at = give_game("final", 4);
+    give_game("final", 4); /* a correction later */
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(games_day_load(&day, txn, DATE), 0);
+    assert_int_equal(day.count, 1);
+    assert_int_equal(day.games[0].live_at, live_at);
+    assert_int_equal(day.games[0].final_at, final_at);
+    assert_true(games_final(&day.games[0].row));
+    games_day_free(&day);
+    store_abort(&txn);
+    assert_int_equal(rows_in(TABLE_GAME), 1);
+}
+
+static void an_import_shows_at_its_commit(void **state)
+{
+    (void)state;
+    give_history("import-1", 7, 20);
+    give_history("import-1", 8, 10);
+    json_t *rows = ask("boxscores");
+    assert_int_equal(json_array_size(rows), 0);
+    json_decref(rows);
+    give_commit("import-1");
+    rows = ask("boxscores");
+    assert_int_equal(json_array_size(rows), 2);
+    json_decref(rows);
+    give_history("import-2", 7, 21); /* the next one changes nothing until it is committed */
+    rows = ask("boxscores");
+    assert_int_equal(points_of(rows, 0), 20);
+    json_decref(rows);
+    give_commit("import-2");
+    rows = ask("boxscores");
+    assert_int_equal(json_array_size(rows), 2);
+    assert_int_equal(points_of(rows, 0), 21);
+    json_decref(rows);
+}
+
+static void what_a_dead_importer_left_is_swept(void **state)
+{
+    (void)state;
+    give_history("import-1", 7, 20);
+    give_history("import-1", 8, 10);
+    assert_int_equal(harness_restart(harness), 0);
+    give_history("import-2", 7, 21);
+    assert_int_equal(rows_in(TABLE_HISTORY_BOX), 3);
+    give_commit("import-2");
+    assert_int_equal(rows_in(TABLE_HISTORY_BOX), 1);
+    assert_int_equal(rows_in(TABLE_IMPORT_OPEN), 0);
+    json_t *rows = ask("boxscores");
+    assert_int_equal(json_array_size(rows), 1);
+    assert_int_equal(points_of(rows, 0), 21);
+    json_decref(rows);
+}
+
+static void a_grade_replaces_the_earlier_of_its_prediction(void **state)
+{
+    (void)state;
+    struct msg_grade_points grade;
+    message_clear(&msg_grade_points_desc, &grade);
+    strcpy(grade.prediction_id, "p1");
+    strcpy(grade.game_id, GAME);
+    grade.game_date = DATE;
+    grade.player_id = 7;
+    strcpy(grade.player_name, "Ann Other");
+    strcpy(grade.team, "CHI");
+    strcpy(grade.opponent, "DEN");
+    strcpy(grade.system, "blend");
+    strcpy(grade.stat, "points");
+    strcpy(grade.recommendation, "OVER");
+    strcpy(grade.state, "in_progress");
+    grade.made_at = grade.graded_at = now_us;
+    give(&msg_grade_points_desc, &grade);
+    strcpy(grade.state, "final");
+    strcpy(grade.outcome, "push");
+    grade.actual = 20;
+    grade.final = true;
+    give(&msg_grade_points_desc, &grade);
+    json_t *rows = ask("grades");
+    assert_int_equal(json_array_size(rows), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "outcome")),
+                        "push");
+    json_decref(rows);
+}
+
+static void runs_are_dated_and_polls_are_kept_apart(void **state)
+{
+    (void)state;
+    struct msg_ops_run run;
+    message_clear(&msg_ops_run_desc, &run);
+    strcpy(run.run_id, "poller.0-1-1");
+    strcpy(run.name, "PollBdlLive");
+    strcpy(run.actor, "poller");
+    strcpy(run.outcome, "unchanged");
+    strcpy(run.error_class, "none");
+    assert_int_equal(clock_parse_utc("2025-11-18T08:30:00Z", &run.opened_at), 0); /* 03:30 there */
+    run.closed_at = run.opened_at;
+    run.attempt = 1;
+    strcpy(run.code_version, "1");
+    strcpy(run.config_hash, "1");
+    strcpy(run.host, "h");
+    give(&msg_ops_run_desc, &run);
+    strcpy(run.run_id, "grader.0-1-1");
+    strcpy(run.actor, "grader");
+    run.data_date = 20251116;
+    give(&msg_ops_run_desc, &run);
+    json_t *rows = ask("runs"); /* of the 17th: without a date of its own it is the night's */
+    assert_int_equal(json_array_size(rows), 1);
+    json_decref(rows);
+    assert_int_equal(rows_in(TABLE_RUN), 2);
+    assert_int_equal(rows_in(TABLE_POLL), 1);
+}
+
+static void a_dead_letter_is_kept_without_its_payload(void **state)
+{
+    (void)state;
+    static uint8_t payload[100000];
+    struct msg_dead_letter letter;
+    message_clear(&msg_dead_letter_desc, &letter);
+    strcpy(letter.origin, "processor.0/raw.exchange");
+    letter.position = 5;
+    strcpy(letter.stream, "raw.exchange");
+    strcpy(letter.reader, "processor.0");
+    strcpy(letter.key, "k");
+    strcpy(letter.rule, "a.b: c");
+    letter.attempts = 1;
+    letter.payload = (struct span){payload, sizeof payload};
+    letter.at = now_us;
+    give(&msg_dead_letter_desc, &letter);
+    assert_int_equal(rows_in(TABLE_DEAD), 1);
+}
+
+static void it_says_nothing_itself(void **state)
+{
+    (void)state;
+    give_game("in_progress", 1);
+    give_history("import-1", 7, 20);
+    give_commit("import-1");
+    assert_int_equal(harness_count(harness, NULL), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_harness, close_harness)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_game_keeps_when_it_began_and_ended),
+        TEST(an_import_shows_at_its_commit),
+        TEST(what_a_dead_importer_left_is_swept),
+        TEST(a_grade_replaces_the_earlier_of_its_prediction),
+        TEST(runs_are_dated_and_polls_are_kept_apart),
+        TEST(a_dead_letter_is_kept_without_its_payload),
+        TEST(it_says_nothing_itself),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
