@@ -20,6 +20,8 @@ static bool blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* A body that is no JSON, or stops in the middle, is mostly gone a moment later: it is asked for again. The latter is a
+ * body nonetheless, and what it says is for the processor to judge. */
 static void judge_body(const struct answer *answer, const struct feed_desc *feed,
                        struct judgement *out)
 {
@@ -40,6 +42,7 @@ static void judge_body(const struct answer *answer, const struct feed_desc *feed
         judge(out, RUN_SUCCESS, ERROR_NONE, "%s", "");
         out->whole = body[first] == feed->opens && body[end - 1] == feed->closes;
     }
+    out->retry = !out->whole;
 }
 
 static bool holds(const struct answer *answer, const char *word)

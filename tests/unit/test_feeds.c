@@ -462,6 +462,48 @@ static void schedule_reads_games(void **state)
     assert_string_equal(feed.refusals[0].rule, "gameStatus: 9 is outside 1..3");
 }
 
+/* ---- bodies that the services really sent ---- */
+
+static void recorded_bodies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        feed_parse *parse;
+        size_t games, players, events, lines;
+    } CASES[] = {
+        {"balldontlie/games.json", feed_bdl_games, 9, 0, 0, 0},
+        {"balldontlie/game_by_id.json", feed_bdl_games, 1, 0, 0, 0},
+        {"balldontlie/box_scores.json", feed_bdl_box_scores, 3, 103, 0, 0},
+        {"balldontlie/box_scores_2024_older_shape.json", feed_bdl_box_scores, 2, 71, 0, 0},
+        {"balldontlie/box_scores_empty.json", feed_bdl_box_scores, 0, 0, 0, 0},
+        {"balldontlie/box_scores_live_derived.json", feed_bdl_box_scores, 7, 150, 0, 0},
+        {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
+        {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
+        {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
+    };
+    static char body[1 << 20];
+    const char *root = getenv("TIPOFF_DATA");
+    if (root == NULL) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char path[600];
+        snprintf(path, sizeof path, "%s/api-samples/%s", root, CASES[i].file);
+        FILE *in = fopen(path, "rb");
+        assert_non_null(in);
+        size_t size = fread(body, 1, sizeof body, in);
+        fclose(in);
+        feed_free(&feed);
+        assert_int_equal(CASES[i].parse(body, size, &feed, error), 0);
+        assert_int_equal(feed.refusal_count, 0);
+        assert_int_equal(feed.game_count, CASES[i].games);
+        assert_int_equal(feed.player_count, CASES[i].players);
+        assert_int_equal(feed.event_count, CASES[i].events);
+        assert_int_equal(feed.line_count, CASES[i].lines);
+    }
+}
+
 /* ---- the main line, against a real season's ---- */
 
 #define ROWS_MAX 50000
@@ -589,6 +631,7 @@ int main(void)
         cmocka_unit_test_teardown(props_decimal_prices, forget),
         cmocka_unit_test_teardown(events_read_and_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
+        cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
