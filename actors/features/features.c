@@ -257,7 +257,14 @@ static enum verdict take_odds(struct step *step, const struct input *input, void
     return store_verdict(step, game_put_odds(step_store(step), row, input->position));
 }
 
-/* Once the scheduled tip is past, books take lines down or run them in play: such a snapshot changes nothing. */
+/* Once the tip is past, by the schedule and by the book's own start, books take lines down or run them in play: such a snapshot
+ * changes nothing. */
+static bool before_start(const struct msg_row_odds_snapshot *row, const struct game_state *game)
+{
+    return game->tip_at == MESSAGE_NONE || row->snapshot_at < game->tip_at ||
+           (row->commence_at != MESSAGE_NONE && row->snapshot_at < row->commence_at);
+}
+
 static enum verdict take_odds_snapshot(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_odds_snapshot *row = input->message;
@@ -272,7 +279,7 @@ static enum verdict take_odds_snapshot(struct step *step, const struct input *in
         return store_verdict(step, error);
     }
     if (game.postponed || game_locked(&game, input->time_us, step_settings(step)->lock.grace_us) ||
-        (game.tip_at != MESSAGE_NONE && row->snapshot_at >= game.tip_at)) {
+        !before_start(row, &game)) {
         return DONE;
     }
     enum verdict verdict = build(step, input, row->game_id, &game, &counts);

@@ -117,7 +117,7 @@ static uint64_t odds(int64_t player, const char *book, double line, int64_t over
     return put(&msg_row_odds_desc, &row, time_us);
 }
 
-static uint64_t snapshot(int64_t time_us)
+static uint64_t snapshot_of(int64_t time_us, int64_t commence_at)
 {
     struct msg_row_odds_snapshot row;
     message_clear(&msg_row_odds_snapshot_desc, &row);
@@ -125,7 +125,13 @@ static uint64_t snapshot(int64_t time_us)
     row.game_date = 20251117;
     strcpy(row.event_id, "event");
     row.snapshot_at = time_us;
+    row.commence_at = commence_at;
     return put(&msg_row_odds_snapshot_desc, &row, time_us);
+}
+
+static uint64_t snapshot(int64_t time_us)
+{
+    return snapshot_of(time_us, MESSAGE_NONE);
 }
 
 static size_t features(void)
@@ -322,6 +328,12 @@ static void test_odds_after_tip_change_nothing(void **state)
     snapshot(TIP + MINUTE);
     assert_int_equal(features(), 4);
     assert_true(((const struct msg_feature_player *)newest(1)->message)->line == 14.5);
+    odds(1, "a", 16.5, -110, true, true,
+         TIP + 2 * MINUTE); /* before the start that the book names */
+    snapshot_of(TIP + 2 * MINUTE, TIP + 10 * MINUTE);
+    assert_int_equal(features(), 5);
+    snapshot_of(TIP + 11 * MINUTE, TIP + 10 * MINUTE);
+    assert_int_equal(features(), 5);
 }
 
 static void test_tip_moves(void **state)
