@@ -1,0 +1,23 @@
+/* balldontlie's bodies, in the newer shape of its box scores. Callers own what is returned; NULL: no memory. */
+#ifndef SIM_BDL_H
+#define SIM_BDL_H
+
+#include "schema/json.h"
+#include "sim/scene.h"
+
+#define BDL_DATES_MAX 31
+#define BDL_PAGE_MAX 100
+
+struct bdl_query {
+    int32_t dates[BDL_DATES_MAX]; /* none: the whole season */
+    int date_count;
+    int64_t cursor; /* 0: from the start */
+    int per_page;
+};
+
+json_t *bdl_games(const struct scene *scene, const struct bdl_query *query);
+json_t *bdl_game(const struct scene *scene, int64_t id); /* NULL too if there is none */
+/* The night's games; `date` 0: those in progress. Another date's games have no box scores here: an empty list. */
+json_t *bdl_box_scores(const struct scene *scene, int32_t date);
+
+#endif

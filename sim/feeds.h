@@ -1,0 +1,31 @@
+/* The feeds that are served: their names in faults and logs, and the paths they live at. */
+#ifndef SIM_FEEDS_H
+#define SIM_FEEDS_H
+
+#define FEEDS(X)                                                                                   \
+    X(BDL_GAMES, "bdl.games")                                                                      \
+    X(BDL_GAME, "bdl.game")                                                                        \
+    X(BDL_BOX_SCORES, "bdl.box_scores")                                                            \
+    X(BDL_LIVE, "bdl.live")                                                                        \
+    X(ODDS_EVENTS, "odds.events")                                                                  \
+    X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
+    X(ODDS_SCORES, "odds.scores")                                                                  \
+    X(CDN_SCHEDULE, "cdn.schedule")                                                                \
+    X(CDN_PLAYS, "cdn.play_by_play")
+
+#define FEED_ROW(id, name) FEED_##id,
+enum feed { FEEDS(FEED_ROW) FEED_COUNT };
+#undef FEED_ROW
+
+/* Where a path leads. `rest` is what follows the feed's own part ("18012345" of /v1/games/18012345), else "". */
+struct feed_route {
+    enum feed feed; /* FEED_COUNT: nowhere */
+    char rest[80];
+    char sport[40]; /* of The Odds API */
+};
+
+struct feed_route feeds_route(const char *path);
+const char *feeds_name(enum feed feed);
+enum feed feeds_named(const char *name); /* FEED_COUNT: none */
+
+#endif

@@ -1,0 +1,222 @@
+#include "sim/odds_api.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/clock.h"
+
+#define DROPPED_US (4 * 3600 * INT64_C(1000000)) /* so long after its start an event is gone */
+#define BOOKS_MAX 64
+
+static const struct {
+    const char *key, *title;
+} titles[] = {{"draftkings", "DraftKings"}, {"fanduel", "FanDuel"},
+              {"betmgm", "BetMGM"},         {"betonlineag", "BetOnline.ag"},
+              {"betrivers", "BetRivers"},   {"bovada", "Bovada"},
+              {"fanatics", "Fanatics"},     {"williamhill_us", "Caesars"},
+              {"prizepicks", "PrizePicks"}, {"underdog", "Underdog"},
+              {"espnbet", "ESPN BET"},      {"hardrockbet", "Hard Rock Bet"}};
+
+static const char *title_of(const char *book)
+{
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
+        if (strcmp(titles[i].key, book) == 0) {
+            return titles[i].title;
+        }
+    }
+    return book;
+}
+
+static bool is_listed(const struct scene *scene, int game)
+{
+    return scene->now_us < scene->root->games[game].commence_us + DROPPED_US &&
+           scene->state[game].status != NIGHT_POSTPONED;
+}
+
+static json_t *event_of(const struct scene *scene, int index)
+{
+    const struct night_game *game = &scene->root->games[index];
+    char commence[32];
+    json_t *event = json_object();
+    scene_time(game->commence_us, false, commence);
+    json_object_set_new(event, "id", json_string(game->event_id));
+    json_object_set_new(event, "sport_key", json_string("basketball_nba"));
+    json_object_set_new(event, "sport_title", json_string("NBA"));
+    json_object_set_new(event, "commence_time", json_string(commence));
+    return event;
+}
+
+static void set_teams(json_t *event, const struct scene *scene, int index)
+{
+    const struct night_game *game = &scene->root->games[index];
+    json_object_set_new(event, "home_team",
+                        json_string(scene->root->teams[game->team[NIGHT_HOME]].odds_name));
+    json_object_set_new(event, "away_team",
+                        json_string(scene->root->teams[game->team[NIGHT_AWAY]].odds_name));
+}
+
+json_t *odds_api_events(const struct scene *scene)
+{
+    json_t *events = json_array();
+    for (int i = 0; i < scene->game_count; i++) {
+        if (is_listed(scene, i)) {
+            json_t *event = event_of(scene, i);
+            set_teams(event, scene, i);
+            json_array_append_new(events, event);
+        }
+    }
+    return events;
+}
+
+static json_t *score_of(const struct scene *scene, int index, enum night_side side)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", scene->state[index].score[side]);
+    return json_pack("{s:s, s:s}", "name",
+                     scene->root->teams[scene->root->games[index].team[side]].odds_name, "score",
+                     text);
+}
+
+json_t *odds_api_scores(const struct scene *scene)
+{
+    json_t *events = json_array();
+    char now[32];
+    scene_time(scene->now_us, false, now);
+    for (int i = 0; i < scene->game_count; i++) {
+        enum night_status status = scene->state[i].status;
+        bool begun = scene_live(scene, i) || status == NIGHT_FINAL;
+        if (status == NIGHT_POSTPONED) {
+            continue;
+        }
+        json_t *event = event_of(scene, i);
+        json_object_set_new(event, "completed", json_boolean(status == NIGHT_FINAL));
+        set_teams(event, scene, i);
+        json_object_set_new(event, "scores",
+                            begun ? json_pack("[o, o]", score_of(scene, i, NIGHT_HOME),
+                                              score_of(scene, i, NIGHT_AWAY))
+                                  : json_null());
+        json_object_set_new(event, "last_update", begun ? json_string(now) : json_null());
+        json_array_append_new(events, event);
+    }
+    return events;
+}
+
+int odds_api_find(const struct scene *scene, const char *event_id)
+{
+    for (int i = 0; i < scene->game_count; i++) {
+        if (strcmp(scene->root->games[i].event_id, event_id) == 0) {
+            return is_listed(scene, i) ? i : -1;
+        }
+    }
+    return -1;
+}
+
+/* ---- lines ---- */
+
+static json_t *price_of(int american, bool decimal)
+{
+    if (!decimal) {
+        return json_integer(american);
+    }
+    double price = american > 0 ? 1 + american / 100.0 : 1 + 100.0 / -american;
+    return json_real(round(price * 100) / 100);
+}
+
+static void add_outcome(json_t *outcomes, const char *name, const struct night_odds *odds,
+                        int price, bool decimal)
+{
+    if (price != 0) { /* one-sided lines are */
+        json_array_append_new(outcomes, json_pack("{s:s, s:s, s:o, s:f}", "name", name,
+                                                  "description", odds->player_name, "price",
+                                                  price_of(price, decimal), "point", odds->line));
+    }
+}
+
+/* The newest snapshot of one book that is not in the future; what it does not name any more is no longer offered. */
+static int64_t newest_of(const struct night_game *game, const char *book, int64_t now_us)
+{
+    int64_t newest_us = CLOCK_NONE;
+    for (size_t i = 0; i < game->odds_count; i++) {
+        const struct night_odds *odds = &game->odds[i];
+        if (odds->book == book && odds->snapshot_us <= now_us && odds->snapshot_us > newest_us) {
+            newest_us = odds->snapshot_us;
+        }
+    }
+    return newest_us;
+}
+
+static json_t *market_of(const struct night_game *game, const char *book, int64_t now_us,
+                         bool decimal)
+{
+    int64_t newest_us = newest_of(game, book, now_us);
+    char updated[32];
+    json_t *outcomes = json_array();
+    for (size_t i = 0; i < game->odds_count; i++) {
+        const struct night_odds *odds = &game->odds[i];
+        if (odds->book == book && odds->snapshot_us == newest_us) {
+            add_outcome(outcomes, "Over", odds, odds->over_price, decimal);
+            add_outcome(outcomes, "Under", odds, odds->under_price, decimal);
+        }
+    }
+    scene_time(newest_us == CLOCK_NONE ? now_us : newest_us, false, updated);
+    return json_pack("{s:s, s:s, s:o}", "key", "player_points", "last_update", updated, "outcomes",
+                     outcomes);
+}
+
+/* Books with a line up by now, in the order of their names. */
+static int books_of(const struct night_game *game, int64_t now_us, const char *books[BOOKS_MAX])
+{
+    int count = 0;
+    for (size_t i = 0; i < game->odds_count; i++) {
+        const char *book = game->odds[i].book;
+        int at = count;
+        if (game->odds[i].snapshot_us > now_us) {
+            continue;
+        }
+        for (int k = 0; k < count; k++) {
+            at = books[k] == book ? -1 : at;
+        }
+        if (at < 0 || count == BOOKS_MAX) {
+            continue;
+        }
+        for (; at > 0 && strcmp(books[at - 1], book) > 0; at--) {
+            books[at] = books[at - 1];
+        }
+        books[at] = book;
+        count++;
+    }
+    return count;
+}
+
+/* Whether `key` is one of the comma-separated `list`. */
+static bool named_in(const char *list, const char *key)
+{
+    size_t size = strlen(key);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, key, size) == 0 && (at[size] == ',' || at[size] == '\0')) {
+            return true;
+        }
+    }
+    return list == NULL;
+}
+
+json_t *odds_api_event_odds(const struct scene *scene, int index, bool decimal, const char *wanted)
+{
+    const struct night_game *game = &scene->root->games[index];
+    const char *books[BOOKS_MAX];
+    int count = books_of(game, scene->now_us, books);
+    json_t *event = event_of(scene, index), *list = json_array();
+    set_teams(event, scene, index);
+    for (int i = 0; i < count; i++) {
+        if (!named_in(wanted, books[i])) {
+            continue;
+        }
+        json_array_append_new(list, json_pack("{s:s, s:s, s:[o]}", "key", books[i], "title",
+                                              title_of(books[i]), "markets",
+                                              market_of(game, books[i], scene->now_us, decimal)));
+    }
+    json_object_set_new(event, "bookmakers", list);
+    return event;
+}

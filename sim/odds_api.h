@@ -1,0 +1,16 @@
+/* The Odds API's bodies (v4). Callers own what is returned; NULL: no memory. */
+#ifndef SIM_ODDS_API_H
+#define SIM_ODDS_API_H
+
+#include "schema/json.h"
+#include "sim/scene.h"
+
+json_t *odds_api_events(const struct scene *scene);
+json_t *odds_api_scores(const struct scene *scene);
+/* Which game an event id is of, -1 if of none or of one that was dropped hours after its start. */
+int odds_api_find(const struct scene *scene, const char *event_id);
+/* Every line that a book has had up since its newest snapshot; prices American or decimal. `books`: comma-separated keys,
+ * NULL for all of them. */
+json_t *odds_api_event_odds(const struct scene *scene, int game, bool decimal, const char *books);
+
+#endif
