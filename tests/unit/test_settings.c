@@ -375,7 +375,6 @@ int main(void)
 {
     unsetenv("TIPOFF_BDL_KEY");
     unsetenv("TIPOFF_ODDS_KEY");
-    unsetenv("TIPOFF_ALERT_WEBHOOK");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
