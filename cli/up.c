@@ -671,7 +671,7 @@ static void phase_night(struct up *self, bool news)
 {
     if (!self->until_final || !news)
         return;
-    bool over = night_over(&self->night) && everyone(self, true) && exits_waiting(self->exits) == 0;
+    bool over = night_over(&self->night) && everyone(self, true);
     self->quiet = over ? self->quiet + 1 : 0;
     if (self->quiet >= QUIET_STATUSES) {
         log_info("night-over", "games=%d final=%d predictions=%d graded=%d", self->night.games,
