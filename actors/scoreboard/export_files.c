@@ -12,7 +12,7 @@
 #include "config/fault.h"
 #include "config/log.h"
 
-enum { DATES_MAX = 64, PATH_SIZE = 4096 };
+enum { DATES_MAX = 64, PATH_SIZE = 4096, EXPORT_MOST_BYTES = 4 << 20 };
 #define STATUS_EVERY_US (INT64_C(10) * 1000000) /* real time: its ages go on when nothing happens */
 
 struct shown {
@@ -152,6 +152,28 @@ static int take_touched(const struct store_row *row, void *context)
     return 0;
 }
 
+/* How far the files of a date are already, by an earlier life of ours: tables that are being made again must not take
+ * them back. 0: there are none. */
+static uint64_t position_on_disk(const struct exports *self, int32_t date)
+{
+    char path[PATH_SIZE], name[CLOCK_DATE_SIZE], why[160];
+    uint64_t position = 0;
+    clock_format_date(date, name);
+    snprintf(path, sizeof path, "%s/live-grading/%s.json", self->dir, name);
+    FILE *in = fopen(path, "re");
+    char *text = in ? malloc(EXPORT_MOST_BYTES) : NULL;
+    size_t size = text ? fread(text, 1, EXPORT_MOST_BYTES, in) : 0;
+    json_t *content = size > 0 ? json_read(text, size, why, sizeof why) : NULL;
+    const json_t *number = json_object_get(content, "position");
+    if (json_is_integer(number) && json_integer_value(number) > 0)
+        position = (uint64_t)json_integer_value(number);
+    json_decref(content);
+    free(text);
+    if (in)
+        fclose(in);
+    return position;
+}
+
 static struct shown *shown_of(struct exports *self, int32_t date)
 {
     int oldest = 0;
@@ -161,11 +183,18 @@ static struct shown *shown_of(struct exports *self, int32_t date)
         oldest = self->shown[i].date < self->shown[oldest].date ? i : oldest;
     }
     int at = self->count < DATES_MAX ? self->count++ : oldest;
-    self->shown[at] = (struct shown){.date = date};
+    self->shown[at] = (struct shown){.date = date, .position = position_on_disk(self, date)};
     return &self->shown[at];
 }
 
-static int write_due(struct exports *self, struct store_txn *txn)
+static int write_both(struct exports *self, struct store_txn *txn, int32_t date)
+{
+    int error = write_date(self, txn, "live", date, export_live);
+    return error ? error : write_date(self, txn, "live-grading", date, export_grading);
+}
+
+/* With `new_day`, today's files too, though nothing be new in them: `latest` follows the day. */
+static int write_due(struct exports *self, struct store_txn *txn, bool new_day)
 {
     struct due due = {0};
     int error = store_scan(txn, TABLE_TOUCHED, TABLE_DATE_FIRST, TABLE_DATE_LAST, NULL, 0, true,
@@ -173,14 +202,17 @@ static int write_due(struct exports *self, struct store_txn *txn)
     error = error == 1 || error == STORE_NOT_FOUND ? STORE_OK : error;
     for (int i = 0; i < due.count && !error; i++) {
         struct shown *shown = shown_of(self, due.dates[i].date);
-        if (shown->position >= due.dates[i].position)
+        bool anew = new_day && due.dates[i].date == self->today;
+        new_day = new_day && !anew;
+        if (shown->position > due.dates[i].position ||
+            (shown->position == due.dates[i].position && !anew))
             continue;
-        error = write_date(self, txn, "live", due.dates[i].date, export_live);
-        if (!error)
-            error = write_date(self, txn, "live-grading", due.dates[i].date, export_grading);
+        error = write_both(self, txn, due.dates[i].date);
         if (!error)
             shown->position = due.dates[i].position;
     }
+    if (!error && new_day && shown_of(self, self->today)->position == 0)
+        error = write_both(self, txn, self->today);
     return error;
 }
 
@@ -200,15 +232,8 @@ int exports_write(struct exports *self, struct store_txn *txn, int64_t now_us, i
     uint64_t before = self->written;
     int32_t today = export_today(txn, now_us, rollover_hour);
     bool new_day = today != self->today;
-    int error = 0;
     self->today = today;
-    if (new_day) { /* `latest` follows the day, even before anything happens on it */
-        error = write_date(self, txn, "live", today, export_live);
-        if (!error)
-            error = write_date(self, txn, "live-grading", today, export_grading);
-    }
-    if (!error)
-        error = write_due(self, txn);
+    int error = write_due(self, txn, new_day);
     if (!error &&
         (self->written != before || clock_mono_us() - self->status_us > STATUS_EVERY_US)) {
         error = write_status(self, txn, now_us);

@@ -356,6 +356,10 @@ json_t *export_grading(struct store_txn *txn, int32_t date, int *error)
             out, "updated_at",
             json_of_time(graded.time_us > live.time_us ? graded.time_us : live.time_us));
         json_object_set_new(out, "game_date", json_of_date(date));
+        json_object_set_new(
+            out, "position",
+            json_of_int(
+                (int64_t)(graded.position > live.position ? graded.position : live.position)));
         json_object_set_new(out, "summary", grading_summary(&self));
         json_object_set_new(out, "predictions", list);
     }
