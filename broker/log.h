@@ -29,6 +29,7 @@ struct log_options {
     uint64_t segment_bytes; /* roll when the active segment is larger */
     int64_t segment_age_us; /* or older (league time between first and last append); 0 = never */
     bool read_only;         /* reader of another process; LOG_NONE if there is no log yet */
+    uint64_t map_bytes;     /* of a new segment's map at least; 0: enough for segment_bytes */
 };
 int log_open(struct log **out, const char *dir, const struct log_options *options);
 void log_close(struct log **self);
@@ -50,7 +51,9 @@ int log_later_put(struct log *self, const struct batch_header *header, const voi
 int log_later_next(struct log *self, int64_t *due_us, uint64_t *id);
 int log_later_take(
     struct log *self, int64_t due_us, uint64_t id, struct batch_header *header,
-    struct span *body); /* and deletes it; body is a copy valid until the next take */
+    struct span *
+        body); /* and deletes it; body is a copy valid until the next take. LOG_CORRUPT: set aside, and
+                         * not found by log_later_next any more */
 uint64_t log_later_count(const struct log *self);
 /* The state that goes with the appends. Values are opaque to the log and carried from segment to segment. */
 enum log_meta { LOG_META_PRODUCER = 'p', LOG_META_LANE = 'l', LOG_META_STREAM = 's' };
@@ -58,12 +61,15 @@ int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t k
                  const void *value, size_t value_size);
 typedef int log_meta_visit(const struct span *key, const struct span *value, void *context);
 int log_each_meta(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context);
-int log_commit(struct log *self);
+int log_commit(
+    struct log
+        *self); /* without anything put it costs nothing. LOG_FULL: nothing happened; else reopen */
 void log_abort(struct log *self);
 /* Between transactions: true if a roll is due; log_roll makes and enters the new segment. */
-bool log_roll_due(const struct log *self);
+bool log_roll_due(struct log *self);
 int log_roll(struct log *self);
-/* Unlinks sealed segments that end below `position`. Returns how many, or an error. */
+/* Unlinks sealed segments that end below `position`. Returns how many, or an error; what could not be unlinked is not
+ * read any more all the same. */
 int log_trim(struct log *self, uint64_t position);
 
 /* ---- read (any time; reads of one burst share a snapshot, given back by log_read_end) ---- */
@@ -72,7 +78,8 @@ int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t pos
              uint64_t *base);
 /* Base of the first batch of any stream that holds or follows `position`. */
 int log_next_any(struct log *self, uint64_t position, uint64_t *base);
-/* The batch at `base`, CRC-checked; body borrows until log_read_end. LOG_CORRUPT: `header` is filled if it could be read. */
+/* The batch at `base`, CRC-checked; body borrows until log_read_end. LOG_CORRUPT: of `header` base and count hold, the
+ * rest if it could be read. */
 int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body);
 /* Records of (stream, partition) at or after `position`. */
 uint64_t log_count_from(struct log *self, uint16_t stream, uint16_t partition, uint64_t position);
@@ -85,7 +92,8 @@ struct log_seq {
     int64_t later_due_us;
     uint64_t later_id;
 };
-/* The batch that holds sequence `seq` of the lane. LOG_NONE: not there (never was, or trimmed). */
+/* The batch that holds sequence `seq` of the lane, the append in progress counted. LOG_NONE: not there (never was, or
+ * trimmed). */
 int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t partition,
                   uint64_t seq, struct log_seq *out);
 /* A pending batch for later, by what log_lane_find said. Body borrows until log_read_end. */

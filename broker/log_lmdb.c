@@ -3,7 +3,7 @@
  * `batches`  base u64                                  -> header (80 bytes) + body
  * `index`    stream u16, partition u16, first base u64 -> (base u64, count u32)*      one row per lane and commit
  * `seqs`     producer u32, stream, partition, first seq u64 -> (seq u64, count u32, crc u32, base u64)*  contiguous runs
- * `later`    due u64, id u64                           -> header + body
+ * `later`    due u64, id u64                           -> header + body; due LATER_ASIDE: broken, never taken
  * `laterseq` producer u32, stream, partition, seq u64  -> count u32, crc u32, due u64, id u64
  * `meta`     "h" head row; "c" complete; 'p','l','s' + key: the core's own
  * All integers big-endian, so that keys sort by value. */
@@ -31,7 +31,8 @@ static const char *const db_names[DB_COUNT] = {"batches", "index",    "seqs",
 #define SEQ_ENTRY 24
 #define LANE_KEY 8 /* producer, stream, partition */
 #define SEGMENT_MAP_SLACK ((uint64_t)1 << 30)
-#define PENDING_LANES_MAX 1024
+#define MAP_BYTES_MAX ((uint64_t)1 << 42)
+#define LATER_ASIDE INT64_MAX
 
 struct segment {
     uint64_t first;
@@ -59,7 +60,11 @@ struct log {
     struct log_options options;
     struct segment *segments;
     uint32_t count, capacity;
-    MDB_txn *txn; /* the append in progress */
+    MDB_txn *txn;  /* the append in progress */
+    bool put;      /* something was put into it */
+    bool map_full; /* the last one ended for want of map: the next begins with a larger one */
+    bool
+        broken; /* a roll left the directory such that appending on would lose records at the next start */
     uint64_t head, txn_head;
     uint64_t later_id, txn_later_id;
     uint64_t later_count, txn_later_count;
@@ -103,6 +108,12 @@ static int error_of(int rc)
     return LOG_IO;
 }
 
+static int write_error(struct log *self, int rc)
+{
+    self->map_full = self->map_full || rc == MDB_MAP_FULL;
+    return error_of(rc);
+}
+
 static struct segment *active(const struct log *self)
 {
     return self->count ? &self->segments[self->count - 1] : NULL;
@@ -115,7 +126,20 @@ static void segment_path(const struct log *self, const char *name, char *out, si
     snprintf(out, size, "%s/%s", self->dir, name);
 }
 
-static int segment_env_open(const struct log *self, struct segment *segment)
+/* Address space, not memory: room for what a segment holds, for what it begins with, and to grow. */
+static uint64_t map_bytes(const struct log *self, const char *path, uint64_t carried)
+{
+    char file[4096 + 16];
+    struct stat data;
+    uint64_t least = self->options.map_bytes ? self->options.map_bytes
+                                             : self->options.segment_bytes * 2 + SEGMENT_MAP_SLACK;
+    snprintf(file, sizeof file, "%s/data.mdb", path);
+    if (stat(file, &data) == 0 && (uint64_t)data.st_size > carried)
+        carried = (uint64_t)data.st_size;
+    return least + carried * 2;
+}
+
+static int segment_env_open(const struct log *self, struct segment *segment, uint64_t carried)
 {
     char path[4096];
     segment_path(self, segment->name, path, sizeof path);
@@ -124,7 +148,7 @@ static int segment_env_open(const struct log *self, struct segment *segment)
         return error_of(rc);
     mdb_env_set_maxdbs(segment->env, DB_COUNT);
     mdb_env_set_maxreaders(segment->env, 254);
-    mdb_env_set_mapsize(segment->env, self->options.segment_bytes * 2 + SEGMENT_MAP_SLACK);
+    mdb_env_set_mapsize(segment->env, map_bytes(self, path, carried));
     unsigned flags = MDB_NOTLS | (self->options.read_only ? MDB_RDONLY : 0);
     rc = mdb_env_open(segment->env, path, flags, 0640);
     if (rc == MDB_SUCCESS) {
@@ -157,7 +181,7 @@ static void segment_close(struct segment *segment)
     segment->env = NULL;
 }
 
-static int segment_add(struct log *self, const char *name, uint64_t first)
+static int segment_add(struct log *self, const char *name, uint64_t first, uint64_t carried)
 {
     if (self->count == self->capacity) {
         uint32_t capacity = self->capacity ? self->capacity * 2 : 16;
@@ -173,7 +197,7 @@ static int segment_add(struct log *self, const char *name, uint64_t first)
     memset(segment, 0, sizeof *segment);
     snprintf(segment->name, sizeof segment->name, "%s", name);
     segment->first = first;
-    int error = segment_env_open(self, segment);
+    int error = segment_env_open(self, segment, carried);
     if (error)
         return error;
     self->count++;
@@ -183,12 +207,26 @@ static int segment_add(struct log *self, const char *name, uint64_t first)
 static int reader_of(struct segment *segment, MDB_txn **out)
 {
     int rc = MDB_SUCCESS;
-    if (!segment->reader)
-        rc = mdb_txn_begin(segment->env, NULL, MDB_RDONLY, &segment->reader);
-    else if (!segment->reader_live)
-        rc = mdb_txn_renew(segment->reader);
+    if (segment->reader_live) {
+        *out = segment->reader;
+        return LOG_OK;
+    }
+    for (int tries = 0; tries < 2; tries++) {
+        rc = segment->reader ? mdb_txn_renew(segment->reader)
+                             : mdb_txn_begin(segment->env, NULL, MDB_RDONLY, &segment->reader);
+        if (rc != MDB_MAP_RESIZED)
+            break;
+        if (segment->reader) /* the writer, another process, has made the map larger */
+            mdb_txn_abort(segment->reader);
+        segment->reader = NULL;
+        (void)mdb_env_set_mapsize(segment->env, 0);
+    }
     if (rc == MDB_SUCCESS)
         segment->reader_live = true;
+    else if (segment->reader) {
+        mdb_txn_abort(segment->reader);
+        segment->reader = NULL;
+    }
     *out = segment->reader;
     return error_of(rc);
 }
@@ -262,9 +300,23 @@ static int segment_remove(const struct log *self, const char *name)
     return rmdir(path) == 0 ? dir_sync(self->dir) : -1;
 }
 
+/* The names of its files, and its own. */
+static int segment_sync(const struct log *self, const struct segment *segment)
+{
+    char path[4096];
+    segment_path(self, segment->name, path, sizeof path);
+    return dir_sync(path) == 0 && dir_sync(self->dir) == 0 ? LOG_OK : LOG_IO;
+}
+
 static int name_order(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool name_is_segment(const char *name)
+{
+    return strncmp(name, "seg-", 4) == 0 && strspn(name + 4, "0123456789") == 20 &&
+           name[24] == '\0';
 }
 
 static int names_read(const char *dir, char ***out, size_t *count)
@@ -275,7 +327,7 @@ static int names_read(const char *dir, char ***out, size_t *count)
     if (!handle)
         return -1;
     for (struct dirent *entry; (entry = readdir(handle));) {
-        if (strncmp(entry->d_name, "seg-", 4) != 0)
+        if (!name_is_segment(entry->d_name))
             continue;
         char **grown = realloc(*out, (*count + 1) * sizeof **out);
         if (!grown)
@@ -289,14 +341,17 @@ static int names_read(const char *dir, char ***out, size_t *count)
     return 0;
 }
 
-static int segment_create(struct log *self, uint64_t first)
+static int segment_create(struct log *self, uint64_t first, uint64_t carried)
 {
     char name[40], path[4096];
     snprintf(name, sizeof name, "seg-%020" PRIu64, first);
     segment_path(self, name, path, sizeof path);
     if (mkdir(path, 0750) != 0 && errno != EEXIST)
-        return errno == ENOSPC ? LOG_FULL : LOG_IO;
-    return segment_add(self, name, first);
+        return error_of(errno);
+    int error = segment_add(self, name, first, carried);
+    if (error)
+        (void)segment_remove(self, name);
+    return error;
 }
 
 /* Marks the newest segment complete in one transaction with the head row and whatever `from` carries over. */
@@ -314,8 +369,10 @@ static int segment_complete(struct log *self, struct segment *from, struct segme
         if (error)
             break;
         MDB_val key, value;
-        while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == MDB_SUCCESS && !error)
+        while (!error && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == MDB_SUCCESS)
             error = error_of(mdb_put(txn, to->db[carried[i]], &key, &value, 0));
+        if (!error && rc != MDB_NOTFOUND) /* not the end: what follows would be lost */
+            error = error_of(rc);
         mdb_cursor_close(cursor);
     }
     self->txn_head = self->head;
@@ -340,6 +397,15 @@ static int segment_complete(struct log *self, struct segment *from, struct segme
     return LOG_OK;
 }
 
+/* For a reader: the writer is making it, has given it up or has removed it meanwhile. */
+static bool segment_unmade(const struct log *self, const char *name, int error)
+{
+    char path[4096 + 16];
+    snprintf(path, sizeof path, "%s/%s/data.mdb", self->dir, name);
+    struct stat data;
+    return error == LOG_NONE || (stat(path, &data) != 0 ? errno == ENOENT : data.st_size == 0);
+}
+
 static int segments_load(struct log *self)
 {
     char **names;
@@ -353,11 +419,11 @@ static int segments_load(struct log *self)
             known = known || strcmp(self->segments[j].name, names[i]) == 0;
         if (known)
             continue;
-        error = segment_add(self, names[i], strtoull(names[i] + 4, NULL, 10));
+        error = segment_add(self, names[i], strtoull(names[i] + 4, NULL, 10), 0);
         bool complete = false;
-        if (error && self->options.read_only && i + 1 == count) { /* being made by the writer */
+        if (error && self->options.read_only && segment_unmade(self, names[i], error)) {
             error = LOG_OK;
-            break;
+            continue;
         }
         if (!error)
             error = head_load(self, active(self), &complete);
@@ -367,7 +433,7 @@ static int segments_load(struct log *self)
             if (!self->options.read_only) {
                 log_warn("segment-incomplete", "segment=%s action=removed", names[i]);
                 if (segment_remove(self, names[i]) != 0)
-                    error = LOG_IO;
+                    log_warn("segment-left", "segment=%s why=\"%s\"", names[i], strerror(errno));
             }
         }
     }
@@ -398,11 +464,11 @@ int log_open(struct log **out, const char *dir, const struct log_options *option
         if (options->read_only)
             error = LOG_NONE;
         else {
-            error = segment_create(self, self->head);
+            error = segment_create(self, self->head, 0);
             if (!error)
                 error = segment_complete(self, NULL, active(self));
-            if (!error && dir_sync(dir) != 0)
-                error = LOG_IO;
+            if (!error)
+                error = segment_sync(self, active(self));
         }
     }
     if (!error && self->count) {
@@ -515,8 +581,27 @@ int log_refresh(struct log *self)
 
 /* ---- append ---- */
 
+static void map_grow(struct log *self)
+{
+    struct segment *segment = active(self);
+    MDB_envinfo info;
+    log_read_end(self);
+    if (segment->reader) /* a map is exchanged with nobody looking */
+        mdb_txn_abort(segment->reader);
+    segment->reader = NULL;
+    if (mdb_env_info(segment->env, &info) == MDB_SUCCESS && info.me_mapsize < MAP_BYTES_MAX)
+        (void)mdb_env_set_mapsize(segment->env, info.me_mapsize * 2);
+    self->map_full = false;
+}
+
 int log_begin(struct log *self)
 {
+    if (self->broken) {
+        errno = EIO;
+        return LOG_IO;
+    }
+    if (self->map_full)
+        map_grow(self);
     int rc = mdb_txn_begin(active(self)->env, NULL, 0, &self->txn);
     if (rc) {
         self->txn = NULL;
@@ -528,6 +613,7 @@ int log_begin(struct log *self)
     self->txn_last_time_us = self->last_time_us;
     self->txn_segment_start_us = self->segment_start_us;
     self->index.count = self->seqs.count = 0;
+    self->put = false;
     return LOG_OK;
 }
 
@@ -610,9 +696,10 @@ static int batch_put(struct log *self, int db, MDB_val key, unsigned flags,
                      const struct batch_header *header, const void *body)
 {
     MDB_val value = {PROTOCOL_HEADER_BYTES + header->size, NULL};
+    self->put = true;
     int rc = mdb_put(self->txn, active(self)->db[db], &key, &value, flags | MDB_RESERVE);
     if (rc)
-        return error_of(rc);
+        return write_error(self, rc);
     batch_header_write(header, value.mv_data);
     memcpy((uint8_t *)value.mv_data + PROTOCOL_HEADER_BYTES, body, header->size);
     return LOG_OK;
@@ -660,7 +747,7 @@ int log_later_put(struct log *self, const struct batch_header *header, const voi
     put_u32(entry + 4, header->crc);
     memcpy(entry + 8, key_bytes, sizeof key_bytes);
     MDB_val key = {sizeof lane, lane}, value = {sizeof entry, entry};
-    error = error_of(mdb_put(self->txn, active(self)->db[DB_LATERSEQ], &key, &value, 0));
+    error = write_error(self, mdb_put(self->txn, active(self)->db[DB_LATERSEQ], &key, &value, 0));
     if (error)
         return error;
     self->txn_later_id++;
@@ -679,6 +766,8 @@ static int later_first(MDB_txn *txn, struct segment *segment, int64_t *due_us, u
     if (rc == MDB_SUCCESS) {
         *due_us = (int64_t)get_u64(key.mv_data);
         *id = get_u64((const uint8_t *)key.mv_data + 8);
+        if (*due_us == LATER_ASIDE)
+            rc = MDB_NOTFOUND;
     }
     mdb_cursor_close(cursor);
     return error_of(rc);
@@ -699,6 +788,43 @@ int log_later_next(struct log *self, int64_t *due_us, uint64_t *id)
     return error;
 }
 
+/* Checks a stored value against its header and CRC. */
+static int value_open(struct log *self, const MDB_val *value, struct batch_header *header,
+                      struct span *body)
+{
+    memset(header, 0, sizeof *header);
+    if (value->mv_size < PROTOCOL_HEADER_BYTES || batch_header_read(header, value->mv_data) != 0 ||
+        header->size != value->mv_size - PROTOCOL_HEADER_BYTES) {
+        self->bad_batches++;
+        return LOG_CORRUPT;
+    }
+    *body = (struct span){(const uint8_t *)value->mv_data + PROTOCOL_HEADER_BYTES, header->size};
+    if (pack_crc32c(0, body->data, body->size) != header->crc) {
+        self->bad_batches++;
+        return LOG_CORRUPT;
+    }
+    return LOG_OK;
+}
+
+/* Kept as it is, where nothing falls due: those behind it must not wait for it. */
+static int later_aside(struct log *self, const MDB_val *key, const MDB_val *value)
+{
+    struct segment *segment = active(self);
+    uint8_t aside[16];
+    void *copy = malloc(value->mv_size + 1); /* the value's page may move under the put */
+    if (!copy)
+        return LOG_FULL;
+    memcpy(copy, value->mv_data, value->mv_size);
+    later_key(aside, LATER_ASIDE, get_u64((const uint8_t *)key->mv_data + 8));
+    MDB_val to = {sizeof aside, aside}, kept = {value->mv_size, copy}, from = *key;
+    self->put = true;
+    int rc = mdb_put(self->txn, segment->db[DB_LATER], &to, &kept, 0);
+    if (!rc)
+        rc = mdb_del(self->txn, segment->db[DB_LATER], &from, NULL);
+    free(copy);
+    return write_error(self, rc);
+}
+
 int log_later_take(struct log *self, int64_t due_us, uint64_t id, struct batch_header *header,
                    struct span *body)
 {
@@ -709,9 +835,10 @@ int log_later_take(struct log *self, int64_t due_us, uint64_t id, struct batch_h
     int rc = mdb_get(self->txn, segment->db[DB_LATER], &key, &value);
     if (rc)
         return error_of(rc);
-    if (value.mv_size < PROTOCOL_HEADER_BYTES || batch_header_read(header, value.mv_data) != 0 ||
-        header->size != value.mv_size - PROTOCOL_HEADER_BYTES)
-        return LOG_CORRUPT;
+    if (value_open(self, &value, header, body) != LOG_OK) {
+        int error = later_aside(self, &key, &value);
+        return error ? error : LOG_CORRUPT;
+    }
     if (self->later_body_size < header->size) {
         uint8_t *grown = realloc(self->later_body, header->size);
         if (!grown)
@@ -720,18 +847,18 @@ int log_later_take(struct log *self, int64_t due_us, uint64_t id, struct batch_h
         self->later_body_size = header->size;
     }
     if (header->size)
-        memcpy(self->later_body, (const uint8_t *)value.mv_data + PROTOCOL_HEADER_BYTES,
-               header->size);
+        memcpy(self->later_body, body->data, header->size);
     *body = (struct span){self->later_body, header->size};
     lane_key(lane, header->producer, header->stream, header->partition);
     put_u64(lane + LANE_KEY, header->first_seq);
     MDB_val lane_val = {sizeof lane, lane};
+    self->put = true;
     rc = mdb_del(self->txn, segment->db[DB_LATER], &key, NULL);
     if (!rc)
         rc = mdb_del(self->txn, segment->db[DB_LATERSEQ], &lane_val, NULL);
     if (!rc)
         self->txn_later_count--;
-    return error_of(rc);
+    return write_error(self, rc);
 }
 
 int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t key_size,
@@ -745,7 +872,8 @@ int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t k
     key_bytes[0] = (uint8_t)kind;
     memcpy(key_bytes + 1, key, key_size);
     MDB_val k = {key_size + 1, key_bytes}, v = {value_size, (void *)(uintptr_t)value};
-    return error_of(mdb_put(self->txn, active(self)->db[DB_META], &k, &v, 0));
+    self->put = true;
+    return write_error(self, mdb_put(self->txn, active(self)->db[DB_META], &k, &v, 0));
 }
 
 int log_each_meta(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context)
@@ -782,13 +910,17 @@ static int gathers_write(struct log *self, const struct gathers *rows, int db)
         MDB_val value = {rows->rows[i].value.size, rows->rows[i].value.data};
         int rc = mdb_put(self->txn, active(self)->db[db], &key, &value, 0);
         if (rc)
-            return error_of(rc);
+            return write_error(self, rc);
     }
     return LOG_OK;
 }
 
 int log_commit(struct log *self)
 {
+    if (!self->put) { /* nothing to make durable */
+        log_abort(self);
+        return LOG_OK;
+    }
     int error = gathers_write(self, &self->index, DB_INDEX);
     if (!error)
         error = gathers_write(self, &self->seqs, DB_SEQS);
@@ -804,7 +936,7 @@ int log_commit(struct log *self)
     int rc = mdb_txn_commit(self->txn);
     self->txn = NULL;
     if (rc)
-        return error_of(rc);
+        return write_error(self, rc);
     fault_hit(FAULT_APPEND_COMMITTED);
     self->head = self->txn_head;
     self->later_id = self->txn_later_id;
@@ -821,7 +953,25 @@ void log_abort(struct log *self)
     self->txn = NULL;
 }
 
-bool log_roll_due(const struct log *self)
+/* What comes along into every new segment: a roll does not make it less. */
+static uint64_t carried_bytes(struct log *self)
+{
+    static const int carried[] = {DB_LATER, DB_LATERSEQ, DB_META};
+    struct segment *segment = active(self);
+    uint64_t sum = 0;
+    MDB_txn *txn;
+    MDB_stat stat;
+    if (reader_of(segment, &txn) != LOG_OK)
+        return 0;
+    for (size_t i = 0; i < sizeof carried / sizeof *carried; i++)
+        if (mdb_stat(txn, segment->db[carried[i]], &stat) == MDB_SUCCESS)
+            sum += (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+                   (uint64_t)stat.ms_psize;
+    log_read_end(self);
+    return sum;
+}
+
+bool log_roll_due(struct log *self)
 {
     const struct segment *segment = active(self);
     if (self->head == segment->first)
@@ -829,27 +979,31 @@ bool log_roll_due(const struct log *self)
     if (self->options.segment_age_us > 0 && self->segment_start_us != INT64_MIN &&
         self->last_time_us - self->segment_start_us > self->options.segment_age_us)
         return true;
-    return segment_bytes(segment) > self->options.segment_bytes;
+    uint64_t bytes = segment_bytes(segment);
+    return bytes > self->options.segment_bytes &&
+           bytes - self->options.segment_bytes > carried_bytes(self);
 }
 
 int log_roll(struct log *self)
 {
     if (self->head == active(self)->first)
         return LOG_OK; /* segments are named by their first position: one without any cannot be followed */
-    int error = segment_create(self, self->head);
+    int error = segment_create(self, self->head, carried_bytes(self));
     if (error)
         return error;
     fault_hit(FAULT_ROLL_CREATED);
     struct segment *to = active(self), *from = &self->segments[self->count - 2];
     error = segment_complete(self, from, to);
-    if (!error && dir_sync(self->dir) != 0)
-        error = LOG_IO;
-    if (error) { /* stay where we were; the next start removes it too */
+    bool complete = error == LOG_OK;
+    if (!error)
+        error = segment_sync(self, to);
+    if (error) { /* stay where we were; the next start removes it too, but for its mark */
         char name[40];
         snprintf(name, sizeof name, "%s", to->name);
         segment_close(to);
         self->count--;
-        (void)segment_remove(self, name);
+        if (segment_remove(self, name) != 0)
+            self->broken = complete;
         return error;
     }
     fault_hit(FAULT_ROLL_COMPLETE);
@@ -862,11 +1016,11 @@ int log_trim(struct log *self, uint64_t position)
     log_read_end(self);
     while (self->count > 1 && self->segments[1].first <= position) {
         struct segment gone = self->segments[0];
+        memmove(self->segments, self->segments + 1, (self->count - 1) * sizeof *self->segments);
+        self->count--;
         segment_close(&gone);
         if (segment_remove(self, gone.name) != 0)
             return LOG_IO;
-        memmove(self->segments, self->segments + 1, (self->count - 1) * sizeof *self->segments);
-        self->count--;
         removed++;
     }
     return removed;
@@ -987,62 +1141,56 @@ uint64_t log_count_from(struct log *self, uint16_t stream, uint16_t partition, u
     return sum;
 }
 
+/* Positions are dense: a batch reaches to the next one, whatever its header says. */
+static int batch_around(MDB_txn *txn, const struct segment *segment, uint64_t position,
+                        uint64_t *base, uint64_t *next)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, segment->db[DB_BATCHES], &cursor);
+    if (rc)
+        return error_of(rc);
+    uint8_t key_bytes[8];
+    put_u64(key_bytes, position);
+    MDB_val key = {sizeof key_bytes, key_bytes};
+    *base = *next = 0;
+    rc = mdb_cursor_get(cursor, &key, NULL, MDB_SET_RANGE);
+    if (rc == MDB_SUCCESS && get_u64(key.mv_data) == position) {
+        *base = position;
+        if (mdb_cursor_get(cursor, &key, NULL, MDB_NEXT) == MDB_SUCCESS)
+            *next = get_u64(key.mv_data);
+    } else if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND) {
+        if (rc == MDB_SUCCESS)
+            *next = get_u64(key.mv_data);
+        rc = mdb_cursor_get(cursor, &key, NULL, rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+        if (rc == MDB_SUCCESS)
+            *base = get_u64(key.mv_data);
+        if (rc == MDB_NOTFOUND)
+            rc = MDB_SUCCESS;
+    }
+    mdb_cursor_close(cursor);
+    return error_of(rc);
+}
+
 int log_next_any(struct log *self, uint64_t position, uint64_t *base)
 {
     for (uint32_t i = segment_of(self, position); i < self->count; i++) {
-        struct segment *segment = &self->segments[i];
         MDB_txn *txn;
-        MDB_cursor *cursor;
-        int error = reader_of(segment, &txn);
+        uint64_t around, next, end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
+        int error = reader_of(&self->segments[i], &txn);
         if (!error)
-            error = error_of(mdb_cursor_open(txn, segment->db[DB_BATCHES], &cursor));
+            error = batch_around(txn, &self->segments[i], position, &around, &next);
         if (error)
             return error;
-        uint8_t key_bytes[8];
-        put_u64(key_bytes, position);
-        MDB_val key = {sizeof key_bytes, key_bytes}, value;
-        int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-        bool exact = rc == MDB_SUCCESS && get_u64(key.mv_data) == position;
-        if (!exact) {
-            MDB_val before_key, before;
-            int rc_before = mdb_cursor_get(cursor, &before_key, &before,
-                                           rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
-            if (rc_before == MDB_SUCCESS && before.mv_size >= PROTOCOL_HEADER_BYTES) {
-                uint64_t start = get_u64(before_key.mv_data);
-                if (start + get_u32((const uint8_t *)before.mv_data + 16) > position) {
-                    *base = start;
-                    mdb_cursor_close(cursor);
-                    return LOG_OK;
-                }
-            }
-            key = (MDB_val){sizeof key_bytes, key_bytes};
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+        if (around && position < (next ? next : end)) {
+            *base = around;
+            return LOG_OK;
         }
-        if (rc == MDB_SUCCESS)
-            *base = get_u64(key.mv_data);
-        mdb_cursor_close(cursor);
-        if (rc != MDB_NOTFOUND)
-            return error_of(rc);
+        if (next) {
+            *base = next;
+            return LOG_OK;
+        }
     }
     return LOG_NONE;
-}
-
-/* Checks a stored value against its header and CRC. */
-static int value_open(struct log *self, const MDB_val *value, struct batch_header *header,
-                      struct span *body)
-{
-    memset(header, 0, sizeof *header);
-    if (value->mv_size < PROTOCOL_HEADER_BYTES || batch_header_read(header, value->mv_data) != 0 ||
-        header->size != value->mv_size - PROTOCOL_HEADER_BYTES) {
-        self->bad_batches++;
-        return LOG_CORRUPT;
-    }
-    *body = (struct span){(const uint8_t *)value->mv_data + PROTOCOL_HEADER_BYTES, header->size};
-    if (pack_crc32c(0, body->data, body->size) != header->crc) {
-        self->bad_batches++;
-        return LOG_CORRUPT;
-    }
-    return LOG_OK;
 }
 
 int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body)
@@ -1061,6 +1209,16 @@ int log_batch(struct log *self, uint64_t base, struct batch_header *header, stru
     if (rc)
         return error_of(rc);
     error = value_open(self, &value, header, body);
+    if (error == LOG_CORRUPT &&
+        header->count == 0) { /* not readable: what it covers, its neighbours tell */
+        uint32_t i = segment_of(self, base);
+        uint64_t around, next, end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
+        if (batch_around(txn, segment, base, &around, &next) == LOG_OK)
+            header->count = (uint32_t)((next ? next : end) - base);
+    }
+    if (!error && header->base != base)
+        error = LOG_CORRUPT;
+    header->base = base;
     if (error)
         log_error("batch-corrupt", "segment=%s base=%" PRIu64 " action=set-aside", segment->name,
                   base);
@@ -1104,12 +1262,27 @@ static int lane_row(MDB_txn *txn, MDB_dbi db, const uint8_t lane[LANE_KEY], uint
     return rc == MDB_SUCCESS && !ours ? LOG_NONE : error_of(rc);
 }
 
+static bool gathered_find(const struct gathers *self, const uint8_t lane[LANE_KEY], uint64_t seq,
+                          struct log_seq *out)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        const struct gather *row = &self->rows[i];
+        MDB_val value = {row->value.size, row->value.data};
+        if (memcmp(row->key, lane, LANE_KEY) == 0 && seq >= get_u64(row->key + LANE_KEY) &&
+            seq < row->next_seq && seqs_search(&value, seq, out))
+            return true;
+    }
+    return false;
+}
+
 int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t partition,
                   uint64_t seq, struct log_seq *out)
 {
     uint8_t lane[LANE_KEY];
     lane_key(lane, producer, stream, partition);
     MDB_val key, value;
+    if (self->txn && gathered_find(&self->seqs, lane, seq, out))
+        return LOG_OK;
     for (uint32_t i = self->count; i-- > 0;) {
         struct segment *segment = &self->segments[i];
         MDB_txn *txn;
@@ -1121,8 +1294,8 @@ int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t
         if (error && error != LOG_NONE)
             return error;
     }
-    MDB_txn *txn;
-    int error = reader_of(active(self), &txn);
+    MDB_txn *txn = self->txn; /* what is for later is put at once */
+    int error = txn ? LOG_OK : reader_of(active(self), &txn);
     key = (MDB_val){0};
     value = (MDB_val){0};
     if (!error)
@@ -1154,6 +1327,11 @@ int log_later_read(struct log *self, int64_t due_us, uint64_t id, struct batch_h
     later_key(key_bytes, due_us, id);
     MDB_val key = {sizeof key_bytes, key_bytes}, value;
     int rc = mdb_get(txn, active(self)->db[DB_LATER], &key, &value);
+    if (rc == MDB_NOTFOUND) {
+        later_key(key_bytes, LATER_ASIDE, id);
+        key = (MDB_val){sizeof key_bytes, key_bytes};
+        rc = mdb_get(txn, active(self)->db[DB_LATER], &key, &value);
+    }
     if (rc)
         return error_of(rc);
     return value_open(self, &value, header, body);
