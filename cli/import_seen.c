@@ -56,8 +56,10 @@ static void *grow(struct import_seen *self, void *list, size_t count, size_t siz
     if (count & (count - 1) || self->failed)
         return list;
     void *bigger = realloc(list, (count ? 2 * count : 1) * size);
-    self->failed = !bigger;
-    return bigger ? bigger : list;
+    if (bigger)
+        return bigger;
+    self->failed = true;
+    return list;
 }
 
 static void take_commit(struct import_seen *self, uint64_t position, const void *message)
