@@ -769,6 +769,11 @@ void link_own(struct link *self, const char *stream, uint16_t partition, uint64_
     (void)send_map(self, "OWNQ", &msg_ownq_desc, &ask);
 }
 
+uint32_t link_unanswered(const struct link *self)
+{
+    return self->beats_out;
+}
+
 uint64_t link_lag(const struct link *self)
 {
     return self->lag;

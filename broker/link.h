@@ -100,6 +100,8 @@ bool link_connected(const struct link *self); /* welcomed */
  * caught up. link_beat asks at once. */
 uint64_t link_lag(const struct link *self);
 void link_beat(struct link *self);
+/* Heartbeats said on this connection that the broker has not answered yet. */
+uint32_t link_unanswered(const struct link *self);
 
 /* Asks for the lease of (actor, shard) and goes on asking until granted. */
 void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id);

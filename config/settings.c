@@ -361,6 +361,18 @@ int settings_load(struct settings *self, const char *path, const char *const *se
     return refused != 0 ? -1 : finish(self, errors);
 }
 
+uint16_t settings_shards(const struct settings *self, const char *actor)
+{
+    char key[64];
+    int64_t shards = 1;
+    snprintf(key, sizeof key, "shards.%.48s", actor);
+    const struct settings_row *row = settings_row_find(key);
+    if (row != NULL && row->kind == KIND_INT) {
+        memcpy(&shards, (const char *)self + row->offset, sizeof shards);
+    }
+    return (uint16_t)shards;
+}
+
 /* ---- print ---- */
 
 void settings_hash(const struct settings *self, char hash[SETTINGS_HASH_SIZE])

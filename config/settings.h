@@ -74,6 +74,9 @@ void settings_print_sample(FILE *out); /* config/tipoff.yaml: every key at its d
 int settings_secret_read(const struct settings_secret *secret, char value[SETTINGS_SECRET_SIZE],
                          FILE *errors);
 
+/* How many shards the actor has: setting shards.ACTOR, or 1 if there is none. */
+uint16_t settings_shards(const struct settings *self, const char *actor);
+
 /* DIR/NAME into `path`; -1 if it does not fit. */
 int settings_path(const struct settings *self, char *path, size_t size, const char *name);
 

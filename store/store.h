@@ -34,7 +34,7 @@ struct store_options {
     size_t map_bytes; /* most the environment may grow to; 0: setting's default */
     bool read_only;   /* no lock taken; ENOENT if nothing is there */
     bool scratch; /* nothing is fsynced: for what nobody will want after a crash (replay, tests) */
-    unsigned readers; /* read transactions at once, over all processes; 0: setting's default */
+    unsigned readers; /* read transactions at once, over all processes; 0: 126 */
 };
 /* `dir` is created (one level). NFS and CIFS are refused. */
 int store_open(struct store **out, const char *dir, const struct store_options *options);

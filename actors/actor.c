@@ -1,0 +1,526 @@
+/* The one loop. Connect, lease, recover, ready; then take, step, publish, until asked to stop. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actors/kit.h"
+#include "config/exit.h"
+#include "config/fault.h"
+#include "config/log.h"
+#include "config/process.h"
+#include "config/version.h"
+
+#define OWN_FDS_MAX 62       /* an edge's own descriptors */
+#define STEPS_PER_TURN 8     /* before the link and the signals are looked at again */
+#define TRIM_AFTER_US 200000 /* acknowledged batches stay so long in an idle environment */
+#define ASK_LAG_US 20000     /* while catching up */
+#define LATER_POLL_US 50000
+
+/* ---- what the link tells ---- */
+
+static uint16_t partitions_of(void *context, const char *stream)
+{
+    const struct kit *self = context;
+    for (uint32_t i = 0; i < self->stream_count; i++)
+        if (strcmp(self->streams[i].name, stream) == 0)
+            return self->streams[i].partitions;
+    return 0;
+}
+
+static void shard_make(struct kit *self)
+{
+    struct shard_options options = {.actor = self->actor,
+                                    .self = self->self,
+                                    .settings = &self->settings,
+                                    .host = self->options.host,
+                                    .number = self->number,
+                                    .shards = self->shards,
+                                    .store = self->store,
+                                    .partitions = partitions_of,
+                                    .context = self};
+    for (const struct take *take = self->actor->takes; take && take->message; take++)
+        if (partitions_of(self, take->message->stream) == 0) {
+            log_error("no-such-stream", "stream=%s hint=\"the broker's registry does not name it\"",
+                      take->message->stream);
+            kit_end(self, EXIT_CONFIG);
+            return;
+        }
+    int error = shard_open(&self->shard, &options);
+    if (error) {
+        log_error("environment-unreadable", "dir=%s why=\"%s\"", store_dir(self->store),
+                  store_error_text(error));
+        kit_end(self, error == STORE_CORRUPT ? EXIT_BUG : EXIT_AGAIN);
+    }
+}
+
+static void on_welcome(void *context, const struct link_stream *streams, uint32_t count)
+{
+    struct kit *self = context;
+    self->stream_count = 0;
+    for (uint32_t i = 0; i < count && i < KIT_STREAMS_MAX; i++) {
+        snprintf(self->streams[i].name, sizeof self->streams[i].name, "%s", streams[i].name);
+        self->streams[i].partitions = streams[i].partitions;
+        self->stream_count++;
+    }
+    if (!self->shard)
+        shard_make(self);
+    if (self->shard)
+        link_lease(self->link, self->number, self->shards, shard_state(self->shard)->env_id);
+}
+
+static void on_granted(void *context, const struct link_grant *grant)
+{
+    struct kit *self = context;
+    if (self->shard && self->exit_code < 0)
+        kit_granted(self, grant);
+}
+
+static void on_waiting(void *context, const char *holder, int64_t retry_us)
+{
+    struct kit *self = context;
+    log_info("waiting", "shard=%s.%u holder=\"%s\" retry_ms=%" PRId64, self->actor->name,
+             self->number, holder, retry_us / 1000);
+}
+
+static void on_acked(void *context, const char *stream, uint16_t partition, uint64_t last_seq)
+{
+    struct kit *self = context;
+    if (self->shard && shard_acked(self->shard, stream, partition, last_seq) != 0)
+        (void)fault_hit(FAULT_STEP_ACKED);
+}
+
+static void zombie(struct kit *self, const char *where, const char *why)
+{
+    log_error("zombie-refused", "shard=%s.%u epoch=%" PRIu64 " where=%s why=\"%s\"",
+              self->actor->name, self->number, self->epoch, where, why);
+    kit_end(self, EXIT_AGAIN);
+}
+
+static void on_refused(void *context, const char *tag, const char *text, const char *stream,
+                       uint16_t partition, uint64_t first_seq)
+{
+    /* The link asks for a new lease by itself after these, and the grant sends the outbox again. */
+    static const char *const passing[] = {"disk-full",     "seq-gap",  "not-leased", "bad-crc",
+                                          "after-refusal", "too-many", "no-session"};
+    struct kit *self = context;
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (strcmp(tag, passing[i]) == 0) {
+            log_warn("refused", "tag=%s why=\"%s\" action=again", tag, text);
+            self->granted = false;
+            return;
+        }
+    if (strcmp(tag, "stale-epoch") == 0) {
+        zombie(self, "broker", text);
+        return;
+    }
+    log_error("refused",
+              "tag=%s stream=%s partition=%u sequence=%" PRIu64 " why=\"%s\" action=halted", tag,
+              stream, partition, first_seq, text);
+    kit_end(self, strcmp(tag, "protocol-version") == 0 ? EXIT_CONFIG : EXIT_BUG);
+}
+
+static void on_batch(void *context, const struct link_batch *batch)
+{
+    struct kit *self = context;
+    struct shard_batch mine = {.base = batch->base,
+                               .count = batch->count,
+                               .stream = batch->stream,
+                               .time_us = batch->time_us,
+                               .body = batch->body};
+    if (self->stage == KIT_DRAINING || !self->shard)
+        return;
+    if (shard_offer(self->shard, &mine) != 0) {
+        log_error("no-memory", "what=batch bytes=%u", batch->body.size);
+        kit_end(self, EXIT_AGAIN);
+    }
+}
+
+static void on_own(void *context, const struct link_batch *batch)
+{
+    rebuild_own(context, batch);
+}
+
+static void on_lost(void *context, const char *why)
+{
+    struct kit *self = context;
+    self->granted = false;
+    zombie(self, "broker", why);
+}
+
+static void on_down(void *context)
+{
+    struct kit *self = context;
+    self->granted = false;
+    self->ready = false;
+    if (self->stage == KIT_REBUILDING || self->stage == KIT_WORKING)
+        self->stage = KIT_WAITING;
+    if (self->shard) {
+        shard_undo(self->shard); /* one that was waiting for the broker's word */
+        shard_drop_queue(self->shard);
+    }
+    log_warn("broker-down", "action=reconnect");
+}
+
+static void on_up(void *context)
+{
+    struct kit *self = context;
+    if (link_unanswered(self->link) == 0) /* an old answer, read late, proves nothing */
+        self->heard_us = clock_mono_us();
+}
+
+/* ---- the turn ---- */
+
+static void said(struct kit *self)
+{
+    const char *state = self->stage == KIT_DRAINING     ? "draining"
+                        : self->stage == KIT_REBUILDING ? "recovering"
+                        : self->ready                   ? "ready"
+                                                        : "starting";
+    const struct shard_state *at = shard_state(self->shard);
+    link_state(self->link, state, "", at->cursor, at->step);
+}
+
+/* Caught up once: from then on it is ready, however long its queue gets. */
+static void ready_turn(struct kit *self)
+{
+    bool reads = self->actor->takes && self->actor->takes->message;
+    int64_t now = clock_mono_us();
+    if (self->ready || self->stage != KIT_WORKING || !self->granted ||
+        shard_queued(self->shard) > 0)
+        return;
+    if (reads && link_lag(self->link) != 0) {
+        if (now - self->beat_us >= ASK_LAG_US) {
+            self->beat_us = now;
+            link_beat(self->link);
+        }
+        return;
+    }
+    self->ready = true;
+    said(self);
+    log_info("ready", "shard=%s.%u cursor=%" PRIu64 " steps=%" PRIu64, self->actor->name,
+             self->number, shard_state(self->shard)->cursor, shard_state(self->shard)->step);
+    if (!self->told)
+        process_ready(self->options.notify_fd);
+    self->told = true;
+}
+
+static void credit_give(struct kit *self)
+{
+    uint32_t records;
+    uint64_t bytes;
+    shard_taken(self->shard, &records, &bytes);
+    if (records > 0)
+        link_taken(self->link, records, bytes);
+}
+
+/* True if another step can follow at once. */
+static bool step_turn(struct kit *self)
+{
+    if (!self->granted || (self->stage != KIT_WORKING && self->stage != KIT_REBUILDING) ||
+        !kit_room(self) || kit_stale(self) || clock_mono_us() < self->pause_us)
+        return false;
+    switch (shard_build(self->shard, clock_mono_us())) {
+    case SHARD_BUILT:
+        break;
+    case SHARD_ZOMBIE:
+        kit_end(self, EXIT_AGAIN);
+        return false;
+    case SHARD_FAILED:
+        kit_step_failed(self, shard_error(self->shard));
+        return false;
+    case SHARD_NOTHING:
+    case SHARD_WAITING:
+        credit_give(self);
+        return false;
+    }
+    if (!rebuild_confirm(self)) {
+        shard_undo(self->shard);
+        return false;
+    }
+    if (kit_commit_step(self) != STORE_OK)
+        return false;
+    credit_give(self);
+    return true;
+}
+
+static void trim_turn(struct kit *self, int64_t *idle_since)
+{
+    int64_t now = clock_mono_us();
+    if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self)) {
+        *idle_since = now;
+        return;
+    }
+    if (now - *idle_since < TRIM_AFTER_US)
+        return;
+    *idle_since = now;
+    int error = shard_trim(self->shard);
+    if (error)
+        kit_step_failed(self, error);
+}
+
+static void drain_begin(struct kit *self)
+{
+    if (self->stage == KIT_DRAINING) { /* asked twice: now */
+        kit_end(self, EXIT_OK);
+        return;
+    }
+    log_info("draining", "shard=%s.%u", self->actor->name, self->number);
+    process_notify("STOPPING=1");
+    self->stage = KIT_DRAINING;
+    self->drain_until_us = clock_mono_us() + self->settings.actor.drain_us;
+    link_unsubscribe(self->link);
+    if (self->shard)
+        shard_drop_queue(self->shard);
+}
+
+static void runs_end(struct kit *self)
+{
+    const struct run_close how = {.outcome = RUN_SKIPPED,
+                                  .error = ERROR_NONE,
+                                  .error_message = "asked to stop",
+                                  .next_check = CLOCK_NONE};
+    if (!self->shard || !self->granted || shard_runs_open(self->shard) == 0 ||
+        !shard_step_open(self->shard))
+        return;
+    shard_runs_close(self->shard, &how);
+    if (shard_step_finish(self->shard) != 0)
+        shard_undo(self->shard);
+    else
+        (void)kit_commit_step(self);
+}
+
+static void drain_turn(struct kit *self)
+{
+    if (self->stage != KIT_DRAINING)
+        return;
+    if (!self->shard || clock_mono_us() >= self->drain_until_us) {
+        kit_end(self, EXIT_OK);
+        return;
+    }
+    if (self->actor->work && self->granted && shard_runs_open(self->shard) > 0)
+        self->actor->work(self->self, self, NULL, 0); /* to close what it can still close */
+    runs_end(self);
+    if (shard_outbox(self->shard, NULL, NULL) == 0) {
+        if (self->granted && shard_trim_due(self->shard))
+            (void)shard_trim(self->shard);
+        kit_end(self, EXIT_OK);
+    }
+}
+
+static void state_dump(struct kit *self)
+{
+    uint64_t records = 0, bytes = 0;
+    if (!self->shard)
+        return;
+    uint32_t batches = shard_outbox(self->shard, &records, &bytes);
+    const struct shard_state *state = shard_state(self->shard);
+    log_info("state",
+             "shard=%s.%u env=%s epoch=%" PRIu64 " step=%" PRIu64 " cursor=%" PRIu64
+             " queued=%u outbox=%u outbox_records=%" PRIu64 " outbox_bytes=%" PRIu64
+             " granted=%d ready=%d",
+             self->actor->name, self->number, state->env_id, state->epoch, state->step,
+             state->cursor, shard_queued(self->shard), batches, records, bytes, self->granted,
+             self->ready);
+}
+
+void kit_signals(struct kit *self)
+{
+    for (int signal; (signal = process_signal_next(self->signals)) != 0;) {
+        if (signal == SIGTERM || signal == SIGINT)
+            drain_begin(self);
+        else if (signal == SIGUSR1)
+            state_dump(self);
+        else if (signal == SIGHUP)
+            log_warn("settings-kept", "why=\"they are read at the start: restart the shard\"");
+        else if (signal == SIGCONT && self->granted)
+            link_beat(self->link); /* who was stopped asks before it commits: kit_stale */
+    }
+}
+
+static void limit(int64_t *timeout_us, int64_t at_most)
+{
+    if (at_most < *timeout_us)
+        *timeout_us = at_most > 0 ? at_most : 0;
+}
+
+static int64_t timeout_of(struct kit *self, bool more)
+{
+    int64_t timeout_us = link_timeout_us(self->link), now = clock_mono_us();
+    if (!self->shard)
+        return timeout_us;
+    if (more)
+        return 0;
+    if (shard_wait_until(self->shard) > now)
+        limit(&timeout_us, shard_wait_until(self->shard) - now);
+    else if (shard_queued(self->shard) > 0)
+        limit(&timeout_us, LATER_POLL_US);
+    if (shard_trim_due(self->shard))
+        limit(&timeout_us, TRIM_AFTER_US);
+    if (!self->ready && self->granted)
+        limit(&timeout_us, ASK_LAG_US);
+    if (self->stage == KIT_DRAINING)
+        limit(&timeout_us, self->drain_until_us - now);
+    return timeout_us;
+}
+
+static int fds_fill(struct kit *self, struct pollfd *fds, int64_t *timeout_us)
+{
+    fds[0] = (struct pollfd){.fd = link_fd(self->link), .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = self->signals, .events = POLLIN};
+    if (!self->actor->fds || !self->shard)
+        return 0;
+    int own = self->actor->fds(self->self, fds + 2, OWN_FDS_MAX, timeout_us);
+    return own < 0 ? 0 : own > OWN_FDS_MAX ? OWN_FDS_MAX : own;
+}
+
+static void work_turn(struct kit *self, const struct pollfd *fds, int own)
+{
+    if (!self->actor->work || self->stage != KIT_WORKING || !self->granted || !self->ready ||
+        !kit_room(self) || kit_stale(self))
+        return;
+    self->actor->work(self->self, self, fds, own);
+    if (self->step) { /* left open: nothing of it happened */
+        log_warn("step-left-open", "actor=%s", self->actor->name);
+        shard_undo(self->shard);
+        self->step = NULL;
+    }
+}
+
+static void loop(struct kit *self)
+{
+    struct pollfd fds[2 + OWN_FDS_MAX];
+    bool more = false;
+    int64_t idle_since = clock_mono_us(), watchdog_us = process_watchdog_us(), watched_us = 0;
+    while (self->exit_code < 0) {
+        int64_t timeout_us = timeout_of(self, more);
+        int own = fds_fill(self, fds, &timeout_us);
+        if (poll(fds, (nfds_t)(2 + own), (int)((timeout_us + 999) / 1000)) < 0 && errno != EINTR)
+            log_fatal(EXIT_BUG, "poll-failed", "why=\"%s\"", strerror(errno));
+        kit_signals(self);
+        link_turn(self->link);
+        more = false;
+        if (self->shard && self->exit_code < 0) {
+            kit_publish(self);
+            for (int i = 0; i < STEPS_PER_TURN && (i == 0 || more) && self->exit_code < 0; i++)
+                more = step_turn(self);
+            rebuild_turn(self);
+            ready_turn(self);
+            work_turn(self, fds + 2, own);
+            trim_turn(self, &idle_since);
+            said(self);
+        }
+        drain_turn(self);
+        if (watchdog_us && clock_mono_us() - watched_us >= watchdog_us) {
+            watched_us = clock_mono_us();
+            process_notify("WATCHDOG=1");
+        }
+    }
+}
+
+/* ---- main ---- */
+
+static uint16_t shards_of(const struct settings *settings, const char *name, const char *asked)
+{
+    char *end = NULL;
+    if (!asked)
+        return settings_shards(settings, name);
+    unsigned long shards = strtoul(asked, &end, 10);
+    if (end == asked || *end != '\0' || shards < 1 || shards > 256)
+        log_fatal(EXIT_USAGE, "usage", "option=--shards rule=\"1 to 256\"");
+    return (uint16_t)shards;
+}
+
+static void store_make(struct kit *self)
+{
+    char dir[PATH_MAX], name[80];
+    struct store_options options = {.map_bytes = (size_t)self->settings.store.map_bytes};
+    snprintf(name, sizeof name, "shards/%s-%u", self->actor->name, self->number);
+    if (settings_path(&self->settings, dir, sizeof dir, "shards") != 0)
+        log_fatal(EXIT_CONFIG, "path-too-long", "dir=%s", self->settings.dir);
+    if ((mkdir(self->settings.dir, 0750) != 0 && errno != EEXIST) ||
+        (mkdir(dir, 0750) != 0 && errno != EEXIST))
+        log_fatal(EXIT_UNREACHABLE, "dir-failed", "dir=%s why=\"%s\"", dir, strerror(errno));
+    (void)settings_path(&self->settings, dir, sizeof dir, name);
+    int error = store_open(&self->store, dir, &options);
+    if (error)
+        log_fatal(error == STORE_CORRUPT ? EXIT_BUG : EXIT_AGAIN, "environment-unopened",
+                  "dir=%s why=\"%s\"", dir, store_error_text(error));
+}
+
+static void link_make(struct kit *self)
+{
+    struct link_options options = {.endpoint = self->settings.broker.endpoint,
+                                   .actor = self->actor->name,
+                                   .host = self->options.host,
+                                   .incarnation = self->incarnation,
+                                   .code_version = version_code(),
+                                   .config_hash = self->config_hash,
+                                   .handlers = {.welcome = on_welcome,
+                                                .granted = on_granted,
+                                                .waiting = on_waiting,
+                                                .acked = on_acked,
+                                                .refused = on_refused,
+                                                .batch = on_batch,
+                                                .own = on_own,
+                                                .lost = on_lost,
+                                                .down = on_down,
+                                                .up = on_up},
+                                   .context = self};
+    snprintf(self->incarnation, sizeof self->incarnation, "%d-%" PRIx64, (int)getpid(),
+             (uint64_t)clock_real_us());
+    settings_hash(&self->settings, self->config_hash);
+    self->link = link_open(&options);
+    if (!self->link)
+        log_fatal(EXIT_UNREACHABLE, "link-failed", "endpoint=%s why=\"%s\"", options.endpoint,
+                  strerror(errno));
+}
+
+int actor_main(const struct actor *actor, int argc, char **argv)
+{
+    static struct kit self;
+    static char signed_as[64];
+    const char *shards = NULL;
+    const struct options_own own[] = {
+        {"shards", "N", "shards of this actor in all (default: setting shards.NAME, or 1)",
+         &shards},
+        {NULL, NULL, NULL, NULL}};
+    bool failed = false;
+    self.actor = actor;
+    self.exit_code = -1;
+    options_parse(&self.options, argc, argv, actor->does, own);
+    options_settings(&self.options, &self.settings);
+    self.number = (uint16_t)self.options.shard;
+    self.shards = shards_of(&self.settings, actor->name, shards);
+    snprintf(signed_as, sizeof signed_as, "%s.%d", actor->name, self.options.shard);
+    log_init(signed_as, (enum log_level)self.settings.log.level,
+             self.settings.log.format == LOG_FORMAT_JSON);
+    process_tie_to_parent();
+    fault_init(signed_as);
+    if (self.number >= self.shards)
+        log_fatal(EXIT_USAGE, "no-such-shard", "shard=%d shards=%u", self.options.shard,
+                  self.shards);
+    self.signals = process_signals_open(false);
+    if (self.signals < 0)
+        log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));
+    store_make(&self);
+    self.self = actor->start ? actor->start(&self.settings, &failed) : NULL;
+    if (failed)
+        log_fatal(EXIT_CONFIG, "start-failed", "actor=%s", actor->name);
+    link_make(&self);
+    loop(&self);
+    link_close(&self.link);
+    shard_close(&self.shard);
+    if (actor->stop && self.self)
+        actor->stop(self.self);
+    store_close(&self.store);
+    rebuild_forget(&self);
+    close(self.signals);
+    log_info("stopped", "code=%d", self.exit_code);
+    return self.exit_code;
+}

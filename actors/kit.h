@@ -1,0 +1,109 @@
+/* The inside of the loop, shared by actor.c (the loop), recover.c (what a grant means), rebuild.c (re-execution beside the
+ * log) and kit.c (what an edge's work calls). */
+#ifndef ACTORS_KIT_H
+#define ACTORS_KIT_H
+
+#include "actors/actor.h"
+#include "actors/shard.h"
+#include "broker/link.h"
+#include "config/options.h"
+
+#define KIT_STREAMS_MAX 256
+
+enum kit_stage {
+    KIT_WAITING,    /* for the broker, or for the lease */
+    KIT_REBUILDING, /* re-executing beside the log */
+    KIT_WORKING,
+    KIT_DRAINING
+};
+
+/* What this producer has in the log in one lane, read back while rebuilding. */
+struct own_batch {
+    struct own_batch *next;
+    uint64_t base, first_seq;
+    uint32_t count, size;
+    int64_t due_us;
+    uint8_t body[];
+};
+struct own_lane {
+    char stream[64];
+    uint16_t partition;
+    uint64_t last; /* the log holds it up to here */
+    struct own_batch *head, *tail;
+    uint32_t at; /* records of `head` that are compared */
+    size_t byte; /* where the next one begins */
+};
+
+struct kit {
+    const struct actor *actor;
+    void *self;
+    struct options options;
+    struct settings settings;
+    char config_hash[SETTINGS_HASH_SIZE];
+    char incarnation[64];
+    struct store *store;
+    struct shard *shard; /* from the first welcome on: only then partitions are known */
+    struct link *link;
+    int signals;
+    uint16_t number, shards;
+
+    struct {
+        char name[64];
+        uint16_t partitions;
+    } streams[KIT_STREAMS_MAX];
+    uint32_t stream_count;
+
+    enum kit_stage stage;
+    bool granted;
+    bool ready; /* said once caught up since the last start */
+    bool told;  /* the service manager knows */
+    uint64_t epoch;
+    int64_t lease_us;
+    int64_t heard_us; /* monotonic: the broker last answered all that was said to it */
+    int64_t pause_us; /* monotonic: no step before (the disk is full) */
+    int64_t drain_until_us;
+    int64_t beat_us;      /* monotonic: lag last asked for */
+    struct own_lane *own; /* while rebuilding */
+    uint32_t own_count;
+    struct own_lane *asked; /* whose answer is awaited */
+    uint64_t rebuild_until; /* what was done before this position is done again, not said again */
+    uint64_t compared;      /* records */
+    struct step *step;      /* an edge's own, open */
+    int exit_code;          /* -1: go on */
+};
+
+/* Ends the loop; the first reason counts. */
+void kit_end(struct kit *self, int exit_code);
+
+/* recover.c */
+void kit_granted(struct kit *self, const struct link_grant *grant);
+void kit_subscribe(struct kit *self);
+/* Sends what the outbox holds and was not sent under this grant. */
+void kit_publish(struct kit *self);
+/* False if too much is unacknowledged for another step. */
+bool kit_room(const struct kit *self);
+/* True if the lease may be over without our having heard of it: nothing is committed before the broker has answered. */
+bool kit_stale(const struct kit *self);
+/* Waits for the broker's word, and hears signals meanwhile. False: that lease, or this process, is ending. */
+bool kit_pump(struct kit *self);
+/* Commits the built step and sends it; asks first if the lease is in doubt. 0, or not: it was undone. */
+int kit_commit_step(struct kit *self);
+/* The environment would not have it: a full disk may become less full, anything else ends this process. */
+void kit_step_failed(struct kit *self, int error);
+void kit_halt(struct kit *self, const char *tag, const char *why);
+bool kit_stream_is_ours(const char *stream); /* what the kit itself says there is never compared */
+
+/* rebuild.c */
+void rebuild_forget(struct kit *self);
+int rebuild_lane(struct kit *self, const char *stream, uint16_t partition, uint64_t last);
+void rebuild_own(struct kit *self,
+                 const struct link_batch *batch); /* the log's answer; NULL: its end */
+/* Compares what the built step emits with what the log holds. False: it cannot be committed. */
+bool rebuild_confirm(struct kit *self);
+/* Ends it when all is done again; halts if the log has more than that. */
+void rebuild_turn(struct kit *self);
+
+/* actor.c */
+void kit_signals(struct kit *self);
+
+#endif
