@@ -73,12 +73,12 @@ static struct root *open_root(const struct wishes *wishes, const struct settings
         exit(EXIT_OK);
     }
     struct root *root = root_load(path, date, why, sizeof why);
-    if (root == NULL) {
-        log_fatal(EXIT_DATA, "root-refused", "root=\"%s\" why=\"%s\"", path, why);
+    if (root != NULL) {
+        log_info("root-loaded", "root=\"%s\" games=%d season_games=%d players=%d", path,
+                 root->game_count, root->match_count, root->player_count);
+        return root;
     }
-    log_info("root-loaded", "root=\"%s\" games=%d season_games=%d players=%d", path,
-             root->game_count, root->match_count, root->player_count);
-    return root;
+    log_fatal(EXIT_DATA, "root-refused", "root=\"%s\" why=\"%s\"", path, why);
 }
 
 /* ---- its clock ---- */
@@ -128,11 +128,13 @@ static void load_faults(struct serve *serve, const char *path)
     char why[256];
     char *text = malloc(FAULTS_FILE_MAX);
     FILE *in = fopen(path, "re");
-    if (in == NULL || text == NULL) {
+    size_t size = 0;
+    if (in != NULL && text != NULL) {
+        size = fread(text, 1, FAULTS_FILE_MAX, in);
+        fclose(in);
+    } else {
         log_fatal(EXIT_USAGE, "faults-unreadable", "file=\"%s\" why=\"%s\"", path, strerror(errno));
     }
-    size_t size = fread(text, 1, FAULTS_FILE_MAX, in);
-    fclose(in);
     json_t *value = json_read(text, size, why, sizeof why);
     free(text);
     if (value == NULL || serve_add_faults(serve, value, why, sizeof why) != 0) {

@@ -153,7 +153,8 @@ static int find_lineup(const struct night_game *self, int period, size_t from, s
 {
     bool seen[NIGHT_ROSTER_MAX] = {false};
     int count[2] = {0, 0}, bad = 0;
-    memset(lineup, -1, 2 * sizeof *lineup);
+    memset(lineup[NIGHT_HOME], -1, sizeof lineup[NIGHT_HOME]);
+    memset(lineup[NIGHT_AWAY], -1, sizeof lineup[NIGHT_AWAY]);
     for (size_t i = from; i < to; i++) {
         const struct night_event *event = &self->events[i];
         if (event->member < 0 || event->type == NIGHT_TECH || seen[event->member]) {

@@ -414,7 +414,7 @@ static int member_before(const struct root *self, const struct night_member *a,
 static void sort_roster(const struct root *self, struct night_game *game)
 {
     int place[NIGHT_ROSTER_MAX], order[NIGHT_ROSTER_MAX];
-    struct night_member sorted[NIGHT_ROSTER_MAX];
+    struct night_member sorted[NIGHT_ROSTER_MAX] = {0};
     for (int i = 0; i < game->roster_count; i++) {
         int at = i;
         for (; at > 0 && member_before(self, &game->roster[i], &game->roster[order[at - 1]]) < 0;
