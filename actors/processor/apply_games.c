@@ -359,8 +359,12 @@ void apply_box_scores(struct apply *self)
     }
 }
 
+/* All of the season is remembered, but only what is near, or was said before, is said: nobody works on next month's games. */
+#define NEAR_DAYS 2
+
 /* The league's schedule is where days, sides and tips come from; what began or is over is left to the others. */
-static void take_scheduled(struct apply *self, const struct feed_game *game, int32_t since)
+static void take_scheduled(struct apply *self, const struct feed_game *game, int32_t from,
+                           int32_t to)
 {
     struct meant meant = {
         .game = game, .date = game->date, .tip_us = game->tip_us, .resolved = true};
@@ -384,8 +388,8 @@ static void take_scheduled(struct apply *self, const struct feed_game *game, int
     }
     bool begun = game->status == FEED_IN_PROGRESS || game->status == FEED_FINAL;
     bool said = memory_row_game(&self->memory, meant.date, meant.game_id, &last);
-    if (begun || game->date < since ||
-        (said && !is(&last, FEED_SCHEDULED) && !is(&last, FEED_POSTPONED))) {
+    bool near = game->date >= from && game->date <= to;
+    if (begun || (said ? !is(&last, FEED_SCHEDULED) && !is(&last, FEED_POSTPONED) : !near)) {
         return;
     }
     build(self, &meant, said ? &last : NULL, &row);
@@ -400,10 +404,10 @@ static void take_scheduled(struct apply *self, const struct feed_game *game, int
 void apply_schedule(struct apply *self)
 {
     size_t count = self->feed->game_count;
-    int32_t since =
-        clock_date_add(clock_league_day(self->raw->fetched_at, self->rollover_hour), -1);
+    int32_t today = clock_league_day(self->raw->fetched_at, self->rollover_hour);
+    int32_t from = clock_date_add(today, -1), to = clock_date_add(today, NEAR_DAYS);
     for (size_t i = 0; i < count; i++) {
-        take_scheduled(self, &self->feed->games[i], since);
+        take_scheduled(self, &self->feed->games[i], from, to);
     }
     apply_waiting_events(self);
 }
