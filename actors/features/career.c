@@ -5,7 +5,12 @@
 
 #include "config/clock.h"
 
-enum { SEASON_LINES_MAX = 512, SEASONS_BACK_MAX = 40 };
+enum {
+    SEASON_LINES_MAX = 512,
+    SEASONS_BACK_MAX = 40,
+    YOUNG_DAYS =
+        10 /* of a season in which who ended the last one with a team is taken to be there still */
+};
 
 /* A line with whose it is: the unit of merging. */
 struct owned_line {
@@ -708,7 +713,7 @@ int career_roster(struct store_txn *txn, const char home[4], const char away[4],
         return error;
     }
     scan.oldest = clock_date_add(date, -days_back);
-    if (scan.oldest <= opening) { /* a young season: who ended the last one there is there still */
+    if (date <= clock_date_add(opening, YOUNG_DAYS)) {
         scan.oldest = season_date(window_season(date) - 1);
     }
     error = store_scan(txn, "player", STORE_UNDATED, STORE_UNDATED, NULL, 0, false, visit_player,

@@ -50,8 +50,8 @@ int career_player(struct store_txn *txn, int64_t player_id, struct career_player
 /* The day of the season's first game before `date`; `date` itself if none is known. */
 int career_opening(struct store_txn *txn, int32_t date, int32_t *opening);
 
-/* Players whose newest line before `date` was for one of the two teams, at most `days_back` days ago; while the season is younger
- * than that, the one before counts as just over. Ids ascending, at most `most`. */
+/* Players whose newest line before `date` was for one of the two teams, at most `days_back` days ago; in the first days of a
+ * season, any in the one before. Ids ascending, at most `most`. */
 struct career_member {
     int64_t player_id;
     char team[4];

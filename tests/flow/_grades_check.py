@@ -13,6 +13,7 @@ by strict inequality. error is predicted - actual, absent when void."""
 import collections
 import csv
 import datetime
+import functools
 import glob
 import gzip
 import json
@@ -56,11 +57,16 @@ class Night:
                     key = row["game_id"], int(row["player_id"])
                     books[key][row["book"]] = float(row["line"])
         self.lines = {key: middle(sorted(lines.values())) for key, lines in books.items()}
-        self.books = {key: len(lines) for key, lines in books.items()}
+        self.by_book = dict(books)
 
     def expected(self):
         """(game, player) that must have a prediction: a main line and enough earlier games."""
         return {key for key in self.lines if self.earlier[key[1]] >= MIN_GAMES}
+
+
+@functools.lru_cache(maxsize=1)
+def night_of(root, date):
+    return Night(root, date)
 
 
 def middle(values):
@@ -119,7 +125,7 @@ def told(grade):
 
 
 def check(root, date, grades):
-    night = Night(root, date)
+    night = night_of(root, date)
     faults, seen = [], collections.Counter()
     for grade in grades:
         seen[grade["game_id"], grade["player_id"], grade["system"], grade["stat"]] += 1
@@ -138,7 +144,7 @@ def instant(text):
 
 def check_predictions(root, date, predictions):
     """Each player with a main line and enough earlier games has an active one, made before his tip."""
-    night = Night(root, date)
+    night = night_of(root, date)
     faults, active = [], collections.Counter()
     for prediction in predictions:
         if not prediction["active"]:
