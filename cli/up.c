@@ -573,6 +573,9 @@ static void phase_upstream(struct up *self)
         return;
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
+    /* The services that we serve ourselves want a key too, and a real one is not for them. */
+    (void)setenv("TIPOFF_BDL_KEY", "upstream", 1);
+    (void)setenv("TIPOFF_ODDS_KEY", "upstream", 1);
     add_set(self, "poller.bdl.base_url", url);
     add_set(self, "poller.odds.base_url", url);
     add_set(self, "poller.schedule.base_url", url);
