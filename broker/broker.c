@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,6 +152,8 @@ static long wait_ms(struct server *self, bool more)
     int64_t wait_us = self->settings->broker.heartbeat_us;
     if (self->next_later_us != INT64_MAX) {
         int64_t due = clock_league_wait_us(self->next_later_us);
+        if (due < self->full_until_us - self->turn_us) /* nothing can be appended before */
+            due = self->full_until_us - self->turn_us;
         if (due < wait_us)
             wait_us = due;
     }
@@ -196,6 +199,7 @@ static void loop(struct server *self, int stop_fd)
             break;
         turn(self, frames);
         more = server_deliver(self);
+        core_sessions_sweep(self->core);
         if ((items[3].revents & ZMQ_POLLIN) && stop_asked(stop_fd))
             self->stopping = true;
         if (watchdog_us && self->turn_us - watched_us >= watchdog_us) {
@@ -222,6 +226,29 @@ static int log_lock(const char *dir)
         return -1;
     }
     return fd;
+}
+
+/* The streams' ids are durable before anyone is told. Nothing new: nothing is written, so that a full disk can be read. */
+static bool streams_stored(struct server *self)
+{
+    bool dirty = false;
+    for (uint32_t i = 1; i <= self->core->stream_count; i++)
+        dirty = dirty || self->core->streams[i].dirty;
+    if (!dirty)
+        return true;
+    if (server_append_begin(self))
+        server_commit(self);
+    return self->commits > 0;
+}
+
+/* A segment holds two files open, and a log may have a thousand. */
+static void files_allow(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int server_open(struct server *self, const struct registry *registry)
@@ -254,9 +281,9 @@ static int server_open(struct server *self, const struct registry *registry)
     if (!self->core || server_restore(self, registry) != 0)
         return EXIT_DATA;
     self->next_later_us = 0; /* looked up in the first turn */
-    if (!server_append_begin(self))
+    self->head = log_head(self->log);
+    if (!streams_stored(self))
         return EXIT_UNREACHABLE;
-    server_commit(self); /* the streams' ids are durable before anyone is told */
     return sockets_open(self) ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
@@ -266,6 +293,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
         .settings = settings, .started_us = clock_mono_us(), .turn_us = clock_mono_us()};
     snprintf(self.instance, sizeof self.instance, "%d-%" PRIx64, (int)getpid(),
              (uint64_t)clock_real_us());
+    files_allow();
     int code = server_open(&self, registry);
     if (code == EXIT_OK) {
         log_info("ready", "head=%" PRIu64 " segments=%u streams=%u producers=%u",
@@ -275,7 +303,10 @@ int broker_run(const struct settings *settings, const struct registry *registry,
         loop(&self, stop_fd);
         process_notify("STOPPING=1");
         self.turn_us = clock_mono_us();
-        server_store_cursors(&self);
+        if (!self.failed)
+            server_store_cursors(&self);
+        else
+            code = EXIT_UNREACHABLE;
         log_info("stopped", "head=%" PRIu64 " commits=%" PRIu64, log_head(self.log), self.commits);
     }
     sockets_close(&self);

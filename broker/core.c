@@ -65,11 +65,15 @@ struct core_producer *core_producer_by_id(struct core *self, uint32_t id)
     return id >= 1 && id <= self->producer_count ? self->producers[id - 1] : NULL;
 }
 
+#define PRODUCERS_MAX 65536 /* each is remembered for ever */
+
 struct core_producer *core_producer_get(struct core *self, const char *actor, uint16_t shard)
 {
     for (uint32_t i = 0; i < self->producer_count; i++)
         if (self->producers[i]->shard == shard && strcmp(self->producers[i]->actor, actor) == 0)
             return self->producers[i];
+    if (self->producer_count == PRODUCERS_MAX)
+        return NULL;
     if (self->producer_count == self->producer_capacity) {
         uint32_t capacity = self->producer_capacity ? self->producer_capacity * 2 : 32;
         struct core_producer **grown = realloc(self->producers, capacity * sizeof *grown);
@@ -120,6 +124,19 @@ struct core_lane *core_lane_get(struct core *self, struct core_producer *produce
 
 /* ---- sessions ---- */
 
+/* Makes room: the one that is silent for longest, if that is a lease and it holds none. */
+static bool session_evict(struct core *self, int64_t now_us)
+{
+    struct core_session *silent = NULL;
+    for (struct core_session *session = self->sessions; session; session = session->next)
+        if (!session->producer && (!silent || session->seen_us < silent->seen_us))
+            silent = session;
+    if (!silent || now_us - silent->seen_us <= self->options.lease_us)
+        return false;
+    core_session_drop(self, silent, false);
+    return true;
+}
+
 struct core_session *core_session_get(struct core *self, const uint8_t *peer, size_t size,
                                       int64_t now_us)
 {
@@ -132,7 +149,8 @@ struct core_session *core_session_get(struct core *self, const uint8_t *peer, si
             session->seen_us = now_us;
             return session;
         }
-    if (self->session_count >= self->options.sessions_max || size > CORE_PEER_MAX)
+    if (size > CORE_PEER_MAX ||
+        (self->session_count >= self->options.sessions_max && !session_evict(self, now_us)))
         return NULL;
     struct core_session *session = calloc(1, sizeof *session);
     if (!session)
@@ -165,6 +183,15 @@ void core_session_drop(struct core *self, struct core_session *session, bool rel
     free(session);
 }
 
+void core_sessions_sweep(struct core *self)
+{
+    for (struct core_session *session = self->sessions, *next; session; session = next) {
+        next = session->next;
+        if (session->gone)
+            core_session_drop(self, session, false);
+    }
+}
+
 void core_sessions_expire(struct core *self, int64_t now_us, int64_t silence_us)
 {
     for (struct core_session *session = self->sessions, *next; session; session = next) {
@@ -187,8 +214,14 @@ bool core_refused(struct core *self, struct core_session *session, enum refusal 
 
 /* ---- leases ---- */
 
-static void producer_touch(struct core_producer *producer)
+static void producer_used(struct core_producer *producer)
 {
+    if (producer->used)
+        return;
+    producer->used = true;
+    if (strcmp(producer->used_env, producer->env) == 0)
+        return;
+    memcpy(producer->used_env, producer->env, sizeof producer->used_env);
     producer->dirty = true;
 }
 
@@ -200,8 +233,10 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
     *old = NULL;
     *retry_us = 1000000;
     holder[0] = '\0';
-    if (!producer)
+    if (!producer) {
+        snprintf(holder, 160, "nobody: there are too many shards");
         return false;
+    }
     bool running = producer->epoch > 0 && producer->expires_us > now_us;
     bool same_env = strcmp(producer->env, ask->env) == 0;
     if (running && producer->holder != session && !same_env) {
@@ -219,7 +254,8 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
         session->producer->holder = NULL;
     producer->epoch++;
     producer->shards = (uint16_t)ask->shards;
-    memcpy(producer->last_env, producer->env, sizeof producer->last_env);
+    memcpy(producer->last_env, producer->used_env, sizeof producer->last_env);
+    producer->used = false;
     producer->untold = true;
     snprintf(producer->env, sizeof producer->env, "%s", ask->env);
     snprintf(producer->host, sizeof producer->host, "%s", session->host);
@@ -233,7 +269,7 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
     producer->holder = session;
     producer->grants++;
     session->producer = producer;
-    producer_touch(producer);
+    producer->dirty = true;
     return true;
 }
 
@@ -247,6 +283,9 @@ void core_beat(struct core *self, struct core_session *session, const struct msg
     snprintf(producer->state, sizeof producer->state, "%s", beat->state);
     snprintf(producer->cause, sizeof producer->cause, "%s", beat->cause);
     producer->steps = beat->steps;
+    if (!producer->untold &&
+        (strcmp(beat->state, "ready") == 0 || strcmp(beat->state, "draining") == 0))
+        producer_used(producer);
     if (beat->cursor > producer->cursor)
         producer->cursor = beat->cursor;
 }
@@ -295,10 +334,10 @@ enum refusal core_publish(struct core *self, struct core_session *session, uint3
     struct core_lane *lane = core_lane_get(self, producer, desc->stream, desc->partition);
     if (!lane)
         return REFUSAL_TOO_MANY;
-    lane->dirty = true;
     if (desc->first_seq == lane->last_seq + 1) {
         lane->last_seq += desc->count;
-        lane->acked = true;
+        lane->acked = lane->dirty = true;
+        producer_used(producer);
         if (desc->due_us > 0)
             self->later_count++;
         return REFUSAL_NONE;
@@ -307,9 +346,6 @@ enum refusal core_publish(struct core *self, struct core_session *session, uint3
         return REFUSAL_SEQ_GAP;
     uint64_t first_seq;
     uint32_t count, crc;
-    /* Accepted earlier in the very append being built: not in the log yet, but certainly sent twice by a confused client. */
-    if (desc->first_seq > lane->committed_seq)
-        return REFUSAL_SEQ_CONFLICT;
     if (self->options.lookup(self->options.context, producer_id, desc->stream, desc->partition,
                              desc->first_seq, &first_seq, &count, &crc) &&
         (first_seq != desc->first_seq || count != desc->count || crc != desc->crc))
@@ -346,9 +382,14 @@ void core_commit(struct core *self)
 {
     lanes_each_dirty(self, lane_commit);
     for (uint32_t i = 0; i < self->producer_count; i++) {
-        self->producers[i]->committed_epoch = self->producers[i]->epoch;
-        self->producers[i]->dirty = false;
+        struct core_producer *producer = self->producers[i];
+        if (producer->epoch != producer->committed_epoch) {
+            producer->committed_epoch = producer->epoch;
+            memcpy(producer->committed_env, producer->env, sizeof producer->committed_env);
+        }
+        producer->dirty = false;
     }
+    self->later_committed = self->later_count;
     for (uint32_t i = 1; i <= self->stream_count; i++)
         self->streams[i].dirty = false;
 }
@@ -356,6 +397,7 @@ void core_commit(struct core *self)
 void core_rollback(struct core *self)
 {
     lanes_each_dirty(self, lane_rollback);
+    self->later_count = self->later_committed;
     for (uint32_t i = 0; i < self->producer_count; i++) {
         struct core_producer *producer = self->producers[i];
         if (producer->epoch == producer->committed_epoch)
@@ -366,7 +408,7 @@ void core_rollback(struct core *self)
         producer->holder = NULL;
         producer->untold = false;
         producer->expires_us = INT64_MIN;
-        memcpy(producer->env, producer->last_env, sizeof producer->env);
+        memcpy(producer->env, producer->committed_env, sizeof producer->env);
     }
 }
 
@@ -429,13 +471,18 @@ void core_credit(struct core_session *session, uint32_t records, uint32_t bytes)
     sub->flying_bytes = bytes < sub->flying_bytes ? sub->flying_bytes - bytes : 0;
 }
 
-void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base)
+void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
+                   uint32_t count)
 {
     for (struct core_session *session = self->sessions; session; session = session->next)
         for (uint32_t i = 0; session->sub.live && i < session->sub.lane_count; i++) {
             struct core_sub_lane *lane = &session->sub.lanes[i];
-            if (lane->next == CORE_NONE && lane->stream == stream && lane->partition == partition)
+            if (lane->next != CORE_NONE || lane->stream != stream || lane->partition != partition)
+                continue;
+            if (base + count > session->sub.from)
                 lane->next = base;
+            else /* asked from a position that is yet to come */
+                lane->passed += count;
         }
 }
 

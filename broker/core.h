@@ -39,7 +39,11 @@ struct core_producer {
     char actor[33];
     uint16_t shard, shards;
     uint64_t epoch, committed_epoch;
-    char env[121], last_env[121], host[65], incarnation[64];
+    /* env: of the holder; used_env: the newest that was worked on (published under, or reported ready), so that one which
+     * was leased and died before it did anything does not pass for the one that holds the state; last_env: used_env as of
+     * the lease, which the holder is told. */
+    char env[121], committed_env[121], used_env[121], last_env[121], host[65], incarnation[64];
+    bool used;   /* by this holder */
     bool untold; /* granted, the holder not told yet */
     uint64_t pid;
     char code_version[49], config_hash[17];
@@ -70,6 +74,8 @@ struct core_session {
     uint8_t peer[CORE_PEER_MAX];
     size_t peer_size;
     bool welcomed;
+    bool gone;   /* could not be sent to: dropped at the end of the turn */
+    bool staged; /* took part in the append being built */
     char actor[33], host[65], incarnation[64], code_version[49], config_hash[17];
     uint64_t pid;
     int64_t seen_us;                /* monotonic */
@@ -84,7 +90,8 @@ struct core_options {
     uint32_t sessions_max;
     uint32_t max_batch_bytes;
     uint64_t later_max;
-    /* What a lane of a producer holds at a sequence, for repeats: true and count, CRC and first_seq; false = not there any more. */
+    /* What a lane of a producer holds at a sequence, for repeats, the append being built counted: true and count, CRC and
+     * first_seq; false = not there any more. */
     bool (*lookup)(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
                    uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc);
     void *context;
@@ -98,7 +105,7 @@ struct core {
     uint32_t producer_count, producer_capacity;
     struct core_session *sessions;
     uint32_t session_count;
-    uint64_t later_count;
+    uint64_t later_count, later_committed;
     uint64_t refused[REFUSAL_COUNT];
 };
 
@@ -117,10 +124,11 @@ struct core_producer *core_producer_by_id(struct core *self, uint32_t id);
 struct core_lane *core_lane_get(struct core *self, struct core_producer *producer, uint16_t stream,
                                 uint16_t partition);
 
-/* Sessions. NULL: too many. */
+/* Sessions. NULL: too many, none of them silent for long. */
 struct core_session *core_session_get(struct core *self, const uint8_t *peer, size_t size,
                                       int64_t now_us);
 void core_session_drop(struct core *self, struct core_session *session, bool release);
+void core_sessions_sweep(struct core *self); /* drops the gone */
 void core_sessions_expire(struct core *self, int64_t now_us, int64_t silence_us);
 /* Counts it; true the first time this session is refused with this tag (the caller logs it then). */
 bool core_refused(struct core *self, struct core_session *session, enum refusal refusal);
@@ -152,7 +160,8 @@ void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32
                         uint64_t bytes, uint64_t next);
 void core_credit(struct core_session *session, uint32_t records, uint32_t bytes);
 /* Tells every subscription of a new batch at the head. */
-void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base);
+void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
+                   uint32_t count);
 /* Records the shard has yet to take, in flight ones included. */
 uint64_t core_sub_lag(const struct core *self, const struct core_session *session);
 

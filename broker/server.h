@@ -34,14 +34,15 @@ struct server {
     uint64_t cursors_stored_us;
     int64_t started_us, roll_failed_us, full_until_us;
     int64_t next_later_us; /* league time of the earliest record for later; INT64_MAX if none */
-    bool stopping;
+    uint64_t head;         /* as committed */
+    bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */
 };
 
 /* server_session.c: what peers say. One call per message; frames are closed by the caller. */
 void server_take(struct server *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
                  uint32_t count);
 void server_tell_grants(struct server *self);
-void server_send_map(struct server *self, const struct core_session *session, const char *verb,
+void server_send_map(struct server *self, struct core_session *session, const char *verb,
                      const struct message_desc *desc, const void *message);
 void server_tell_clock(struct server *self);
 void server_refuse(struct server *self, struct core_session *session, const char *verb,
@@ -65,8 +66,9 @@ bool server_deliver(struct server *self);
 void server_subscribe(struct server *self, struct core_session *session,
                       const struct msg_subs *subs);
 void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask);
-/* Sends frames; false if the peer is gone (the session is dropped by the caller of server_take at the next turn). */
-bool server_send_frames(struct server *self, const struct core_session *session, zmq_msg_t *frames,
+/* Sends frames, or closes them. False if the peer is gone or does not read: its session is dropped at the end of the turn, and
+ * it is told so (no-session) when it says anything. */
+bool server_send_frames(struct server *self, struct core_session *session, zmq_msg_t *frames,
                         uint32_t count);
 
 /* server_tap.c */

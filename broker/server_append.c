@@ -77,7 +77,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     struct pack row = {0};
     uint8_t key[4];
     put_u32(key, producer->id);
-    pack_array(&row, 11);
+    pack_array(&row, 12);
     pack_text(&row, producer->actor);
     pack_u64(&row, producer->shard);
     pack_u64(&row, producer->shards);
@@ -89,6 +89,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     pack_text(&row, producer->code_version);
     pack_text(&row, producer->config_hash);
     pack_u64(&row, producer->cursor);
+    pack_text(&row, producer->used_env);
     int error = row.failed ? LOG_FULL
                            : log_put_meta(self->log, LOG_META_PRODUCER, key, sizeof key, row.data,
                                           row.size);
@@ -115,8 +116,10 @@ static int producer_restore(const struct span *key, const struct span *value, vo
         !unpack_u64(&in, &pid) ||
         !take_text(&in, producer->code_version, sizeof producer->code_version) ||
         !take_text(&in, producer->config_hash, sizeof producer->config_hash) ||
-        !unpack_u64(&in, &cursor))
+        !unpack_u64(&in, &cursor) ||
+        (fields > 11 && !take_text(&in, producer->used_env, sizeof producer->used_env)))
         return LOG_CORRUPT;
+    memcpy(producer->committed_env, producer->env, sizeof producer->committed_env);
     producer->shards = (uint16_t)shards;
     producer->epoch = producer->committed_epoch = epoch;
     producer->pid = pid;
@@ -199,6 +202,16 @@ int server_restore(struct server *self, const struct registry *registry)
 
 /* ---- the append ---- */
 
+#define FULL_PAUSE_US 500000
+
+/* Want of space leaves everything as it was. After anything else (a write or a sync that failed half-way) only the log
+ * itself knows what it holds: stop, and be started again. */
+static void append_broken(struct server *self, int error)
+{
+    if (error != LOG_FULL)
+        self->failed = self->stopping = true;
+}
+
 bool server_append_begin(struct server *self)
 {
     if (self->appending)
@@ -208,7 +221,8 @@ bool server_append_begin(struct server *self)
     int error = log_begin(self->log);
     if (error) {
         log_error("append-failed", "why=\"%s\"", log_error_text(error));
-        self->full_until_us = self->turn_us + 500000;
+        append_broken(self, error);
+        self->full_until_us = self->turn_us + FULL_PAUSE_US;
         return false;
     }
     self->appending = true;
@@ -300,20 +314,22 @@ int server_append(struct server *self, const struct core_producer *producer,
 
 void server_fire_later(struct server *self)
 {
+    if (self->next_later_us > clock_league_us() || !clock_league_running())
+        return;
     for (int fired = 0; fired < 4096; fired++) {
         int64_t due_us;
         uint64_t id;
         int error = log_later_next(self->log, &due_us, &id);
         self->next_later_us = error == LOG_OK ? due_us : INT64_MAX;
-        if (error || !clock_league_running() || due_us > clock_league_us() ||
-            !server_append_begin(self))
+        if (error || due_us > clock_league_us() || !server_append_begin(self))
             return;
         struct batch_header header;
         struct span body;
         error = log_later_take(self->log, due_us, id, &header, &body);
-        if (error == LOG_CORRUPT) { /* stays where it is; verify names it */
-            log_error("later-corrupt", "due_us=%" PRId64 " id=%" PRIu64, due_us, id);
-            return;
+        if (error == LOG_CORRUPT) {
+            log_error("later-corrupt", "due_us=%" PRId64 " id=%" PRIu64 " action=set-aside", due_us,
+                      id);
+            continue;
         }
         header.time_us = append_time_us(self);
         if (!error)
@@ -347,7 +363,9 @@ static void acks_send(struct server *self)
     for (struct core_session *session = self->core->sessions; session; session = session->next) {
         struct core_producer *producer = session->producer;
         uint32_t owed = 0;
-        if (!producer)
+        bool staged = session->staged;
+        session->staged = false;
+        if (!producer || !staged)
             continue;
         for (uint32_t i = 0; i < producer->lane_count; i++)
             owed += producer->lanes[i].acked;
@@ -381,7 +399,7 @@ static void staged_publish(struct server *self)
 {
     for (uint32_t i = 0; i < self->staged_count; i++) {
         const struct staged *staged = &self->staged[i];
-        core_appended(self->core, staged->stream, staged->partition, staged->base);
+        core_appended(self->core, staged->stream, staged->partition, staged->base, staged->count);
         self->appended_records += staged->count;
         struct batch_header header;
         struct span body;
@@ -405,11 +423,14 @@ static void commit_failed(struct server *self, int error)
             self->core->streams[i].retired = false;
     self->staged_count = 0;
     self->granting = false;
-    self->full_until_us = self->turn_us + 500000;
-    for (struct core_session *session = self->core->sessions; session; session = session->next)
-        if (session->producer || session->welcomed)
+    self->full_until_us = self->turn_us + FULL_PAUSE_US;
+    append_broken(self, error);
+    for (struct core_session *session = self->core->sessions; session; session = session->next) {
+        if (session->staged)
             server_refuse(self, session, "PUBL", REFUSAL_DISK_FULL, NULL, "%s",
                           log_error_text(error));
+        session->staged = false;
+    }
 }
 
 static void roll_if_due(struct server *self)
@@ -453,15 +474,17 @@ void server_commit(struct server *self)
     if (self->granting)
         server_tell_grants(self);
     self->granting = false;
+    self->head = log_head(self->log);
     staged_publish(self);
-    self->core->later_count = log_later_count(self->log);
+    self->core->later_count = self->core->later_committed = log_later_count(self->log);
     roll_if_due(self);
 }
 
 void server_store_cursors(struct server *self)
 {
     for (uint32_t i = 0; i < self->core->producer_count; i++)
-        if (self->core->producers[i]->cursor != self->core->producers[i]->stored_cursor) {
+        if (self->core->producers[i]->cursor != self->core->producers[i]->stored_cursor ||
+            self->core->producers[i]->dirty) {
             if (server_append_begin(self))
                 server_commit(self);
             return;

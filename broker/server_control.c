@@ -195,6 +195,9 @@ static json_t *say_trim(struct server *self, const char *words)
         const struct core_producer *producer = self->core->producers[i];
         if (producer->cursor > 0 && producer->cursor < lowest)
             lowest = producer->cursor;
+        if (producer->cursor == 0 && producer->holder && producer->holder->sub.live &&
+            producer->holder->sub.from < lowest)
+            lowest = producer->holder->sub.from; /* reads, and has not said yet how far it is */
     }
     if (self->appending)
         server_commit(self);
@@ -220,11 +223,16 @@ static json_t *say(struct server *self, const char *words)
     return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM");
 }
 
+#define QUESTIONS_MAX 16 /* a turn */
+
 void server_control_turn(struct server *self)
 {
     char words[512];
     int size;
-    while ((size = zmq_recv(self->control, words, sizeof words - 1, ZMQ_DONTWAIT)) >= 0) {
+    for (int i = 0; i < QUESTIONS_MAX; i++) {
+        size = zmq_recv(self->control, words, sizeof words - 1, ZMQ_DONTWAIT);
+        if (size < 0)
+            return;
         int more;
         size_t more_size = sizeof more;
         words[(size_t)size < sizeof words ? (size_t)size : sizeof words - 1] = '\0';

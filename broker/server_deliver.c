@@ -31,12 +31,16 @@ static bool parcel_add(struct parcel *self, const struct batch_header *header,
     return true;
 }
 
-static bool parcel_send(struct server *self, const struct core_session *session,
-                        struct parcel *parcel, const char *verb)
+static bool parcel_send(struct server *self, struct core_session *session, struct parcel *parcel,
+                        const char *verb)
 {
     size_t size = 8 + parcel->count * (size_t)PROTOCOL_HEADER_BYTES;
-    if (zmq_msg_init_size(&parcel->frames[0], size) != 0)
+    if (zmq_msg_init_size(&parcel->frames[0], size) != 0) {
+        for (; parcel->count > 0; parcel->count--)
+            zmq_msg_close(&parcel->frames[parcel->count]);
+        session->gone = true; /* what was taken as delivered was not */
         return false;
+    }
     uint8_t *at = zmq_msg_data(&parcel->frames[0]);
     memcpy(at, verb, PROTOCOL_VERB_BYTES);
     put_u32(at + 4, parcel->count);
@@ -70,8 +74,16 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
             break;
         }
         int error = log_batch(self->log, lane->next, &header, &body);
+        if (error == LOG_TRIMMED) { /* said, never skipped over */
+            server_refuse(self, session, "SUBS", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")",
+                          log_first(self->log));
+            core_unsubscribe(session);
+            break;
+        }
         if (error) { /* set aside: named by the log, never delivered, never fatal */
-            lane->next = lane_after(self, lane, lane->next + (header.count ? header.count : 1));
+            uint32_t count = error == LOG_CORRUPT && header.count ? header.count : 1;
+            lane->passed += count;
+            lane->next = lane_after(self, lane, lane->next + count);
             continue;
         }
         if (!core_sub_admits(sub, header.count, header.size))
@@ -81,11 +93,8 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
         core_sub_delivered(sub, lane, header.count, header.size,
                            lane_after(self, lane, header.base + header.count));
     }
-    if (parcel->count && !parcel_send(self, session, parcel, "DLVR")) {
-        log_warn("peer-gone", "actor=%s",
-                 session->actor); /* its credit stands: it will say HELO again, or expire */
-        core_unsubscribe(session);
-    }
+    if (parcel->count && !parcel_send(self, session, parcel, "DLVR"))
+        log_warn("peer-gone", "actor=%s", session->actor);
     return more;
 }
 
@@ -94,10 +103,18 @@ bool server_deliver(struct server *self)
     static struct parcel parcel; /* one thread; too large for the stack */
     bool more = false;
     for (struct core_session *session = self->core->sessions; session; session = session->next)
-        if (session->sub.live)
+        if (session->sub.live && !session->gone)
             more = deliver_one(self, session, &parcel) || more;
     log_read_end(self->log);
     return more;
+}
+
+static int lane_order(const void *a, const void *b)
+{
+    const struct core_sub_lane *one = a, *other = b;
+    if (one->stream != other->stream)
+        return one->stream < other->stream ? -1 : 1;
+    return (one->partition > other->partition) - (one->partition < other->partition);
 }
 
 static bool inputs_read(struct server *self, struct core_session *session,
@@ -137,10 +154,21 @@ static bool inputs_read(struct server *self, struct core_session *session,
                     (struct core_sub_lane){.stream = stream->id, .partition = (uint16_t)partition};
         }
     }
-    if (!good)
+    if (!good) {
         server_refuse(self, session, "SUBS", REFUSAL_BAD_FRAME, NULL,
-                      "inputs: [[stream, [partition, ...]], ...]");
-    return good;
+                      "inputs: [[stream, [partition, ...]], ...], at most %u", most);
+        return false;
+    }
+    if (*count)
+        qsort(lanes, *count, sizeof *lanes, lane_order);
+    for (uint32_t i = 1; i < *count; i++)
+        if (lane_order(&lanes[i - 1], &lanes[i]) == 0) { /* would be delivered twice */
+            server_refuse(self, session, "SUBS", REFUSAL_BAD_FRAME, NULL,
+                          "inputs: stream %u partition %u is named twice", lanes[i].stream,
+                          lanes[i].partition);
+            return false;
+        }
+    return true;
 }
 
 void server_subscribe(struct server *self, struct core_session *session,
@@ -169,7 +197,12 @@ void server_subscribe(struct server *self, struct core_session *session,
         lanes[i].next = lane_after(self, &lanes[i], subs->from);
     }
     log_read_end(self->log);
-    (void)core_subscribe(session, lanes, count, subs->from, subs->records, subs->bytes);
+    if (core_subscribe(session, lanes, count, subs->from, subs->records, subs->bytes) == 0) {
+        struct msg_subd subd = {.head = self->head, .lag = core_sub_lag(self->core, session)};
+        server_send_map(self, session, "SUBD", &msg_subd_desc, &subd);
+    } else {
+        session->gone = true;
+    }
     free(lanes);
 }
 

@@ -10,11 +10,11 @@
 
 /* ---- answers ---- */
 
-bool server_send_frames(struct server *self, const struct core_session *session, zmq_msg_t *frames,
+bool server_send_frames(struct server *self, struct core_session *session, zmq_msg_t *frames,
                         uint32_t count)
 {
     zmq_msg_t peer;
-    bool sent = zmq_msg_init_size(&peer, session->peer_size) == 0;
+    bool sent = !session->gone && zmq_msg_init_size(&peer, session->peer_size) == 0;
     if (sent) {
         memcpy(zmq_msg_data(&peer), session->peer, session->peer_size);
         sent = zmq_msg_send(&peer, self->router, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
@@ -28,10 +28,11 @@ bool server_send_frames(struct server *self, const struct core_session *session,
         sent = false;
         zmq_msg_close(&frames[i]);
     }
+    session->gone = session->gone || !sent;
     return sent;
 }
 
-void server_send_map(struct server *self, const struct core_session *session, const char *verb,
+void server_send_map(struct server *self, struct core_session *session, const char *verb,
                      const struct message_desc *desc, const void *message)
 {
     struct message_error error;
@@ -136,6 +137,12 @@ static void take_helo(struct server *self, struct core_session *session, const s
                       "protocol %" PRIu64 "; spoken here: %d", helo.protocol, PROTOCOL_VERSION);
         return;
     }
+    if (session->producer && (strcmp(session->actor, helo.actor) != 0 ||
+                              strcmp(session->incarnation, helo.incarnation) != 0)) {
+        session->producer->holder = NULL; /* another process behind the same connection */
+        session->producer = NULL;
+        core_unsubscribe(session);
+    }
     snprintf(session->actor, sizeof session->actor, "%s", helo.actor);
     snprintf(session->host, sizeof session->host, "%s", helo.host);
     snprintf(session->incarnation, sizeof session->incarnation, "%s", helo.incarnation);
@@ -181,6 +188,7 @@ static void take_leas(struct server *self, struct core_session *session, const s
                       "the log cannot be written now");
         return;
     }
+    session->staged = true;
     struct core_session *old;
     struct msg_wait wait;
     int64_t retry_us;
@@ -202,6 +210,17 @@ static void take_leas(struct server *self, struct core_session *session, const s
     wait.retry_us = (uint64_t)retry_us;
     server_send_map(self, session, "WAIT", &msg_wait_desc, &wait);
 }
+
+/* A peer's word, fit to stand in quotes. */
+static const char *plain(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text);
+    for (char *at = out; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == '"' || *at == '\\' || *at == 127)
+            *at = '_';
+    return out;
+}
+#define PLAIN(text) plain((char[64]){0}, 64, text)
 
 static void grant_tell(struct server *self, struct core_session *session,
                        struct core_producer *producer, const char *last_env)
@@ -227,6 +246,16 @@ static void grant_tell(struct server *self, struct core_session *session,
     grnt.lanes = (struct span){lanes.data, (uint32_t)lanes.size};
     server_send_map(self, session, "GRNT", &msg_grnt_desc, &grnt);
     pack_free(&lanes);
+    if (self->tap_subscribers) {
+        char topic[80], json[512];
+        snprintf(topic, sizeof topic, "$SYS.lease.%s.%u.", producer->actor, producer->shard);
+        snprintf(json, sizeof json,
+                 "{\"actor\":\"%s\",\"partition\":%u,\"epoch\":%" PRIu64
+                 ",\"host\":\"%s\",\"pid\":%" PRIu64 "}",
+                 PLAIN(producer->actor), producer->shard, producer->epoch, PLAIN(producer->host),
+                 producer->pid);
+        server_tap_sys(self, topic, json);
+    }
 }
 
 void server_tell_grants(struct server *self)
@@ -244,7 +273,7 @@ static void take_beat(struct server *self, struct core_session *session, const s
     if (!said_map(self, session, said, &msg_beat_desc, &beat))
         return;
     core_beat(self->core, session, &beat, self->turn_us);
-    struct msg_aliv aliv = {.head = log_head(self->log),
+    struct msg_aliv aliv = {.head = self->head,
                             .lag =
                                 session->sub.live ? core_sub_lag(self->core, session) : UINT64_MAX};
     server_send_map(self, session, "ALIV", &msg_aliv_desc, &aliv);
@@ -255,7 +284,7 @@ static void take_beat(struct server *self, struct core_session *session, const s
         snprintf(json, sizeof json,
                  "{\"actor\":\"%s\",\"partition\":%u,\"state\":\"%s\",\"epoch\":%" PRIu64
                  ",\"cursor\":%" PRIu64 ",\"steps\":%" PRIu64 "}",
-                 producer->actor, producer->shard, producer->state, producer->epoch,
+                 PLAIN(producer->actor), producer->shard, PLAIN(producer->state), producer->epoch,
                  producer->cursor, producer->steps);
         server_tap_sys(self, topic, json);
     }
@@ -343,6 +372,7 @@ static void take_publ(struct server *self, struct core_session *session, const s
     uint32_t producer = get_u32(said->rest);
     uint64_t epoch = get_u64(said->rest + 4);
     bool refused = false;
+    session->staged = true;
     for (uint32_t i = 0; i < batches; i++) {
         struct batch_desc desc;
         batch_desc_read(&desc, said->rest + 16 + i * (size_t)PROTOCOL_DESCRIPTOR_BYTES);
@@ -357,6 +387,8 @@ static void take_publ(struct server *self, struct core_session *session, const s
                       " stream %u partition %u sequence %" PRIu64 "+%" PRIu32 " %" PRIu32 " bytes",
                       producer, epoch, desc.stream, desc.partition, desc.first_seq, desc.count,
                       desc.size);
+        if (refusal == REFUSAL_AFTER_REFUSAL)
+            return; /* said once for all the rest */
     }
 }
 
@@ -371,13 +403,24 @@ static const struct verb verbs[] = {
     {"OWNQ", take_ownq, false}, {"USUB", take_usub, false}, {"GBYE", take_gbye, true},
 };
 
+static void stranger_refuse(struct server *self, const uint8_t *peer, size_t peer_size)
+{
+    struct core_session stranger = {.peer_size = peer_size};
+    if (peer_size > sizeof stranger.peer)
+        return;
+    memcpy(stranger.peer, peer, peer_size);
+    if (self->core->refused[REFUSAL_TOO_MANY]) /* logged once, not for each */
+        stranger.refused_tags = UINT32_C(1) << REFUSAL_TOO_MANY;
+    server_refuse(self, &stranger, "", REFUSAL_TOO_MANY, NULL, "%u sessions, and no more",
+                  self->core->session_count);
+}
+
 void server_take(struct server *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
                  uint32_t count)
 {
     struct core_session *session = core_session_get(self->core, peer, peer_size, self->turn_us);
     if (!session) {
-        if (core_refused(self->core, NULL, REFUSAL_TOO_MANY))
-            log_warn("refused", "tag=too-many what=sessions");
+        stranger_refuse(self, peer, peer_size);
         return;
     }
     size_t size = count ? zmq_msg_size(&frames[0]) : 0;

@@ -86,12 +86,17 @@ void server_tap_batch(struct server *self, const struct batch_header *header,
     pack_free(&head);
 }
 
+#define SUBSCRIPTIONS_MAX 1024 /* a turn */
+
 void server_tap_turn(struct server *self)
 {
     uint8_t frame[256];
     int size;
-    while ((size = zmq_recv(self->tap, frame, sizeof frame, ZMQ_DONTWAIT)) > 0) {
-        if (frame[0] == 1) {
+    for (int i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+        size = zmq_recv(self->tap, frame, sizeof frame, ZMQ_DONTWAIT);
+        if (size < 0)
+            return;
+        if (size > 0 && frame[0] == 1) {
             self->tap_subscribers++;
             char json[256];
             snprintf(json, sizeof json,
@@ -99,7 +104,7 @@ void server_tap_turn(struct server *self)
                      PROTOCOL_VERSION, self->instance, self->core->stream_count,
                      (unsigned long long)log_head(self->log));
             server_tap_sys(self, "$SYS.welcome.", json);
-        } else if (self->tap_subscribers) {
+        } else if (size > 0 && frame[0] == 0 && self->tap_subscribers) {
             self->tap_subscribers--;
         }
     }

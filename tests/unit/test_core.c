@@ -166,6 +166,7 @@ static void test_leases(void **state)
     struct batch_desc desc = {.stream = 1, .count = 1, .first_seq = 1, .size = 1};
     bool duplicate;
     assert_true(lease(core, first, "a", "env-1", 0, &old));
+    first->producer->untold = false; /* told */
     uint64_t epoch = first->producer->epoch;
     assert_false(lease(core, second, "a", "env-2", 500, &old)); /* it runs until 1000 */
     struct msg_beat beat = {.state = "ready", .cursor = 7};
@@ -250,7 +251,7 @@ static void test_credit_and_merge(void **state)
     assert_null(core_sub_next(reader));
     core_credit(reader, 20, 500);
     assert_int_equal(core_sub_next(reader)->next, 5);
-    core_appended(core, 2, 1, 4);
+    core_appended(core, 2, 1, 4, 1);
     assert_int_equal(core_sub_next(reader)->next, 4);
     core_sub_delivered(&reader->sub, core_sub_next(reader), 1, 1, CORE_NONE);
     core_sub_delivered(&reader->sub, core_sub_next(reader), 9, 9, CORE_NONE);
@@ -265,6 +266,136 @@ static void test_credit_and_merge(void **state)
     free(model);
 }
 
+/* An append that fails takes back exactly what it did: environments, what waits for later, sequences. */
+static void test_rollback_is_exact(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *first = session_make(core, "1", "a"),
+                        *second = session_make(core, "2", "a"), *old;
+    struct msg_leas ask = {.actor = "a", .shards = 1};
+    int64_t retry_us;
+    char holder[160];
+    struct msg_beat beat = {.state = "ready"};
+    assert_true(lease(core, first, "a", "A", 0, &old));
+    first->producer->untold = false; /* told */
+    core_beat(core, first, &beat, 1);
+    core_commit(core);
+    for (int i = 0; i < 2; i++) { /* two in one append, and it fails */
+        snprintf(ask.env, sizeof ask.env, "%s", i ? "C" : "B");
+        assert_true(core_lease(core, second, &ask, 5000 + i * 5000, &old, &retry_us, holder));
+    }
+    core_rollback(core);
+    assert_true(lease(core, first, "a", "A", 20000, &old));
+    assert_string_equal(first->producer->last_env, "A");
+    first->producer->untold = false;
+    bool duplicate;
+    struct batch_desc later = {.stream = 2, .count = 1, .size = 1, .due_us = 5};
+    uint64_t epoch = first->producer->epoch;
+    for (uint64_t i = 1; i <= 7; i++) {
+        later.first_seq = i;
+        assert_int_equal(core_publish(core, first, 1, epoch, &later, &duplicate), REFUSAL_NONE);
+    }
+    core_rollback(core);
+    assert_int_equal(core->later_count, 0);
+    for (uint64_t i = 1; i <= 10; i++) {
+        later.first_seq = i;
+        assert_int_equal(core_publish(core, first, 1, epoch, &later, &duplicate), REFUSAL_NONE);
+    }
+    core_commit(core);
+    later.first_seq = 11;
+    assert_int_equal(core_publish(core, first, 1, epoch, &later, &duplicate), REFUSAL_TOO_MANY);
+    core_rollback(core);
+    assert_int_equal(core->later_count, 10);
+    core_free(&core);
+    free(model);
+}
+
+/* An environment that was leased but never worked on does not pass for the one that holds the state. */
+static void test_last_environment(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *first = session_make(core, "1", "a"), *old;
+    struct batch_desc desc = {.stream = 1, .count = 1, .first_seq = 1, .size = 1};
+    bool duplicate;
+    assert_true(lease(core, first, "a", "old", 0, &old));
+    assert_string_equal(first->producer->last_env, "");
+    assert_int_equal(core_publish(core, first, 1, first->producer->epoch, &desc, &duplicate),
+                     REFUSAL_NONE);
+    core_commit(core);
+    for (int i = 0; i < 3; i++) { /* dies each time before it has rebuilt */
+        struct core_session *next = session_make(core, i % 2 ? "2" : "3", "a");
+        assert_true(lease(core, next, "a", "new", 5000 + i * 5000, &old));
+        assert_string_equal(next->producer->last_env, "old");
+        struct msg_beat beat = {.state = "recovering"};
+        next->producer->untold = false;
+        core_beat(core, next, &beat, 5000 + i * 5000);
+    }
+    struct core_session *next = session_make(core, "4", "a");
+    assert_true(lease(core, next, "a", "new", 20000, &old));
+    struct msg_beat beat = {.state = "ready"};
+    core_beat(core, next, &beat, 20001); /* what it was before it knew of this lease */
+    next->producer->untold = false;
+    assert_string_equal(next->producer->used_env, "old");
+    core_beat(core, next, &beat, 20002);
+    assert_true(next->producer->dirty);
+    core_commit(core);
+    assert_true(lease(core, next, "a", "new", 20003, &old));
+    assert_string_equal(next->producer->last_env, "new");
+    core_free(&core);
+    free(model);
+}
+
+static void test_sessions_are_bounded(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *old;
+    char peer[] = "0";
+    for (; peer[0] < '8'; peer[0]++)
+        assert_non_null(core_session_get(core, (const uint8_t *)peer, 1, peer[0] - '0'));
+    struct core_session *holder = session_make(core, "0", "a");
+    assert_true(lease(core, holder, "a", "env", 0, &old));
+    assert_null(
+        core_session_get(core, (const uint8_t *)"x", 1, 1000)); /* nobody is silent for long */
+    assert_non_null(core_session_get(core, (const uint8_t *)"1", 1, 1001));
+    assert_non_null(core_session_get(core, (const uint8_t *)"x", 1, 1003)); /* "2" was */
+    assert_null(core_session_get(core, (const uint8_t *)"2", 1, 1003));
+    assert_int_equal(core->session_count, 8);
+    assert_ptr_equal(holder->producer->holder, holder);
+    holder->gone = true;
+    core_sessions_sweep(core);
+    assert_int_equal(core->session_count, 7);
+    assert_null(core->producers[0]->holder);
+    core_free(&core);
+    free(model);
+}
+
+/* Asked from a position that is yet to come: what comes before it is not delivered. */
+static void test_from_beyond_the_head(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *reader = session_make(core, "r", "r");
+    struct core_sub_lane lanes[] = {{.stream = 1, .next = CORE_NONE}};
+    assert_int_equal(core_subscribe(reader, lanes, 1, 10, 100, 100), 0);
+    core->streams[1].per_partition[0] = 9;
+    core_appended(core, 1, 0, 1, 9);
+    assert_null(core_sub_next(reader));
+    assert_int_equal(core_sub_lag(core, reader), 0);
+    core->streams[1].per_partition[0] = 12;
+    core_appended(core, 1, 0, 10, 3);
+    assert_non_null(core_sub_next(reader));
+    assert_int_equal(core_sub_lag(core, reader), 3);
+    core_free(&core);
+    free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +403,10 @@ int main(void)
         cmocka_unit_test(test_leases),
         cmocka_unit_test(test_what_is_not_allowed),
         cmocka_unit_test(test_credit_and_merge),
+        cmocka_unit_test(test_rollback_is_exact),
+        cmocka_unit_test(test_last_environment),
+        cmocka_unit_test(test_sessions_are_bounded),
+        cmocka_unit_test(test_from_beyond_the_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
