@@ -380,6 +380,8 @@ static int run_shard(struct rerun *self, void *memory)
     error = shard_open(&self->shard, &options);
     if (!error)
         error = shard_start(self->shard, &start);
+    if (!error)
+        shard_quiet_until(self->shard, UINT64_MAX);
     int result = error ? -1 : feed(self, shards);
     if (error)
         log_error("scratch-failed", "dir=%s why=\"%s\"", path, store_error_text(error));

@@ -349,6 +349,8 @@ static void check_shard(struct verify *self, const char *folder)
         if (!error) {
             /* What was appended until this snapshot began is all it can refer to. */
             records_refresh(self->records);
+            check.producer =
+                records_producer_of(self->records, actor, shard); /* the names were read anew */
             error = check_tables(&check, txn);
             store_abort(&txn);
         }
