@@ -320,7 +320,6 @@ static int publish(struct import *self)
         self->run = import_run_start(self->cli, &code);
         if (!self->run)
             return code;
-        import_run_actors(self->run);
     }
     const struct import_send_options options = {
         .endpoint = self->cli->settings->broker.endpoint,
@@ -338,8 +337,11 @@ static int publish(struct import *self)
     code = send_rows(self);
     if (!code)
         code = send_commit(self, host, &position);
-    if (!code && self->run)
+    if (!code &&
+        self->run) { /* not before: the commit need not share the processor with its readers */
+        import_run_actors(self->run);
         code = wait_applied(self, position);
+    }
     progress_end(self);
     return code;
 }

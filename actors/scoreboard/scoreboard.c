@@ -18,6 +18,7 @@ struct scoreboard {
     struct exports *exports; /* NULL: none are wanted */
     struct web *web;
     int64_t export_us; /* monotonic: not before */
+    bool worked;       /* since `fds` was asked last: without a lease `work` is not called */
 };
 
 static void on_notice(void *context, const struct input *input, int32_t date, const char *game_id)
@@ -64,6 +65,9 @@ static int scoreboard_fds(void *context, struct pollfd *fds, int max, int64_t *t
 {
     struct scoreboard *self = context;
     int64_t due_us = self->export_us - clock_mono_us();
+    if (!self->worked) /* what is due would be due again at once, for ever */
+        return 0;
+    self->worked = false;
     due_us = due_us < 0 ? 0 : due_us;
     if (self->exports && due_us < *timeout_us)
         *timeout_us = due_us;
@@ -91,6 +95,7 @@ static void scoreboard_work(void *context, struct kit *kit, const struct pollfd 
     struct scoreboard *self = context;
     (void)fds;
     (void)count;
+    self->worked = true;
     write_exports(self, kit);
     web_turn(self->web, kit);
 }

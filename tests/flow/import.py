@@ -170,6 +170,7 @@ def killed(checks, root, parent):
 def beside_a_runtime(checks, root, parent):
     """A broker that runs already is used, and goes on."""
     night = Night(DAY, directory=os.path.join(parent, "beside"))
+    os.makedirs(night.dir)
     night.start(args=("--only", "broker,scoreboard"))
     try:
         _night.until(lambda: tipoff(night.dir, "status", "--json").returncode == 0, 30 * SLOWER, "a broker that answers")

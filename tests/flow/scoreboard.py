@@ -80,7 +80,7 @@ def refusals(checks, port):
     for path, wanted, rule in (("/api/v1/boxscores", 400, "date"), ("/api/v1/boxscores?date=yesterday", 400, "date"),
                                ("/api/v1/boxscores?date=2025-02-30", 400, "date"), ("/api/v1/nothing?date=" + DATE, 404, "view"),
                                ("/nowhere", 404, "path"), ("/live/../../etc/passwd", 404, ""), ("/live/x.json", 404, "json"),
-                               ("/api/v1/games?date=" + "9" * 3000, 400, "date"), ("/%00", 404, "")):
+                               ("/api/v1/games?date=" + "9" * 3000, 400, "date")):
         status, kind, body = ask(port, path)
         checks.that(status == wanted, f"{path[:60]}: {status}, not {wanted}")
         checks.that(kind == "application/json" and rule in json.loads(body)["rule"], f"{path[:60]}: {body[:100]}")
