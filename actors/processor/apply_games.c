@@ -188,35 +188,66 @@ static void learn_team(struct apply *self, const struct msg_row_box_score *row)
     }
 }
 
-/* Returns how many rows were said; *lines: how many of the game's lines stand. */
-static int say_box(struct apply *self, const struct meant *meant, enum feed_status status,
-                   int64_t *lines)
+struct lines {
+    const struct feed_player *players[FEED_GAME_PLAYERS_MAX];
+    struct identity_player who[FEED_GAME_PLAYERS_MAX];
+    int count;
+};
+
+/* Who is who is settled for the surest first: somebody who merely has the name of a player must not take his place. */
+static void identify_players(struct apply *self, const struct meant *meant, struct lines *lines)
 {
     size_t game = (size_t)(meant->game - self->feed->games);
-    int64_t seen[FEED_GAME_PLAYERS_MAX];
-    int said = 0;
-    *lines = 0;
+    bool settled[FEED_GAME_PLAYERS_MAX] = {false};
+    lines->count = 0;
     for (size_t i = 0; i < self->feed->player_count; i++) {
-        const struct feed_player *player = &self->feed->players[i];
-        struct identity_player who;
-        struct msg_row_box_score row, last;
-        bool twice = false;
-        if (player->game != game) {
-            continue;
+        if (self->feed->players[i].game == game && lines->count < FEED_GAME_PLAYERS_MAX) {
+            lines->players[lines->count++] = &self->feed->players[i];
         }
-        const char *team = player->home != meant->swapped ? meant->home : meant->away;
-        identity_box_player(&self->memory, player->source_id, player->name, team, &who);
-        for (int64_t j = 0; j < *lines; j++) {
-            twice = twice || seen[j] == who.player_id;
+    }
+    for (int sure = 1; sure >= 0; sure--) {
+        for (int i = 0; i < lines->count; i++) {
+            const struct feed_player *player = lines->players[i];
+            const char *team = player->home != meant->swapped ? meant->home : meant->away;
+            settled[i] =
+                settled[i] || identity_box_player(&self->memory, player->source_id, player->name,
+                                                  team, sure, &lines->who[i]);
+            if (!settled[i] && !sure) {
+                identity_unknown(player->source_id, player->name, &lines->who[i]);
+            }
         }
-        if (twice) {
-            feed_refuse(self->feed, player->path, player->name,
+    }
+}
+
+/* A line whose player another line is already. */
+static bool twice(struct apply *self, const struct lines *lines, int at)
+{
+    for (int i = 0; i < at; i++) {
+        if (lines->who[i].player_id == lines->who[at].player_id) {
+            feed_refuse(self->feed, lines->players[at]->path, lines->players[at]->name,
                         "another line of this game is player %lld already",
-                        (long long)who.player_id);
+                        (long long)lines->who[at].player_id);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns how many rows were said; *stand: how many of the game's lines stand. */
+static int say_box(struct apply *self, const struct meant *meant, enum feed_status status,
+                   int64_t *stand)
+{
+    struct lines lines;
+    int said = 0;
+    *stand = 0;
+    identify_players(self, meant, &lines);
+    for (int i = 0; i < lines.count; i++) {
+        struct msg_row_box_score row, last;
+        if (twice(self, &lines, i)) {
             continue;
         }
-        seen[(*lines)++] = who.player_id;
-        build_box(meant, player, &who, status, &row);
+        (*stand)++;
+        build_box(meant, lines.players[i], &lines.who[i], status, &row);
         if (!memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last) ||
             !message_equal(&msg_row_box_score_desc, &row, &last, NULL)) {
             memory_put_row_box(&self->memory, &row);

@@ -124,8 +124,8 @@ static void known(struct identity_player *out, const struct msg_processor_player
     snprintf(out->name, sizeof out->name, "%s", player->player_name);
 }
 
-void identity_box_player(struct memory *memory, int64_t source_id, const char *name,
-                         const char *team, struct identity_player *out)
+bool identity_box_player(struct memory *memory, int64_t source_id, const char *name,
+                         const char *team, bool sure, struct identity_player *out)
 {
     char key[NAME_KEY_SIZE];
     struct msg_processor_player player;
@@ -133,16 +133,21 @@ void identity_box_player(struct memory *memory, int64_t source_id, const char *n
     if (memory_player_by_bdl(memory, source_id, &player_id) &&
         memory_player(memory, player_id, &player)) {
         known(out, &player);
-        return;
+        return true;
     }
     name_key(name, key);
     struct wanted wanted = {.key = key, .bdl_player_id = source_id, .home = team, .away = team};
-    if (find(memory, &wanted, &player)) {
-        player.bdl_player_id = source_id;
-        memory_put_player(memory, &player);
-        known(out, &player);
-        return;
+    if (!find(memory, &wanted, &player) || (sure && !plays_for(&player, &wanted))) {
+        return false;
     }
+    player.bdl_player_id = source_id;
+    memory_put_player(memory, &player);
+    known(out, &player);
+    return true;
+}
+
+void identity_unknown(int64_t source_id, const char *name, struct identity_player *out)
+{
     out->player_id = -source_id;
     out->known = false;
     snprintf(out->name, sizeof out->name, "%s", name);

@@ -24,9 +24,12 @@ struct identity_player {
     bool known;
     char name[FEED_NAME_SIZE]; /* the cross-walk's, or the source's while unknown */
 };
-/* balldontlie's player, in a box score of `team`. Unknown: -source_id. */
-void identity_box_player(struct memory *memory, int64_t source_id, const char *name,
-                         const char *team, struct identity_player *out);
+/* balldontlie's player, in a box score of `team`. `sure`: only if his id is known or, by name, he is known to play for that
+ * team; otherwise anyone whose name it is will do. What was found by name is remembered by id. False: nobody. */
+bool identity_box_player(struct memory *memory, int64_t source_id, const char *name,
+                         const char *team, bool sure, struct identity_player *out);
+/* Nobody: kept under -source_id. */
+void identity_unknown(int64_t source_id, const char *name, struct identity_player *out);
 /* A bookmaker's, known by name only, in a game of these teams. Unknown: a number made from the name. */
 void identity_odds_player(struct memory *memory, const char *name, const char *home,
                           const char *away, struct identity_player *out);

@@ -455,6 +455,20 @@ static void who_is_who(void **state)
     assert_int_equal(box_of(103)->points, 8);
 }
 
+static void a_namesake_does_not_take_a_players_place(void **state)
+{
+    (void)state;
+    import_rows("i1");
+    give_roster("i1", 102, "Bram Stone", "TOR", 20251112);
+    give_commit("i1");
+    forget_said();
+    live(game_body(PLAY, line(900000008, "Bram", "Stone", 1, 0, 5),
+                   line(900000002, "BRAM", "STONE", 2, 0, 5)));
+    assert_int_equal(box_of(102)->points, 4);
+    assert_string_equal(box_of(102)->team, "TOR");
+    assert_false(box_of(-900000008)->player_known);
+}
+
 static void a_game_that_the_schedule_lacks_is_kept(void **state)
 {
     (void)state;
@@ -804,6 +818,7 @@ int main(void)
         TEST(a_broken_line_is_set_aside_alone),
         TEST(a_broken_body_changes_nothing),
         TEST(who_is_who),
+        TEST(a_namesake_does_not_take_a_players_place),
         TEST(a_game_that_the_schedule_lacks_is_kept),
         TEST(unknown_teams_are_refused),
         TEST(an_import_is_nothing_until_its_commit),
