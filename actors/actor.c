@@ -68,8 +68,9 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
         self->streams[i].partitions = streams[i].partitions;
         self->stream_count++;
     }
-    if (!self->shard)
-        shard_make(self);
+    if (self->shard)
+        return; /* the link asks for the lease again by itself: twice would be two epochs */
+    shard_make(self);
     if (self->shard)
         link_lease(self->link, self->number, self->shards, shard_state(self->shard)->env_id);
 }
@@ -84,6 +85,9 @@ static void on_granted(void *context, const struct link_grant *grant)
 static void on_waiting(void *context, const char *holder, int64_t retry_us)
 {
     struct kit *self = context;
+    if (strcmp(self->holder, holder) == 0)
+        return; /* said already */
+    snprintf(self->holder, sizeof self->holder, "%s", holder);
     log_info("waiting", "shard=%s.%u holder=\"%s\" retry_ms=%" PRId64, self->actor->name,
              self->number, holder, retry_us / 1000);
 }

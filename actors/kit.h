@@ -58,6 +58,7 @@ struct kit {
     bool ready; /* said once caught up since the last start */
     bool told;  /* the service manager knows */
     uint64_t epoch;
+    char holder[160]; /* who has the lease that this one waits for, as last said */
     int64_t lease_us;
     int64_t heard_us; /* monotonic: the broker last answered all that was said to it */
     int64_t pause_us; /* monotonic: no step before (the disk is full) */
