@@ -5,11 +5,12 @@ is final and graded. Then every number is compared with the CSVs it must have co
 usage: night.py [DATE [SPEED]]"""
 import os
 import shutil
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
+import _features_check
+import _grades_check
 import _night
 import _night_checks
 
@@ -33,13 +34,15 @@ def watch(night, timeout):
     return most, who
 
 
-def check_grades(night, checks):
-    """The independent recomputation, which shares no code with the grader."""
-    script = os.path.join(os.path.dirname(__file__), "_grades_check.py")
-    done = subprocess.run([sys.executable, script, os.path.join(night.bin, "tipoff"), night.dir, night.date,
-                           _night.DATA], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    print(done.stdout.decode(), end="")
-    checks.that(done.returncode == 0, "grades differ from the independent recomputation")
+def recompute(night, checks):
+    """Features, predictions and grades worked out again from the CSVs by code that shares none with the actors."""
+    grades, predictions = night.dated("grades"), night.dated("predictions")
+    for fault in (_grades_check.check(_night.DATA, night.date, grades)
+                  + _grades_check.check_predictions(_night.DATA, night.date, predictions)
+                  + _features_check.check(_night.DATA, night.date, night.dated("features"), predictions)):
+        checks.that(False, fault)
+    checks.that(all(grade["outcome"] for grade in grades), "a grade without an outcome")
+    return len(grades)
 
 
 def main():
@@ -66,7 +69,7 @@ def main():
             print("players:", _night_checks.box_scores(night, checks))
             print("odds rows:", _night_checks.odds(night, checks))
             print("players with a line and a past:", _night_checks.predictions(night, checks))
-            check_grades(night, checks)
+            print("grades recomputed:", recompute(night, checks))
             print("runs:", len(_night_checks.runs(night, checks)))
             verified = night.query("verify", check=False)
             checks.that(not verified["bad"] and not verified["unhandled"], f"verify: {str(verified)[:800]}")
