@@ -72,7 +72,7 @@ int query_print_view(struct cli *cli, const struct view *view, const struct view
     int code;
     json_t *answer = query_answer(cli, view, query, &code);
     if (answer)
-        query_print(cli, answer, 0);
+        query_print(cli, answer, view->people);
     json_decref(answer);
     return code;
 }
@@ -131,7 +131,7 @@ static void print_cell(const json_t *value, int width, bool last)
     free(text);
 }
 
-static void print_table(const json_t *rows, int most)
+static void print_table(const json_t *rows, const char *const *wanted)
 {
     const char *keys[COLUMNS_MAX];
     int widths[COLUMNS_MAX], count = 0;
@@ -142,9 +142,11 @@ static void print_table(const json_t *rows, int most)
         puts("(none)");
         return;
     }
+    for (int i = 0; wanted && wanted[i] && count < COLUMNS_MAX; i++)
+        keys[count++] = wanted[i];
     json_object_foreach(json_array_get(rows, 0), key, value)
     {
-        if (count < COLUMNS_MAX && (!most || count < most))
+        if (!wanted && count < COLUMNS_MAX)
             keys[count++] = key;
     }
     for (int i = 0; i < count; i++) {
@@ -168,7 +170,7 @@ static void print_table(const json_t *rows, int most)
     }
 }
 
-static void print_object(const json_t *object, int most)
+static void print_object(const json_t *object)
 {
     const char *key;
     json_t *value;
@@ -176,7 +178,7 @@ static void print_object(const json_t *object, int most)
     {
         if (json_is_array(value)) {
             printf("%s:\n", key);
-            print_table(value, most);
+            print_table(value, NULL);
             continue;
         }
         char *text = cell_text(value);
@@ -185,14 +187,14 @@ static void print_object(const json_t *object, int most)
     }
 }
 
-void query_print(const struct cli *cli, const json_t *value, int columns)
+void query_print(const struct cli *cli, const json_t *value, const char *const *keys)
 {
     if (cli->json) {
         json_print(stdout, value, 0);
         putchar('\n');
     } else if (json_is_array(value)) {
-        print_table(value, columns);
+        print_table(value, keys);
     } else {
-        print_object(value, columns);
+        print_object(value);
     }
 }

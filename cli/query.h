@@ -21,7 +21,7 @@ void query_close(struct store **store, struct store_txn **txn);
 
 /* --date, required. */
 int query_date(struct cli *cli, int32_t *date);
-/* JSON with --json; else a list of objects as a table of its first `columns` keys (0: all), an object as lines. */
-void query_print(const struct cli *cli, const json_t *value, int columns);
+/* JSON with --json; else a list of objects as a table of those keys (NULL: all), an object as lines. */
+void query_print(const struct cli *cli, const json_t *value, const char *const *keys);
 
 #endif

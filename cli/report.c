@@ -14,7 +14,7 @@ static int report_run(struct cli *cli, int argc, char **argv)
     json_t *answer = query_answer(cli, view_find("report"), &query, &code);
     if (!answer)
         return code;
-    query_print(cli, answer, 0);
+    query_print(cli, answer, NULL);
     code = report_healthy(answer) ? EXIT_OK : EXIT_NO;
     json_decref(answer);
     return code;

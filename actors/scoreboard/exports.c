@@ -220,6 +220,12 @@ static int status_of(const struct msg_grade_points *grade)
     return grade->final ? GRADED : PENDING; /* no_line, pass */
 }
 
+/* Who never came in has no points, not nought. */
+static bool has_actual(const struct msg_grade_points *grade)
+{
+    return grade->actual != MESSAGE_NONE && strcmp(grade->outcome, "void") != 0;
+}
+
 static bool find_grade(struct store_txn *txn, const struct msg_prediction_points *prediction,
                        struct msg_grade_points *grade)
 {
@@ -242,7 +248,7 @@ static json_t *grading_json(const struct grading *self,
                             const struct msg_grade_points *grade, int status)
 {
     const struct games_game *game = games_find(self->games, prediction->game_id);
-    bool known = grade->actual != MESSAGE_NONE;
+    bool known = has_actual(grade);
     json_t *out = json_object();
     json_object_set_new(out, "player_lookup", lookup_json(prediction->player_name));
     json_object_set_new(out, "player_name", json_of_string(prediction->player_name));
@@ -260,7 +266,7 @@ static json_t *grading_json(const struct grading *self,
     json_object_set_new(out, "confidence", rounded(prediction->confidence, 4));
     json_object_set_new(out, "has_line", json_boolean(!isnan(prediction->line)));
     json_object_set_new(out, "line_source", json_of_string(prediction->line_source));
-    json_object_set_new(out, "actual", json_of_int(grade->actual));
+    json_object_set_new(out, "actual", known ? json_of_int(grade->actual) : json_null());
     json_object_set_new(out, "minutes", json_of_int(grade->minutes));
     json_object_set_new(out, "error",
                         known ? rounded(prediction->predicted - (double)grade->actual, 1)
@@ -295,7 +301,7 @@ static int take_prediction(void *context, const struct msg_prediction_points *pr
     }
     message_clear(&msg_grade_points_desc, &grade);
     int status = find_grade(self->txn, prediction, &grade) ? status_of(&grade) : PENDING;
-    bool known = grade.actual != MESSAGE_NONE;
+    bool known = has_actual(&grade);
     self->rows[self->count++] =
         (struct grading_row){.json = grading_json(self, prediction, &grade, status),
                              .status = status,

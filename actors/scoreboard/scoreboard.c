@@ -17,8 +17,9 @@ struct scoreboard {
     const struct settings *settings;
     struct exports *exports; /* NULL: none are wanted */
     struct web *web;
-    int64_t export_us; /* monotonic: not before */
-    bool worked;       /* since `fds` was asked last: without a lease `work` is not called */
+    struct store *store; /* NULL until `work` was called */
+    int64_t export_us;   /* monotonic: not before */
+    bool worked;         /* since `fds` was asked last: without a lease `work` is not called */
 };
 
 static void on_notice(void *context, const struct input *input, int32_t date, const char *game_id)
@@ -27,9 +28,23 @@ static void on_notice(void *context, const struct input *input, int32_t date, co
     web_notice(self->web, input->stream, input->position, date, game_id);
 }
 
+static void write_exports(struct scoreboard *self)
+{
+    struct store_txn *txn;
+    int error = store_begin(self->store, false, &txn);
+    if (error) {
+        log_warn("export-failed", "why=\"%s\"", store_error_text(error));
+        return;
+    }
+    exports_write(self->exports, txn, clock_league_us(), (int)self->settings->day.rollover_hour);
+    store_abort(&txn);
+}
+
 static void scoreboard_stop(void *context)
 {
     struct scoreboard *self = context;
+    if (self->store && self->exports) /* what came since the files were last written */
+        write_exports(self);
     take_on_notice(NULL, NULL);
     web_free(&self->web);
     exports_free(&self->exports);
@@ -74,29 +89,18 @@ static int scoreboard_fds(void *context, struct pollfd *fds, int max, int64_t *t
     return web_fds(self->web, fds, max, timeout_us);
 }
 
-static void write_exports(struct scoreboard *self, struct kit *kit)
-{
-    struct store_txn *txn;
-    int64_t now = clock_mono_us();
-    if (!self->exports || now < self->export_us)
-        return;
-    self->export_us = now + self->settings->scoreboard.export_interval_us;
-    int error = store_begin(kit_store(kit), false, &txn);
-    if (error) {
-        log_warn("export-failed", "why=\"%s\"", store_error_text(error));
-        return;
-    }
-    exports_write(self->exports, txn, clock_league_us(), (int)self->settings->day.rollover_hour);
-    store_abort(&txn);
-}
-
 static void scoreboard_work(void *context, struct kit *kit, const struct pollfd *fds, int count)
 {
     struct scoreboard *self = context;
+    int64_t now = clock_mono_us();
     (void)fds;
     (void)count;
     self->worked = true;
-    write_exports(self, kit);
+    self->store = kit_store(kit);
+    if (self->exports && now >= self->export_us) {
+        self->export_us = now + self->settings->scoreboard.export_interval_us;
+        write_exports(self);
+    }
     web_turn(self->web, kit);
 }
 

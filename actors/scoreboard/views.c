@@ -388,15 +388,32 @@ static json_t *view_report(struct store_txn *txn, const struct view_query *query
 
 /* ---- */
 
+static const char *const people_games[] = {
+    "game_id", "away", "home", "tip_at", "status", "period", "away_score", "home_score", NULL};
+static const char *const people_boxes[] = {
+    "game_id", "player_name", "team",      "minutes",    "points",      "rebounds", "assists",
+    "steals",  "blocks",      "turnovers", "plus_minus", "game_status", NULL};
+static const char *const people_features[] = {"game_id", "player_id", "player_name",
+                                              "quality", "as_of",     NULL};
+static const char *const people_predictions[] = {
+    "game_id",   "player_name", "system",         "predicted", "stddev", "line", "line_source",
+    "prob_over", "edge",        "recommendation", "made_at",   "active", NULL};
+static const char *const people_grades[] = {"game_id",        "player_name", "predicted", "line",
+                                            "recommendation", "actual",      "minutes",   "outcome",
+                                            "error",          "state",       NULL};
+static const char *const people_runs[] = {"closed_at",     "name",    "run_id",   "data_date",
+                                          "outcome",       "rows_in", "rows_out", "error_class",
+                                          "error_message", NULL};
+
 static const struct view views[] = {
-    {"games", false, view_games},
-    {"boxscores", false, view_boxscores},
-    {"odds", false, view_odds},
-    {"features", false, view_features},
-    {"predictions", false, view_predictions},
-    {"grades", false, view_grades},
-    {"runs", true, view_runs},
-    {"report", false, view_report},
+    {"games", false, people_games, view_games},
+    {"boxscores", false, people_boxes, view_boxscores},
+    {"odds", false, NULL, view_odds},
+    {"features", false, people_features, view_features},
+    {"predictions", false, people_predictions, view_predictions},
+    {"grades", false, people_grades, view_grades},
+    {"runs", true, people_runs, view_runs},
+    {"report", false, NULL, view_report},
 };
 
 const struct view *view_at(int index)

@@ -15,6 +15,8 @@ struct view_query {
 struct view {
     const char *name; /* "boxscores" */
     bool any_date;    /* can do without a date */
+    const char *const
+        *people; /* the keys that a table for people shows, ended by NULL; NULL: all */
     /* The answer, or NULL with a store_error in *error. */
     json_t *(*make)(struct store_txn *txn, const struct view_query *query, int *error);
 };
