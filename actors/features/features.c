@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "actors/features/build.h"
-#include "actors/features/game.h"
 #include "actors/features/career.h"
+#include "actors/features/game.h"
+#include "config/clock.h"
+
+#define LEAD_US (INT64_C(12) * 3600 * 1000000)
 
 /* A full disk is waited out; what the store cannot read is said and set aside. */
 static enum verdict store_verdict(struct step *step, int error)
@@ -67,6 +70,13 @@ static void count_run(struct step *step, const struct build_counts *counts)
     step_run_rows(step, counts->built + counts->teamless, counts->teamless);
 }
 
+/* Features are first built so long before the tip, or from the start of the league day if the tip is not known: a schedule
+ * names games of months to come. Odds on a game build it at any time. */
+static int64_t build_from(const struct game_state *game)
+{
+    return game->tip_at != MESSAGE_NONE ? game->tip_at - LEAD_US : clock_date_start_us(game->date);
+}
+
 struct rebuild {
     struct step *step;
     const struct input *input;
@@ -80,8 +90,9 @@ struct rebuild {
 static int note_open(const char *game_id, const struct game_state *game, void *context)
 {
     struct rebuild *rebuild = context;
-    if (game_locked(game, step_now_us(rebuild->step),
-                    step_settings(rebuild->step)->lock.grace_us)) {
+    int64_t now = step_now_us(rebuild->step);
+    if (now < build_from(game) ||
+        game_locked(game, now, step_settings(rebuild->step)->lock.grace_us)) {
         return 0;
     }
     if (rebuild->count == rebuild->capacity) {
@@ -136,18 +147,18 @@ static bool play_on(const struct msg_row_game *row)
            strcmp(row->status, "final") == 0;
 }
 
-static void set_timer(struct step *step, const char *game_id, const struct game_state *game)
+static void set_timer(struct step *step, const char *game_id, const struct game_state *game,
+                      int64_t due_us)
 {
-    int64_t due = game->tip_at + step_settings(step)->lock.grace_us;
-    if (due <= step_now_us(step)) {
+    struct msg_timer_features timer;
+    if (due_us <= step_now_us(step)) {
         return;
     }
-    struct msg_timer_features timer;
     message_clear(&msg_timer_features_desc, &timer);
     strcpy(timer.game_id, game_id);
     timer.game_date = game->date;
-    timer.tip_at = game->tip_at;
-    step_later(step, &msg_timer_features_desc, &timer, due);
+    timer.tip_at = game->tip_at != MESSAGE_NONE ? game->tip_at : due_us;
+    step_later(step, &msg_timer_features_desc, &timer, due_us);
 }
 
 /* Takes over what the row says of when and who. True if that is news. */
@@ -169,6 +180,7 @@ static bool reschedule(struct game_state *game, const struct msg_row_game *row, 
 static enum verdict take_row_game(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_game *row = input->message;
+    const int64_t grace = step_settings(step)->lock.grace_us;
     struct game_state game;
     struct build_counts counts = {0};
     (void)self;
@@ -183,25 +195,24 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     if (known && game.play_seen != MESSAGE_NONE) {
         return DONE; /* closed for good */
     }
-    int64_t old_tip = game.tip_at;
     bool news = reschedule(&game, row, known);
     game.postponed = postponed;
     if (play_on(row)) {
         game.play_seen = input->time_us;
-        news = true;
     }
-    if (!news && !postponed) {
+    if (!news && !postponed && game.play_seen == MESSAGE_NONE) {
         return DONE;
     }
     game.position = input->position;
     error = game_save(step_store(step), row->game_id, &game);
-    if (error) {
+    if (error || postponed || game_locked(&game, input->time_us, grace)) {
         return store_verdict(step, error);
     }
-    if (game.play_seen == MESSAGE_NONE && game.tip_at != MESSAGE_NONE && game.tip_at != old_tip) {
-        set_timer(step, row->game_id, &game);
+    set_timer(step, row->game_id, &game, build_from(&game));
+    if (game.tip_at != MESSAGE_NONE) {
+        set_timer(step, row->game_id, &game, game.tip_at + grace);
     }
-    if (postponed || game_locked(&game, input->time_us, step_settings(step)->lock.grace_us)) {
+    if (input->time_us < build_from(&game)) {
         return DONE;
     }
     enum verdict verdict = build(step, input, row->game_id, &game, &counts);
@@ -209,13 +220,25 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     return verdict;
 }
 
-/* The lock is a matter of time alone (game_locked); its record is there so that the log shows when, and for whom. */
+/* One comes when it is time to build, one at the lock: that is a matter of time alone (game_locked), and its record says in the
+ * log when it was. */
 static enum verdict take_timer(struct step *step, const struct input *input, void *self)
 {
-    (void)step;
-    (void)input;
+    const struct msg_timer_features *timer = input->message;
+    struct build_counts counts = {0};
+    struct game_state game;
     (void)self;
-    return DONE;
+    int error = game_load(step_store(step), timer->game_id, &game);
+    if (error) {
+        return error == STORE_NOT_FOUND ? DONE : store_verdict(step, error);
+    }
+    if (game.postponed || input->time_us < build_from(&game) ||
+        game_locked(&game, input->time_us, step_settings(step)->lock.grace_us)) {
+        return DONE;
+    }
+    enum verdict verdict = build(step, input, timer->game_id, &game, &counts);
+    count_run(step, &counts);
+    return verdict;
 }
 
 /* A line of a final box score is history for later days. */
@@ -295,7 +318,7 @@ static const struct take TAKES[] = {
     {&msg_row_box_score_desc, take_box_score, RUN_NONE, NULL, true},
     {&msg_row_odds_desc, take_odds, RUN_NONE, NULL, false},
     {&msg_row_odds_snapshot_desc, take_odds_snapshot, RUN_PER_STEP, "PlayerFeatures", false},
-    {&msg_timer_features_desc, take_timer, RUN_NONE, NULL, false},
+    {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

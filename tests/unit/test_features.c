@@ -231,6 +231,34 @@ static void test_scheduled_game(void **state)
     const struct harness_record *timer = harness_at(harness, &msg_timer_features_desc, 0);
     assert_non_null(timer);
     assert_int_equal(timer->due_us, TIP + 15 * MINUTE);
+    assert_null(harness_at(harness, &msg_timer_features_desc, 1));
+}
+
+static void test_games_to_come(void **state)
+{
+    (void)state;
+    seed();
+    struct msg_row_game far = game_of("scheduled", TIP + 72 * HOUR);
+    far.game_date = 20251120;
+    put(&msg_row_game_desc, &far, NOON);
+    assert_int_equal(features(), 0);
+    assert_int_equal(harness_advance(harness, TIP + 60 * HOUR - MINUTE), 0);
+    assert_int_equal(features(), 0);
+    assert_int_equal(harness_advance(harness, TIP + 60 * HOUR), 0);
+    assert_int_equal(features(), 3);
+    assert_int_equal(((const struct msg_feature_player *)newest(1)->message)->as_of,
+                     TIP + 60 * HOUR);
+}
+
+static void test_odds_long_before(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON - 10 * HOUR); /* 17 hours before the tip */
+    assert_int_equal(features(), 0);
+    odds(1, "a", 14.5, -110, true, true, NOON - 9 * HOUR);
+    snapshot(NOON - 9 * HOUR);
+    assert_int_equal(features(), 3);
 }
 
 static void test_said_once(void **state)
@@ -362,6 +390,8 @@ static void test_postponed(void **state)
     struct msg_row_game later = game_of("scheduled", TIP + 48 * HOUR);
     later.game_date = 20251119;
     put(&msg_row_game_desc, &later, NOON + 2 * HOUR);
+    assert_int_equal(features(), 3);
+    assert_int_equal(harness_advance(harness, TIP + 36 * HOUR), 0);
     assert_int_equal(features(), 6);
     const struct msg_feature_player *message = newest(1)->message;
     assert_int_equal(message->game_date, 20251119);
@@ -473,6 +503,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_scheduled_game),
+        TEST(test_games_to_come),
+        TEST(test_odds_long_before),
         TEST(test_said_once),
         TEST(test_line),
         TEST(test_odds_before_game),
