@@ -18,6 +18,7 @@
 
 #define HOUR_US (3600 * INT64_C(1000000))
 #define FAULTS_FILE_MAX (1 << 20)
+#define FAULTS_NAME "upstream-faults.json"
 
 struct wishes {
     const char *root, *sim, *date, *port, *port_file, *faults, *key, *speed, *start, *generate_only;
@@ -157,15 +158,23 @@ static void write_port(const char *path, int port)
     }
 }
 
-static struct serve *open_serve(const struct wishes *wishes, const struct root *root,
-                                struct follow *clock)
+/* --faults FILE, else DIR/upstream-faults.json if it is there: for whoever has the upstream started by another. */
+static struct serve *open_serve(const struct wishes *wishes, const struct settings *settings,
+                                const struct root *root, struct follow *clock)
 {
+    char beside[PATH_MAX];
+    const char *faults = wishes->faults;
     struct serve *serve = serve_open(root, clock, wishes->key);
     if (serve == NULL) {
         log_fatal(EXIT_AGAIN, "no-memory", "why=\"serve\"");
     }
-    if (wishes->faults != NULL) {
-        load_faults(serve, wishes->faults);
+    if (faults == NULL && settings_path(settings, beside, sizeof beside, FAULTS_NAME) == 0 &&
+        access(beside, R_OK) == 0) {
+        faults = beside;
+    }
+    if (faults != NULL) {
+        load_faults(serve, faults);
+        log_info("faults-loaded", "file=\"%s\"", faults);
     }
     return serve;
 }
@@ -243,7 +252,7 @@ int main(int argc, char **argv)
     }
     struct root *root = open_root(&wishes, &settings);
     open_clock(&clock, &wishes, &settings, root);
-    struct serve *serve = open_serve(&wishes, root, &clock);
+    struct serve *serve = open_serve(&wishes, &settings, root, &clock);
     struct httpd *httpd = open_httpd(&wishes, &settings, serve);
     log_info("listening", "url=http://%s:%u date=%d", settings.upstream.address,
              (unsigned)httpd_port(httpd), (int)root->date);

@@ -562,6 +562,28 @@ def check_night(up, night):
         print(night.date, check.__name__, "ok", flush=True)
 
 
+def check_faults_files(folder):
+    """Given on the command line or beside the state: they are there from the first request, also after a restart."""
+    for name, args in (("/given.json", ["--faults", folder + "/given.json"]), ("/upstream-faults.json", [])):
+        with open(folder + name, "w") as file:
+            json.dump({"faults": [{"kind": "html", "feed": "bdl.live"}]}, file)
+        for _ in range(2):
+            up = Upstream(folder, "--sim", "7", "--key", "secret", *args)
+            assert up.ask(LIVE).status == 401 and up.ask(LIVE, {"Authorization": "Bearer secret"}).status == 200
+            assert b"<html>" in up.ask(LIVE, {"Authorization": "secret"}).body
+            assert up.ask(ODDS + "/events?apiKey=k").json["error_code"] == "INVALID_KEY"
+            up.stop()
+        os.unlink(folder + name)
+    with open(folder + "/given.json", "w") as file:
+        file.write('{"kind": "dance"}')
+    refused = subprocess.run([BIN, "--dir", folder, "--sim", "7", "--faults", folder + "/given.json"],
+                             stderr=subprocess.PIPE, timeout=60)
+    assert refused.returncode == 64 and b"kind: unknown: dance" in refused.stderr, refused
+    nowhere = subprocess.run([BIN, "--dir", folder, "--root", folder, "--date", "2025-11-17"],
+                             stderr=subprocess.PIPE, timeout=60)
+    assert nowhere.returncode == 65 and b"teams.csv" in nowhere.stderr, nowhere
+
+
 def main():
     data = os.environ.get("TIPOFF_DATA")
     folder = tempfile.mkdtemp(prefix="tipoff-upstream.")
@@ -571,6 +593,7 @@ def main():
             check_night(up, Night(folder + "/league", "2026-01-14"))
         finally:
             up.stop()
+        check_faults_files(folder)
         if data is None:
             print("recorded night: skipped, TIPOFF_DATA is not set")
             return
