@@ -236,11 +236,13 @@ static bool find_grade(struct store_txn *txn, const struct msg_prediction_points
     store_key_start(&key);
     store_key_text(&key, prediction->game_id);
     store_key_i64(&key, prediction->player_id);
-    store_key_text(&key, prediction->prediction_id);
+    store_key_text(&key, prediction->system);
+    store_key_text(&key, prediction->stat);
     return store_get(txn, TABLE_GRADE, prediction->game_date, key.data, key.size, &value) ==
                STORE_OK &&
            table_read(&value, &mark, &payload) == STORE_OK &&
-           message_decode(&msg_grade_points_desc, payload.data, payload.size, grade, &error) == 0;
+           message_decode(&msg_grade_points_desc, payload.data, payload.size, grade, &error) == 0 &&
+           strcmp(grade->prediction_id, prediction->prediction_id) == 0;
 }
 
 static json_t *grading_json(const struct grading *self,

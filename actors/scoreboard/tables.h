@@ -11,7 +11,7 @@
  *   odds          game's       game_id, player_id, market, book, line*1000, position   row_odds, every one
  *   feature       game's       game_id, player_id                              feature_player, newest
  *   prediction    game's       game_id, player_id, system, stat, position      prediction_points, every one
- *   grade         game's       game_id, player_id, prediction_id               grade_points, newest
+ *   grade         game's       game_id, player_id, system, stat                grade_points, newest
  *   run           data_date, else day it was opened   opened_at, run_id        ops_run
  *   poll          the same     opened_at, run_id                               ops_run, those of the poller only
  *   alert         league day   alert_id                                        ops_alert, newest

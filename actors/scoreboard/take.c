@@ -160,7 +160,8 @@ static enum verdict take_grade(struct step *step, const struct input *input, voi
     struct store_key key;
     (void)self;
     player_key(&key, row->game_id, row->player_id);
-    store_key_text(&key, row->prediction_id);
+    store_key_text(&key, row->system);
+    store_key_text(&key, row->stat);
     enum verdict verdict = put(step, input, TABLE_GRADE, row->game_date, &key);
     return verdict == DONE ? touch(step, input, row->game_date, "grading", row->game_id) : verdict;
 }

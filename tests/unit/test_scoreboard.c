@@ -229,7 +229,8 @@ static void put_grade(const char *id, const char *state, const char *outcome, in
     store_key_start(&key);
     store_key_text(&key, GAME);
     store_key_i64(&key, 7);
-    store_key_text(&key, id);
+    store_key_text(&key, row.system);
+    store_key_text(&key, row.stat);
     put(TABLE_GRADE, DATE, &key, &msg_grade_points_desc, &row, row.graded_at);
 }
 

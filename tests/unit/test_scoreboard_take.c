@@ -191,7 +191,7 @@ static void what_a_dead_importer_left_is_swept(void **state)
     json_decref(rows);
 }
 
-static void a_grade_replaces_the_earlier_of_its_prediction(void **state)
+static void a_grade_replaces_the_earlier(void **state)
 {
     (void)state;
     struct msg_grade_points grade;
@@ -218,6 +218,15 @@ static void a_grade_replaces_the_earlier_of_its_prediction(void **state)
     assert_int_equal(json_array_size(rows), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "outcome")),
                         "push");
+    json_decref(rows);
+    strcpy(grade.prediction_id,
+           "p2"); /* made before the lock, late on its way: it is the one in force */
+    strcpy(grade.outcome, "correct");
+    give(&msg_grade_points_desc, &grade);
+    rows = ask("grades");
+    assert_int_equal(json_array_size(rows), 1);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(rows, 0), "prediction_id")), "p2");
     json_decref(rows);
 }
 
@@ -285,7 +294,7 @@ int main(void)
         TEST(a_game_keeps_when_it_began_and_ended),
         TEST(an_import_shows_at_its_commit),
         TEST(what_a_dead_importer_left_is_swept),
-        TEST(a_grade_replaces_the_earlier_of_its_prediction),
+        TEST(a_grade_replaces_the_earlier),
         TEST(runs_are_dated_and_polls_are_kept_apart),
         TEST(a_dead_letter_is_kept_without_its_payload),
         TEST(it_says_nothing_itself),
