@@ -14,8 +14,11 @@
 #include "schema/record.h"
 
 #define HELO_EVERY_US 1000000
+#define HELO_RETRY_US 20000
 #define SILENCE_BEATS 8 /* without an answer for so many heartbeats the connection is made anew */
 #define TURN_MESSAGES_MAX 1024
+#define LEASE_PAUSE_US 500000
+#define PUBLISH_BATCHES_MAX 4096 /* in one PUBL */
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
 
@@ -25,7 +28,10 @@ struct link {
     int epoll_fd;
     char monitor_name[64];
     enum link_state state;
-    int64_t helo_us, beat_us, heard_us, heartbeat_us; /* monotonic; the last is an interval */
+    int64_t helo_us, beat_us, heartbeat_us; /* monotonic; the last is an interval */
+    int64_t quiet_us; /* the first beat since anything was heard; 0: nothing is awaited */
+    bool broken;      /* the connection is no good: to be made anew at the end of the turn */
+    char broker[64];  /* which process of it */
     /* what the broker told */
     struct link_stream *streams;
     uint32_t stream_count; /* ids run from 1: streams[id - 1] */
@@ -34,20 +40,27 @@ struct link {
     uint64_t epoch;
     uint64_t max_batch_bytes;
     /* what the owner asked for */
-    bool lease_wanted, granted;
+    bool lease_wanted, leasing, granted; /* leasing: asked, not answered */
     uint16_t shard, shards;
     char env[121];
     int64_t lease_again_us; /* monotonic; INT64_MAX: not waiting */
     bool subscribed;
+    uint32_t subscriptions;   /* made so far */
+    uint32_t subs_unanswered; /* until they are, what is delivered is of the one before */
+    uint64_t flying_records, flying_bytes; /* delivered, not yet taken */
+    uint64_t owed_records, owed_bytes;     /* taken, credit not yet given back */
     char said_state[17], said_cause[121];
     uint64_t cursor, steps;
     bool beat_now;
     uint64_t lag;
     uint32_t beats_out;   /* beats not answered yet */
-    uint32_t beats_stale; /* of those, sent before the subscription: their lag is not its */
+    uint16_t last_stream; /* that was published to */
 };
 
-/* ---- sending ---- */
+/* ---- sending ----
+ *
+ * What is said on a connection that stands is sent or the connection is given up: an ask that got lost would be waited for. Only
+ * publishes may be told to wait. */
 
 static bool send_frame(struct link *self, zmq_msg_t *frame, bool more)
 {
@@ -72,6 +85,7 @@ static bool send_map(struct link *self, const char *verb, const struct message_d
     bool sent = size >= 0 && zmq_send(self->socket, buffer, PROTOCOL_VERB_BYTES + (size_t)size,
                                       ZMQ_DONTWAIT) >= 0;
     free(buffer);
+    self->broken = self->broken || (!sent && self->state == LINK_WELCOMED);
     return sent;
 }
 
@@ -88,7 +102,8 @@ static void send_helo(struct link *self, int64_t now)
     helo.pid = (uint64_t)getpid();
     self->helo_us = now;
     self->state = LINK_GREETING;
-    (void)send_map(self, "HELO", &msg_helo_desc, &helo);
+    if (!send_map(self, "HELO", &msg_helo_desc, &helo))
+        self->helo_us = now - HELO_EVERY_US + HELO_RETRY_US; /* the pipe is not there yet */
 }
 
 static void send_lease(struct link *self)
@@ -100,7 +115,8 @@ static void send_lease(struct link *self)
     leas.shards = self->shards;
     snprintf(leas.env, sizeof leas.env, "%s", self->env);
     self->lease_again_us = INT64_MAX;
-    (void)send_map(self, "LEAS", &msg_leas_desc, &leas);
+    self->granted = false; /* the epoch is another one from here on */
+    self->leasing = send_map(self, "LEAS", &msg_leas_desc, &leas);
 }
 
 static void send_beat(struct link *self, int64_t now)
@@ -112,6 +128,8 @@ static void send_beat(struct link *self, int64_t now)
     beat.cursor = self->cursor;
     beat.steps = self->steps;
     self->beat_us = now;
+    if (!self->quiet_us)
+        self->quiet_us = now;
     self->beat_now = false;
     if (send_map(self, "BEAT", &msg_beat_desc, &beat))
         self->beats_out++;
@@ -181,10 +199,13 @@ static void went_down(struct link *self)
 {
     bool was = self->state == LINK_WELCOMED;
     self->state = LINK_CONNECTING;
-    self->granted = false;
+    self->granted = self->leasing = false;
     self->subscribed = false;
+    self->subs_unanswered = 0;
+    self->flying_records = self->flying_bytes = self->owed_records = self->owed_bytes = 0;
     self->lag = UINT64_MAX;
-    self->beats_out = self->beats_stale = 0;
+    self->beats_out = 0;
+    self->quiet_us = 0;
     self->lease_again_us = INT64_MAX;
     if (was && self->options.handlers.down)
         self->options.handlers.down(self->options.context);
@@ -242,6 +263,14 @@ bool link_connected(const struct link *self)
     return self->state == LINK_WELCOMED;
 }
 
+static bool readable(void *socket)
+{
+    uint32_t events = 0;
+    size_t size = sizeof events;
+    return socket && zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN);
+}
+
 int64_t link_timeout_us(const struct link *self)
 {
     int64_t now = clock_mono_us();
@@ -249,6 +278,11 @@ int64_t link_timeout_us(const struct link *self)
                                                : self->helo_us + HELO_EVERY_US;
     if (self->lease_again_us < due)
         due = self->lease_again_us;
+    if (self->broken)
+        due = self->socket ? now : now + HELO_RETRY_US;
+    /* A send may have taken the edge of ZMQ_FD with it: what is there to be read must not wait for the next one. */
+    if (readable(self->socket) || readable(self->monitor))
+        due = now;
     return due > now ? due - now : 0;
 }
 
@@ -327,17 +361,23 @@ static bool streams_take(struct link *self, const struct span *list)
 static void hear_welc(struct link *self, const struct heard *heard)
 {
     struct msg_welc welc;
-    if (!heard_map(heard, &msg_welc_desc, &welc) || !streams_take(self, &welc.streams))
+    if (self->state == LINK_CONNECTING || !heard_map(heard, &msg_welc_desc, &welc))
+        return; /* the end of an earlier connection */
+    if (self->state == LINK_WELCOMED && strcmp(self->broker, welc.broker) == 0)
+        return; /* HELO was said twice: nothing is asked for a second time */
+    if (self->state == LINK_WELCOMED)
+        went_down(self);
+    if (!streams_take(self, &welc.streams))
         return;
+    memcpy(self->broker, welc.broker, sizeof self->broker);
     self->heartbeat_us = (int64_t)welc.heartbeat_us;
     self->max_batch_bytes = welc.max_batch_bytes;
     clock_take(welc.league_us, welc.real_us, welc.speed, welc.running);
     self->state = LINK_WELCOMED;
-    self->heard_us = clock_mono_us();
-    self->beat_us = self->heard_us;
+    self->beat_us = clock_mono_us();
     if (self->options.handlers.welcome)
         self->options.handlers.welcome(self->options.context, self->streams, self->stream_count);
-    if (self->lease_wanted)
+    if (self->lease_wanted && !self->leasing && !self->granted)
         send_lease(self);
 }
 
@@ -379,7 +419,7 @@ static void hear_grnt(struct link *self, const struct heard *heard)
 {
     struct msg_grnt grnt;
     struct link_grant grant;
-    if (!heard_map(heard, &msg_grnt_desc, &grnt) || !self->lease_wanted)
+    if (!self->leasing || !heard_map(heard, &msg_grnt_desc, &grnt))
         return;
     struct link_lane *lanes = lanes_take(self, &grnt.lanes, &grant.lane_count);
     if (!lanes) {
@@ -390,6 +430,8 @@ static void hear_grnt(struct link *self, const struct heard *heard)
     self->producer = (uint32_t)grnt.producer;
     self->epoch = grnt.epoch;
     self->granted = true;
+    self->leasing = false;
+    self->lease_again_us = INT64_MAX;
     grant.epoch = grnt.epoch;
     grant.producer = self->producer;
     grant.cursor = grnt.cursor;
@@ -406,8 +448,9 @@ static void hear_grnt(struct link *self, const struct heard *heard)
 static void hear_wait(struct link *self, const struct heard *heard)
 {
     struct msg_wait wait;
-    if (!heard_map(heard, &msg_wait_desc, &wait))
+    if (!self->leasing || !heard_map(heard, &msg_wait_desc, &wait))
         return;
+    self->leasing = false;
     int64_t retry_us = (int64_t)wait.retry_us;
     if (retry_us > self->heartbeat_us)
         retry_us = self->heartbeat_us; /* it may be given back earlier */
@@ -423,8 +466,9 @@ static void hear_lost(struct link *self, const struct heard *heard)
     struct msg_lost lost;
     if (!heard_map(heard, &msg_lost_desc, &lost))
         return;
-    self->granted = false;
+    self->granted = self->leasing = false;
     self->lease_wanted = false;
+    self->lease_again_us = INT64_MAX;
     if (self->options.handlers.lost)
         self->options.handlers.lost(self->options.context, lost.why);
 }
@@ -444,23 +488,45 @@ static void hear_ackd(struct link *self, const struct heard *heard)
     }
 }
 
+/* What a new look at what the log holds, and sending again, may mend. */
+static bool lease_again(const char *tag)
+{
+    static const char *const tags[] = {"disk-full", "seq-gap", "not-leased", "bad-crc", "too-many"};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        if (strcmp(tag, tags[i]) == 0)
+            return true;
+    return false;
+}
+
 static void hear_refu(struct link *self, const struct heard *heard)
 {
     struct msg_refu refu;
     if (!heard_map(heard, &msg_refu_desc, &refu))
         return;
-    if (strcmp(refu.tag, "no-session") == 0) { /* another broker process: from the start */
-        went_down(self);
-        send_helo(self, clock_mono_us());
+    if (strcmp(refu.tag, "no-session") ==
+        0) { /* another broker process, or it forgot us: once, from the start */
+        if (self->state == LINK_WELCOMED) {
+            went_down(self);
+            send_helo(self, clock_mono_us());
+        }
         return;
     }
-    if (self->lease_wanted &&
-        (strcmp(refu.tag, "disk-full") == 0 || strcmp(refu.tag, "seq-gap") == 0 ||
-         strcmp(refu.tag, "not-leased") == 0 || strcmp(refu.tag, "bad-crc") == 0)) {
+    if (strcmp(refu.tag, "too-many") == 0 &&
+        refu.verb[0] == '\0') { /* no room for another session */
+        went_down(self);
+        self->state = LINK_GREETING; /* and said again after a while */
+        self->helo_us = clock_mono_us();
+        return;
+    }
+    if (strcmp(refu.verb, "SUBS") == 0 && self->subs_unanswered > 0 && --self->subs_unanswered == 0)
+        self->subscribed = false;
+    if (strcmp(refu.verb, "LEAS") == 0)
+        self->leasing = false;
+    if (self->lease_wanted && lease_again(refu.tag)) {
         /* A new grant makes the owner send its outbox again: after a pause, for the disk may stay full. */
         if (self->lease_again_us == INT64_MAX)
-            self->lease_again_us = clock_mono_us() + 500000;
-        self->granted = false;
+            self->lease_again_us = clock_mono_us() + LEASE_PAUSE_US;
+        self->granted = self->leasing = false;
     }
     if (self->options.handlers.refused)
         self->options.handlers.refused(self->options.context, refu.tag, refu.text, refu.stream,
@@ -475,53 +541,81 @@ static void hear_aliv(struct link *self, const struct heard *heard)
         return;
     if (self->beats_out > 0)
         self->beats_out--;
-    if (self->beats_stale > 0)
-        self->beats_stale--;
-    else
+    if (self->subs_unanswered == 0)
         self->lag = self->subscribed ? aliv.lag : UINT64_MAX;
     if (self->options.handlers.up)
         self->options.handlers.up(self->options.context);
 }
 
-typedef void batch_fn(void *context, const struct link_batch *batch);
-
-static void hear_batches(struct link *self, const struct heard *heard, batch_fn *tell)
+static void hear_subd(struct link *self, const struct heard *heard)
 {
-    uint32_t count = heard->rest_size >= 4 ? get_u32(heard->rest) : 0;
-    if (heard->rest_size != 4 + count * (uint64_t)PROTOCOL_HEADER_BYTES ||
-        count != heard->count - 1) {
-        log_error("broker-said", "message=batches rule=\"%u headers, %u bodies\"", count,
-                  heard->count - 1);
+    struct msg_subd subd;
+    if (!heard_map(heard, &msg_subd_desc, &subd) || self->subs_unanswered == 0)
         return;
-    }
-    for (uint32_t i = 0; i < count && tell; i++) {
-        struct batch_header header;
-        struct span body = {zmq_msg_data(&heard->frames[i + 1]),
-                            (uint32_t)zmq_msg_size(&heard->frames[i + 1])};
-        if (batch_header_read(&header, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES) != 0 ||
-            header.size != body.size || pack_crc32c(0, body.data, body.size) != header.crc ||
-            !stream_name(self, header.stream)) {
-            log_error("broker-said", "message=batch rule=\"header, size, CRC or stream is wrong\"");
-            continue;
-        }
-        struct link_batch batch = {.base = header.base,
-                                   .count = header.count,
-                                   .stream = stream_name(self, header.stream),
-                                   .partition = header.partition,
-                                   .producer = header.producer,
-                                   .epoch = header.epoch,
-                                   .first_seq = header.first_seq,
-                                   .time_us = header.time_us,
-                                   .due_us = header.due_us > 0 ? header.due_us : CLOCK_NONE,
-                                   .crc = header.crc,
-                                   .body = body};
-        tell(self->options.context, &batch);
-    }
+    if (--self->subs_unanswered == 0 && self->subscribed)
+        self->lag = subd.lag;
+}
+
+/* What a header and its body say, if they agree. */
+static bool batch_take(const struct link *self, const uint8_t *at, zmq_msg_t *frame,
+                       struct link_batch *batch)
+{
+    struct batch_header header;
+    struct span body = {zmq_msg_data(frame), (uint32_t)zmq_msg_size(frame)};
+    if (batch_header_read(&header, at) != 0 || header.size != body.size ||
+        pack_crc32c(0, body.data, body.size) != header.crc || !stream_name(self, header.stream))
+        return false;
+    *batch = (struct link_batch){.base = header.base,
+                                 .count = header.count,
+                                 .stream = stream_name(self, header.stream),
+                                 .partition = header.partition,
+                                 .producer = header.producer,
+                                 .epoch = header.epoch,
+                                 .first_seq = header.first_seq,
+                                 .time_us = header.time_us,
+                                 .due_us = header.due_us > 0 ? header.due_us : CLOCK_NONE,
+                                 .crc = header.crc,
+                                 .body = body};
+    return true;
+}
+
+/* A batch that cannot be taken is not passed over: the connection is made anew, and the owner asks again from its cursor. */
+static void batches_broken(struct link *self, const char *rule)
+{
+    log_error("broker-said", "message=batches rule=\"%s\" action=reconnect", rule);
+    self->broken = true;
+    self->subscribed = false;
+}
+
+static bool batches_agree(struct link *self, const struct heard *heard, uint32_t *count)
+{
+    *count = heard->rest_size >= 4 ? get_u32(heard->rest) : 0;
+    if (heard->rest_size == 4 + *count * (uint64_t)PROTOCOL_HEADER_BYTES &&
+        *count == heard->count - 1)
+        return true;
+    batches_broken(self, "as many headers as bodies");
+    return false;
 }
 
 static void hear_dlvr(struct link *self, const struct heard *heard)
 {
-    hear_batches(self, heard, self->subscribed ? self->options.handlers.batch : NULL);
+    uint32_t count, subscription = self->subscriptions;
+    if (!self->subscribed || self->subs_unanswered > 0 || !batches_agree(self, heard, &count))
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        struct link_batch batch;
+        if (!self->subscribed || self->subscriptions != subscription)
+            return; /* the handler asked for something else */
+        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES,
+                        &heard->frames[i + 1], &batch)) {
+            batches_broken(self, "header, size, CRC and stream agree");
+            return;
+        }
+        self->flying_records += batch.count;
+        self->flying_bytes += batch.body.size;
+        if (self->options.handlers.batch)
+            self->options.handlers.batch(self->options.context, &batch);
+    }
 }
 
 static void hear_ownd(struct link *self, const struct heard *heard)
@@ -531,7 +625,18 @@ static void hear_ownd(struct link *self, const struct heard *heard)
             self->options.handlers.own(self->options.context, NULL);
         return;
     }
-    hear_batches(self, heard, self->options.handlers.own);
+    uint32_t count;
+    if (!batches_agree(self, heard, &count))
+        return;
+    for (uint32_t i = 0; i < count && self->options.handlers.own; i++) {
+        struct link_batch batch;
+        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES,
+                        &heard->frames[i + 1], &batch)) {
+            batches_broken(self, "header, size, CRC and stream agree");
+            return;
+        }
+        self->options.handlers.own(self->options.context, &batch);
+    }
 }
 
 static const struct {
@@ -539,13 +644,13 @@ static const struct {
     void (*hear)(struct link *self, const struct heard *heard);
 } verbs[] = {{"DLVR", hear_dlvr}, {"ACKD", hear_ackd}, {"ALIV", hear_aliv}, {"GRNT", hear_grnt},
              {"WELC", hear_welc}, {"OWND", hear_ownd}, {"WAIT", hear_wait}, {"LOST", hear_lost},
-             {"REFU", hear_refu}, {"CLOK", hear_clok}};
+             {"REFU", hear_refu}, {"CLOK", hear_clok}, {"SUBD", hear_subd}};
 
 static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
 {
     size_t size = zmq_msg_size(&frames[0]);
     const uint8_t *data = zmq_msg_data(&frames[0]);
-    self->heard_us = clock_mono_us();
+    self->quiet_us = 0;
     for (size_t i = 0; size >= PROTOCOL_VERB_BYTES && i < sizeof verbs / sizeof *verbs; i++)
         if (memcmp(data, verbs[i].verb, PROTOCOL_VERB_BYTES) == 0) {
             struct heard heard = {frames, count, data + PROTOCOL_VERB_BYTES,
@@ -616,14 +721,10 @@ static void timers_turn(struct link *self)
         self->helo_us = now; /* zmq retries */
     if (self->state != LINK_WELCOMED)
         return;
-    if (now - self->heard_us > SILENCE_BEATS * self->heartbeat_us &&
-        now - self->beat_us < 2 * self->heartbeat_us) {
+    if (self->quiet_us && now - self->quiet_us > SILENCE_BEATS * self->heartbeat_us) {
         log_warn("broker-silent", "for_ms=%" PRId64 " action=reconnect",
-                 (now - self->heard_us) / 1000);
-        went_down(self);
-        socket_drop(self);
-        if (!socket_make(self))
-            log_error("link-failed", "why=\"%s\"", strerror(errno));
+                 (now - self->quiet_us) / 1000);
+        self->broken = true;
         return;
     }
     if (self->beat_now || now - self->beat_us >= self->heartbeat_us)
@@ -632,25 +733,47 @@ static void timers_turn(struct link *self)
         send_lease(self);
 }
 
+static void credit_give(struct link *self)
+{
+    uint8_t frame[12];
+    if (!self->subscribed || (self->owed_records == 0 && self->owed_bytes == 0))
+        return;
+    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
+    put_u32(frame + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
+    put_u32(frame + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
+    if (zmq_send(self->socket, frame, sizeof frame, ZMQ_DONTWAIT) >= 0)
+        self->owed_records = self->owed_bytes = 0; /* else at the next turn */
+}
+
+static void remake(struct link *self)
+{
+    self->broken = false;
+    went_down(self);
+    socket_drop(self);
+    if (!socket_make(self)) {
+        log_error("link-failed", "why=\"%s\"", strerror(errno));
+        socket_drop(self);
+        self->broken = true;
+    }
+}
+
 void link_turn(struct link *self)
 {
-    if (!self->socket)
-        return;
-    timers_turn(self);
-    for (int i = 0; i < TURN_MESSAGES_MAX; i++) {
+    for (int i = 0; self->socket && i < TURN_MESSAGES_MAX; i++)
         if (!receive(self))
             break;
-        if (!self->socket)
-            return;
-    }
-    monitor_turn(self);
+    if (self->socket)
+        monitor_turn(self);
     /* ZMQ_FD is edge-triggered: what came meanwhile must not wait for the next edge. */
-    uint32_t events = 0;
-    size_t size = sizeof events;
-    while (self->socket && zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN))
+    for (int i = 0; readable(self->socket) && i < TURN_MESSAGES_MAX; i++)
         if (!receive(self))
             break;
+    timers_turn(
+        self); /* after what was there to be heard: we may have been asleep, not the broker */
+    if (self->socket)
+        credit_give(self);
+    if (self->broken)
+        remake(self);
 }
 
 /* ---- what the owner asks ---- */
@@ -658,10 +781,11 @@ void link_turn(struct link *self)
 void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id)
 {
     self->lease_wanted = true;
+    bool same = self->shard == shard && self->shards == shards && strcmp(self->env, env_id) == 0;
     self->shard = shard;
     self->shards = shards;
     snprintf(self->env, sizeof self->env, "%s", env_id);
-    if (self->state == LINK_WELCOMED)
+    if (self->state == LINK_WELCOMED && !(self->leasing && same))
         send_lease(self);
 }
 
@@ -670,6 +794,8 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
 {
     struct pack list = {0};
     uint16_t shards = self->shards ? self->shards : 1;
+    if (self->state != LINK_WELCOMED)
+        return; /* the streams are not known: to be asked again then */
     pack_array(&list, count);
     for (uint32_t i = 0; i < count; i++) {
         uint16_t partitions = 0, mine = 0;
@@ -690,41 +816,53 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
                             .records = credit_records,
                             .bytes = credit_bytes};
     self->subscribed = send_map(self, "SUBS", &msg_subs_desc, &subs);
+    self->subs_unanswered += self->subscribed;
+    self->subscriptions++;
+    self->flying_records = self->flying_bytes = self->owed_records = self->owed_bytes = 0;
     self->lag = UINT64_MAX;
-    self->beats_stale = self->beats_out;
     pack_free(&list);
 }
 
 void link_unsubscribe(struct link *self)
 {
     self->subscribed = false;
-    if (self->socket)
-        (void)zmq_send(self->socket, "USUB", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT);
+    self->lag = UINT64_MAX;
+    if (self->state == LINK_WELCOMED &&
+        zmq_send(self->socket, "USUB", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT) < 0)
+        self->broken = true;
 }
 
 void link_taken(struct link *self, uint32_t records, uint64_t bytes)
 {
-    uint8_t frame[12];
     if (!self->subscribed)
         return;
-    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
-    put_u32(frame + 4, records);
-    put_u32(frame + 8, bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
-    (void)zmq_send(self->socket, frame, sizeof frame, ZMQ_DONTWAIT);
+    /* Never more than this subscription delivered: the rest was of an earlier one. */
+    if (records > self->flying_records)
+        records = (uint32_t)self->flying_records;
+    if (bytes > self->flying_bytes)
+        bytes = self->flying_bytes;
+    self->flying_records -= records;
+    self->flying_bytes -= bytes;
+    self->owed_records += records;
+    self->owed_bytes += bytes;
+    credit_give(self);
 }
 
-static uint16_t stream_id(const struct link *self, const char *name)
+static uint16_t stream_id(struct link *self, const char *name)
 {
+    if (self->last_stream < self->stream_count &&
+        strcmp(self->streams[self->last_stream].name, name) == 0)
+        return (uint16_t)(self->last_stream + 1);
     for (uint32_t i = 0; i < self->stream_count; i++)
-        if (strcmp(self->streams[i].name, name) == 0)
+        if (strcmp(self->streams[i].name, name) == 0) {
+            self->last_stream = (uint16_t)i;
             return (uint16_t)(i + 1);
+        }
     return 0; /* unknown: the broker says so by name */
 }
 
-bool link_publish(struct link *self, const struct link_out *batches, uint32_t count)
+static bool publish(struct link *self, const struct link_out *batches, uint32_t count)
 {
-    if (!self->granted || count == 0)
-        return self->granted;
     zmq_msg_t frame;
     if (zmq_msg_init_size(&frame, PROTOCOL_PUBL_HEAD_BYTES +
                                       count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0)
@@ -754,6 +892,35 @@ bool link_publish(struct link *self, const struct link_out *batches, uint32_t co
         if (!send_frame(self, &frame, i + 1 < count))
             return false;
     }
+    return true;
+}
+
+/* libzmq would cut the connection over a frame that is too large: it is refused here, as the broker would. */
+static void too_large(struct link *self, const struct link_out *batch)
+{
+    char text[120];
+    snprintf(text, sizeof text, "%u bytes, at most %" PRIu64, batch->body.size,
+             self->max_batch_bytes);
+    log_error("refused", "tag=too-large stream=%s partition=%u why=\"%s\"", batch->stream,
+              batch->partition, text);
+    if (self->options.handlers.refused)
+        self->options.handlers.refused(self->options.context, "too-large", text, batch->stream,
+                                       batch->partition, batch->first_seq);
+}
+
+bool link_publish(struct link *self, const struct link_out *batches, uint32_t count)
+{
+    if (!self->granted || count == 0)
+        return self->granted;
+    uint32_t fit = 0;
+    while (fit < count && batches[fit].body.size <= self->max_batch_bytes)
+        fit++;
+    for (uint32_t i = 0; i < fit; i += PUBLISH_BATCHES_MAX)
+        if (!publish(self, batches + i,
+                     fit - i < PUBLISH_BATCHES_MAX ? fit - i : PUBLISH_BATCHES_MAX))
+            return false; /* what was sent is a repeat then */
+    if (fit < count)
+        too_large(self, &batches[fit]);
     return true;
 }
 

@@ -92,8 +92,9 @@ struct link_out {
 struct link *link_open(const struct link_options *options); /* NULL with errno */
 void link_close(struct link **self);                        /* says BYE, waits at most 200 ms */
 int link_fd(const struct link *self);
-int64_t
-link_timeout_us(const struct link *self); /* call link_turn after so long even if the fd is quiet */
+/* Call link_turn after so long even if the fd is quiet. To be asked right before waiting: what was sent since the last turn may
+ * have used up what the fd had to say. */
+int64_t link_timeout_us(const struct link *self);
 void link_turn(struct link *self);
 bool link_connected(const struct link *self); /* welcomed */
 /* Records this subscription has yet to take, as of the broker's last heartbeat answer since it was made; UINT64_MAX: not heard yet. 0 =
@@ -103,15 +104,18 @@ void link_beat(struct link *self);
 /* Heartbeats said on this connection that the broker has not answered yet. */
 uint32_t link_unanswered(const struct link *self);
 
-/* Asks for the lease of (actor, shard) and goes on asking until granted. */
+/* Asks for the lease of (actor, shard) and goes on asking until granted, also after the connection or the broker was lost. While one
+ * ask is unanswered another of the same changes nothing; nothing is published until the answer. */
 void link_lease(struct link *self, uint16_t shard, uint16_t shards, const char *env_id);
-/* Merged, in log order, from position `from`; with credit kept topped up as batches are taken. `credit_*` bound what is in flight. */
+/* Needs a welcome. What an earlier subscription still has on its way is not told any more. Merged, in log order, from position `from`; with credit kept topped up as batches are taken. `credit_*` bound what is in flight. */
 void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t count,
                     uint64_t from, uint32_t credit_records, uint32_t credit_bytes);
 void link_unsubscribe(struct link *self);
-/* Says that `records`/`bytes` delivered earlier are done with: gives that credit back. */
+/* Says that `records`/`bytes` delivered earlier are done with: gives that credit back (never more than this subscription
+ * delivered). */
 void link_taken(struct link *self, uint32_t records, uint64_t bytes);
-/* In order; needs a grant. false if the socket will take no more now (retry after link_turn). */
+/* In order; needs a grant. false if the socket will take no more now (retry all of it after link_turn: what was sent is a
+ * repeat then). A body above the broker's limit is told through `refused` (too-large), with what stands before it sent. */
 bool link_publish(struct link *self, const struct link_out *batches, uint32_t count);
 /* Reads what this producer itself has in the log in one lane, from sequence `from_seq`. Answers through `own`. */
 void link_own(struct link *self, const char *stream, uint16_t partition, uint64_t from_seq,

@@ -1,64 +1,18 @@
 #!/usr/bin/python3
 """The broker against a client written from PROTOCOL.md: the life of batches and leases, and peers that are wrong."""
 import glob
-import json
 import os
 import random
-import shutil
 import signal
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 import zmq  # noqa: E402
 
+from _broker import Broker  # noqa: E402
 from _wire import Client, Refused, body, control, crc32c, records_of  # noqa: E402
-
-BIN = os.environ["TIPOFF_BIN"]
-STREAMS = [("numbers", "*"), ("owned", "owner"), ("others", "*")]
-
-
-class Broker:
-    def __init__(self, *sets):
-        # In memory where there is such a place: a kill -9 of a process loses no page of it, and a sync costs nothing.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.dir = tempfile.mkdtemp(prefix="tipoff-protocol-", dir=memory)
-        with open(f"{self.dir}/registry.json", "w") as out:
-            json.dump({"format": 1, "streams": [{"name": n, "writer": w, "partitions": 2, "retention_days": None}
-                                                for n, w in STREAMS]}, out)
-        self.endpoint = f"ipc://{self.dir}/broker.ipc"
-        self.tap, self.control = f"ipc://{self.dir}/tap.ipc", f"ipc://{self.dir}/control.ipc"
-        self.sets = [x for s in sets for x in ("--set", s)]
-        self.log = open(f"{self.dir}/broker.log", "w")
-        self.start()
-
-    def start(self, **env):
-        self.process = subprocess.Popen([f"{BIN}/tipoff-broker", "--dir", self.dir, *self.sets], stderr=self.log,
-                                        env={**os.environ, **env})
-        assert control(self.control, "PING", 20)["pong"]
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(10) == 0, "the broker did not end in order"
-
-    def remove(self):
-        self.stop()
-        self.log.close()
-        shutil.rmtree(self.dir)
-
-    def logged(self, what):
-        with open(f"{self.dir}/broker.log") as log:
-            return sum(what in line for line in log)
-
-    def said(self, tag):
-        return self.logged(f"tag={tag} ")
 
 
 def rec(i, key="k"):
