@@ -1,0 +1,293 @@
+#!/usr/bin/python3
+# ctest: timeout=300 processors=2
+"""The step, proved: numbered records flow through count, join (with timers) and sum into a sink, two partitions, two shards
+each, while every process is killed at every numbered point; a holder is stopped past its lease and wakes up; environments are
+lost, whole or a part of their past. In the end the sink is what a model computes, the log has no hole, nothing came twice.
+
+    gate_a.py [ROUNDS]     each round kills at all points at least 3 times; make check runs one
+"""
+import collections
+import shutil
+import signal
+import struct
+import sys
+import time
+
+from _runtime import Runtime, number_key, row_count, rows, shard_state
+from _wire import Client, records_of
+
+STREAMS = [("proof.number", "proof-source"), ("proof.counted", "proof-count"), ("proof.timer", "proof-join"),
+           ("proof.joined", "proof-join"), ("proof.sum", "proof-sum"), ("ops.run", "*"), ("dead", "*")]
+SHARDS, PARTITIONS, KEYS = 2, 2, 8
+STAGES = ["proof-count", "proof-join", "proof-sum", "proof-sink"]
+STEP_POINTS = ["handler", "step-before-commit", "step-committed", "step-published", "step-acked"]
+BROKER_POINTS = ["append-before-commit", "append-committed", "roll-created", "roll-complete", "lease-before-grant",
+                 "lease-granted"]
+AT_LEAST = 3
+
+
+def value_of(key, number):
+    return (key * 7919 + number * 104729) % 1000
+
+
+class Gate:
+    def __init__(self):
+        self.total = self.crashed = 0
+        self.runtime = Runtime(STREAMS, PARTITIONS, sets=[
+            "broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64"])
+        self.runtime.env = {"PROOF_KEYS": str(KEYS), "PROOF_TOTAL": "0"}
+
+    # ---- flow ----
+
+    def start(self, faults="", broker_faults=""):
+        self.runtime.add_broker(broker_faults)
+        for actor in ["proof-source"] + STAGES:
+            for shard in range(SHARDS):
+                # an edge opens its steps itself: it has no handler
+                self.runtime.add_actor(actor, shard, SHARDS, faults)
+
+    def sink(self):
+        seen = {}
+        for shard in range(SHARDS):
+            for key, value in rows(self.sink_directory(shard), "seen"):
+                name, number = key.split(b"\0", 1)
+                seen[int(name[4:]), number_key(number)] = struct.unpack("=QQQ", value)
+        return seen
+
+    def sink_directory(self, shard):
+        return self.runtime.environment("proof-sink", shard)
+
+    def flow(self, more, during=None, timeout=120):
+        """Lets `more` numbers of each key through; `during` is called again and again until it says True."""
+        runtime, before = self.runtime, self.total * KEYS
+        self.total += more
+        runtime.env["PROOF_TOTAL"] = str(self.total)
+        for shard in range(SHARDS):
+            source = runtime.processes[f"proof-source.{shard}"]
+            if source.process.poll() is None:
+                source.kill()
+            source.start()
+        done = [during is None]
+
+        def whole():
+            if not done[0]:
+                done[0] = during(sum(row_count(self.sink_directory(s), "seen") for s in range(SHARDS)) - before)
+            return done[0] and sum(row_count(self.sink_directory(s), "seen")
+                                   for s in range(SHARDS)) >= self.total * KEYS
+        runtime.until(whole, timeout, f"{self.total} numbers of each of {KEYS} keys at the sink")
+
+    # ---- what must be true ----
+
+    def check_sink(self):
+        seen = self.sink()
+        assert len(seen) == self.total * KEYS, f"{len(seen)} numbers at the sink, not {self.total * KEYS}"
+        for key in range(KEYS):
+            mine = {n: row for (k, n), row in seen.items() if k == key}
+            assert sorted(mine) == list(range(1, self.total + 1)), f"key {key}: numbers are missing"
+            assert all(times == 1 for times, _, _ in mine.values()), f"key {key}: something came twice"
+            assert sorted(terms for _, terms, _ in mine.values()) == list(range(1, self.total + 1)), f"key {key}: terms"
+            model = sum(value_of(key, n) * n for n in range(1, self.total + 1))
+            last = max(mine.values(), key=lambda row: row[1])
+            assert last[2] == model, f"key {key}: sum {last[2]}, the model says {model}"
+
+    def check_log(self):
+        """Dense positions, every number once at each stage, and the runs that are in it."""
+        client = Client(self.runtime.endpoint("broker"), "proof-check")
+        names = {number: name for name, (number, _) in client.streams.items()}
+        client.subscribe([name for name, _ in STREAMS], start=1, records=4096, size=8 << 20)
+        found, runs, expected, head = collections.Counter(), {}, 1, None
+        lanes = collections.Counter()
+        client.send_map(b"BEAT", state="ready", cause="", cursor=0, steps=0)
+        while head is None or expected < head:
+            verb, said = client.receive() or (None, None)
+            assert verb, f"the log is silent at position {expected} of {head}"
+            if verb == b"ALIV":
+                head = said["head"]
+            if verb != b"DLVR":
+                continue
+            count = size = 0
+            for (_, _, base, n, stream, partition, producer, length, _, seq, *_), body in said:
+                assert base == expected, f"position {expected} is missing: {base} follows"
+                assert seq == lanes[producer, stream, partition] + 1, f"sequence {seq} at {base}"
+                lanes[producer, stream, partition] += n
+                expected, count, size = base + n, count + n, size + length
+                for key, _, parents, run, payload in records_of(body):
+                    name = names[stream]
+                    assert all(p < base + n for p in parents), "a parent from the future"
+                    if name == "ops.run":
+                        assert payload["run_id"] not in runs, f"run {payload['run_id']} was closed twice"
+                        runs[payload["run_id"]] = payload
+                    elif name == "dead":
+                        raise AssertionError(f"a dead letter: {payload}")
+                    elif name != "proof.timer":
+                        found[name, payload["key"], payload["number"]] += 1
+            client.credit(count, size)
+        client.close()
+        assert set(found.values()) == {1}, "something is in the log twice"
+        assert len(found) == 4 * self.total * KEYS, f"{len(found)} records of numbers in the log"
+        return runs
+
+    def check(self):
+        self.check_sink()
+        return self.check_log()
+
+    # ---- scenarios ----
+
+    def kills(self, rounds):
+        """All points, in all processes, while numbers flow."""
+        nth = [2 + 3 * i for i in range(rounds)]
+        faults = ",".join(f"{point}:{n}" for point in STEP_POINTS for n in nth) + ",lease-received:1"
+        broker = [f"{point}:{n}" for point in BROKER_POINTS for n in range(2, 2 + 3 * max(rounds, AT_LEAST), 3)]
+        self.start(faults, ",".join(broker))
+
+        def enough(_):
+            fired = self.runtime.fired()
+            return all(fired[p] >= AT_LEAST for p in STEP_POINTS + BROKER_POINTS + ["lease-received"])
+        while not enough(0):
+            self.flow(60)
+        runs = self.check()
+        fired = self.runtime.fired()
+        for process in self.runtime.processes.values(): # no more of that
+            process.faults = ""
+            process.kill()
+            process.start()
+        crashed = [r for r in runs.values() if r["outcome"] == "crashed"]
+        assert all(r["error_class"] == "crash" for r in crashed)
+        # Killed in a handler: one run each. Killed before the commit: the run that was in hand, where there was one.
+        assert fired["handler"] <= len(crashed) <= fired["handler"] + fired["step-before-commit"], \
+            f"{len(crashed)} crashed runs, {fired['handler']} kills in handlers"
+        self.crashed = len(crashed)
+        print(f"kills: {sum(fired.values())} at {dict(sorted(fired.items()))}; {len(crashed)} crashed runs; "
+              f"{self.total * KEYS} numbers")
+
+    def handlers(self):
+        """Ten kills inside handlers, and nowhere else, give exactly ten crashed runs more."""
+        runtime, before = self.runtime, self.crashed
+        shutil.rmtree(runtime.fired_dir)
+        runtime.fired_dir.mkdir()
+        victims = ["proof-count.0", "proof-count.1", "proof-join.0", "proof-sum.1", "proof-sink.0"]
+        for name in victims:
+            process = runtime.processes[name]
+            process.faults = "handler:4,handler:9"
+            process.stop()
+            process.start()
+        self.flow(60, lambda _: runtime.fired()["handler"] == 10)
+        runs = self.check()
+        crashed = len([r for r in runs.values() if r["outcome"] == "crashed"]) - before
+        assert crashed == 10, f"ten kills in handlers gave {crashed} crashed runs"
+        for name in victims:
+            runtime.processes[name].faults = ""
+        again = [r for r in runs.values() if r["attempt"] > 1]
+        assert again, "no run says that it is a second attempt"
+        print("handlers: ten kills, ten crashed runs")
+
+    def zombie(self):
+        """A holder is stopped past its lease, another host takes over, the first one wakes up."""
+        runtime, old = self.runtime, self.runtime.processes["proof-count.0"]
+        state = {}
+
+        def during(arrived):
+            if "stopped" not in state and arrived > 40:
+                old.signal(signal.SIGSTOP)
+                old.held = state["stopped"] = True
+                state["other"] = runtime.add_actor("proof-count", 0, SHARDS, directory=runtime.dir / "elsewhere",
+                                                   name="proof-count.0b", host="other")
+            if "other" in state and "woken" not in state and "rebuilt" in state["other"].said() and \
+                    " ready " in state["other"].said():
+                old.signal(signal.SIGCONT)
+                state["woken"] = True
+            if "woken" in state and old.process.poll() is not None:
+                state["code"] = old.process.poll()
+            return "code" in state
+        self.flow(120, during)
+        assert state["code"] == 75, f"the zombie ended with {state['code']}"
+        assert "zombie-refused" in old.said(), old.said()[-2000:]
+        self.check_sink()
+        # and back: the environment of the first host is not the last one that held the shard
+        assert runtime.processes["proof-count.0b"].stop() == 0
+        since = len(old.said())
+        old.start()
+        self.flow(20)
+        old.await_said("another environment held this shard", since)
+        old.await_said(" rebuilt ", since)
+        self.check()
+        print("zombie: refused by name, exit 75; the other host rebuilt and went on; and back again")
+
+    def lost(self):
+        """Whole environments gone, of each stage."""
+        for name in ("proof-count.1", "proof-join.0", "proof-sum.0", "proof-sink.1"):
+            process, (actor, shard) = self.runtime.processes[name], name.rsplit(".", 1)
+            since = len(process.said())
+
+            def during(arrived, process=process, actor=actor, shard=shard):
+                if arrived < 40:
+                    return False
+                process.kill()
+                shutil.rmtree(self.runtime.environment(actor, shard))
+                process.start()
+                return True
+            self.flow(40, during)
+            process.await_said(" rebuilt ", since)
+            process.await_said(" ready ", since)
+            self.check_sink()
+        self.check_log()
+        print("lost: four environments rebuilt from the log, compared, nothing sent twice")
+
+    def older(self):
+        """An older copy of an environment comes back while the broker holds newer sequences."""
+        for name in ("proof-join.1", "proof-sum.1"):
+            process, (actor, shard) = self.runtime.processes[name], name.rsplit(".", 1)
+            directory = self.runtime.environment(actor, shard)
+            copy = directory.with_suffix(".old")
+            process.kill()
+            shutil.copytree(directory, copy)
+            process.start()
+            self.flow(30)
+            process.kill()
+            newer = shard_state(directory)
+            shutil.rmtree(directory)
+            copy.rename(directory)
+            assert shard_state(directory)["step"] < newer["step"]
+            since = len(process.said())
+            process.start()
+            self.flow(20)
+            process.await_said("its environment is older than the log", since)
+            process.await_said(" rebuilt ", since)
+            self.check_sink()
+        self.check_log()
+        print("older: two environments from the past were seen through and rebuilt")
+
+    def drain(self):
+        """Asked to stop, everything ends in order with nothing left to send."""
+        for name, process in self.runtime.processes.items():
+            if name != "broker" and process.process.poll() is None:
+                assert process.stop() == 0, f"{name}: {process.said()[-1000:]}"
+        for actor in STAGES:
+            for shard in range(SHARDS):
+                left = row_count(self.runtime.environment(actor, shard), "_outbox")
+                assert left == 0, f"{actor}.{shard} ended with {left} batches in its outbox"
+        assert self.runtime.processes["broker"].stop() == 0
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    began = time.monotonic()
+    gate, whole = Gate(), False
+    try:
+        gate.kills(rounds)
+        gate.handlers()
+        gate.zombie()
+        gate.lost()
+        gate.older()
+        gate.drain()
+        whole = True
+    finally:
+        gate.runtime.close(keep=not whole)
+    ends = collections.Counter()
+    for process in gate.runtime.processes.values():
+        ends.update(process.ends)
+    print(f"ends: {dict(ends)}; {gate.total * KEYS} numbers; {time.monotonic() - began:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
