@@ -24,7 +24,7 @@
 enum verdict {
     DONE, /* taken */
     LATER, /* not now: undone, waits and is offered again in place, until actor.retry_max_age, then NEVER */
-    NEVER  /* never: undone, goes to `dead` with what step_refuse said; the rest of the step goes on */
+    NEVER /* never: undone, goes to `dead` with what step_refuse said; the rest of the step goes on */
 };
 
 struct kit;
@@ -33,7 +33,8 @@ struct step;
 /* The record in hand. All of it is valid until the handler returns. */
 struct input {
     const struct record *record;
-    const void *message; /* struct msg_..., decoded and checked: what fails the check never reaches a handler */
+    const void *
+        message; /* struct msg_..., decoded and checked: what fails the check never reaches a handler */
     const char *stream;
     uint64_t position;
     int64_t time_us; /* league time the broker stamped on its append */
@@ -51,18 +52,22 @@ struct take {
     const struct message_desc *message;
     take_fn *take;
     enum run_scope scope;
-    const char *run;      /* the name people know; NULL with RUN_NONE; a handler may rename it: step_run_name */
-    bool every_partition; /* each shard reads all of it (reference data), not only its own partitions */
+    const char
+        *run; /* the name people know; NULL with RUN_NONE; a handler may rename it: step_run_name */
+    bool
+        every_partition; /* each shard reads all of it (reference data), not only its own partitions */
 };
 
 struct actor {
-    const char *name; /* "grader" */
-    const char *does; /* one line, for --help and docs */
+    const char *name;         /* "grader" */
+    const char *does;         /* one line, for --help and docs */
     const struct take *takes; /* ended by a row with message == NULL; may be NULL */
-    bool edge; /* may read clocks and do I/O in `work`; is never re-executed by replay or after a lost environment */
+    bool
+        edge; /* may read clocks and do I/O in `work`; is never re-executed by replay or after a lost environment */
     /* Memory of this process. `start` may return NULL and set *failed. All optional. */
     void *(*start)(const struct settings *settings, bool *failed);
-    void (*forget)(void *self); /* caches must be dropped: a step was undone, or the environment replaced */
+    void (*forget)(
+        void *self); /* caches must be dropped: a step was undone, or the environment replaced */
     void (*stop)(void *self);
     /* Edges only. fds: fills at most `max`, lowers *timeout_us (real time) to when `work` wants to be called at the latest.
      * work: called once per loop turn while the shard holds its lease and its outbox is acknowledged far enough; opens steps by kit_step. */
@@ -72,21 +77,26 @@ struct actor {
 
 /* ---- inside a step ---- */
 struct store_txn *step_store(struct step *step);
-int64_t step_now_us(const struct step *step); /* append time of the record in hand (edges: league clock) */
-uint32_t step_shard(const struct step *step, uint32_t *shards); /* this shard's number, and how many there are */
+int64_t
+step_now_us(const struct step *step); /* append time of the record in hand (edges: league clock) */
+uint32_t step_shard(const struct step *step,
+                    uint32_t *shards); /* this shard's number, and how many there are */
 const struct settings *step_settings(const struct step *step);
 
 /* Publishes `message` with this step. Key: the message's key field, or `key` if given. Parents: the position in hand, or
  * those given. A message that fails its own check is our bug: the record in hand becomes NEVER. */
 struct emit {
-    const char *key;           /* NULL: from the message's key field */
-    const uint64_t *parents;   /* NULL: the position in hand (none outside a take) */
+    const char *key;         /* NULL: from the message's key field */
+    const uint64_t *parents; /* NULL: the position in hand (none outside a take) */
     uint32_t parent_count;
-    int64_t due_us;            /* CLOCK_NONE: now; else a record for later (a timer): gets its position when league time gets there */
+    int64_t
+        due_us; /* CLOCK_NONE: now; else a record for later (a timer): gets its position when league time gets there */
 };
 void step_emit(struct step *step, const struct message_desc *desc, const void *message);
-void step_emit_with(struct step *step, const struct message_desc *desc, const void *message, const struct emit *how);
-void step_later(struct step *step, const struct message_desc *desc, const void *message, int64_t due_us);
+void step_emit_with(struct step *step, const struct message_desc *desc, const void *message,
+                    const struct emit *how);
+void step_later(struct step *step, const struct message_desc *desc, const void *message,
+                int64_t due_us);
 
 /* Why NEVER or LATER: "row_game.home: unknown team XYZ". Returns `verdict`, so: return step_refuse(step, NEVER, ...). */
 enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fmt, ...)
@@ -94,10 +104,11 @@ enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fm
 
 /* The run of the record in hand (no-ops without one). rows_out, bytes_in and durations are counted by the kit. */
 void step_run_name(struct step *step, const char *name);
-void step_run_about(struct step *step, int32_t data_date, const char *game_id); /* either may be absent: 0, NULL */
+void step_run_about(struct step *step, int32_t data_date,
+                    const char *game_id); /* either may be absent: 0, NULL */
 void step_run_rows(struct step *step, int64_t rows_in, int64_t rows_refused);
-void step_run_outcome(struct step *step, enum run_outcome outcome, enum error_class error, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void step_run_outcome(struct step *step, enum run_outcome outcome, enum error_class error,
+                      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- edges: steps of their own making, from `work` ---- */
 /* NULL when no step can be opened now (no lease, outbox full). While draining `work` is called on, to close what is open. */
@@ -121,7 +132,7 @@ void step_run_close(struct step *step, int run, const struct run_close *how);
 /* What this step emits from here on belongs to that open run (-1: to none). */
 void step_run_use(struct step *step, int run);
 const char *kit_run_id(const struct kit *kit, int run); /* of an open one */
-struct store *kit_store(struct kit *kit); /* for read transactions outside steps */
+struct store *kit_store(struct kit *kit);               /* for read transactions outside steps */
 const struct settings *kit_settings(const struct kit *kit);
 bool kit_draining(const struct kit *kit);
 /* Asks the broker (control word, e.g. "STATUS") and returns its JSON text, malloc'ed; NULL if not reachable in 1 s. */
