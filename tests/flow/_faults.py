@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from _night import BIN, Checks, Failed, until  # noqa: F401  (Checks, Failed: for the tests)
 
 DATE = "2026-01-14"
+START = "2026-01-14T23:40:00Z"  # the first tip is at 00:30; the last final after midnight Eastern
 SETTINGS = ["poller.timeout=700ms", "poller.connect_timeout=500ms", "poller.retry_base=5ms",
             "poller.retry_cap=50ms", "poller.bdl.key=env:TIPOFF_TEST_KEY",
             "poller.odds.key=env:TIPOFF_TEST_KEY", "scoreboard.port=0"]
@@ -42,7 +43,7 @@ class FaultyNight:
                  check=False)  # says 75 where an actor that is not wanted here has not applied it
         sets = [word for setting in SETTINGS for word in ("--set", setting)]
         argv = [os.path.join(BIN, "tipoff"), "up", "--dir", self.dir, "--upstream", f"sim:{self.seed}", "--date", DATE,
-                "--speed", str(self.speed), "--only", "broker,upstream,poller,processor", *sets]
+                "--start", START, "--speed", str(self.speed), "--only", "broker,upstream,poller,processor", *sets]
         with open(os.path.join(self.dir, "up.out"), "ab") as out:
             self.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                                             env={**os.environ, "TIPOFF_TEST_KEY": KEY})
