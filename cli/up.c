@@ -81,7 +81,7 @@ struct up {
     int64_t night_read_us;
     int quiet;
     bool anchored; /* the league clock runs from an anchor */
-    bool impossible;
+    bool impossible, upstream_seen;
     int code;
     char port_path[CLI_PATH_MAX];
     const char *sets[SETS_MAX];
@@ -373,6 +373,11 @@ static void on_exit_of(struct up *self, const struct child_event *event)
     }
     if (self->broker >= 0 && event->child == supervisor_child(self->supervisor, self->broker))
         self->broker_up_us = 0;
+    if (self->upstream_child >= 0 &&
+        event->child == supervisor_child(self->supervisor, self->upstream_child)) {
+        self->upstream_seen = false;
+        unlink(self->port_path);
+    }
     publish_exit(self, event);
 }
 
@@ -564,6 +569,15 @@ static bool clock_answered(struct up *self)
     bool answered = answer != NULL;
     free(answer);
     return answered;
+}
+
+/* It listens: its next exit is the first in a row. Each life announces its port anew. */
+static void look_at_upstream(struct up *self)
+{
+    if (self->upstream_child < 0 || self->upstream_seen || !read_port(self))
+        return;
+    self->upstream_seen = true;
+    supervisor_progressed(self->supervisor, self->upstream_child);
 }
 
 static void phase_upstream(struct up *self)
@@ -765,6 +779,7 @@ static void run_loop(struct up *self)
             look_at_night(self);
         }
         find_deaf_broker(self);
+        look_at_upstream(self);
         take_phase(self, status != NULL);
         free(status);
         if (self->view)

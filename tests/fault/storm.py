@@ -109,8 +109,7 @@ def at_random(base, folder, checks, wanted, kills, seed):
     storm = Storm(night, seed, None)
     begun = time.monotonic()
     night.start()
-    pause = 20 / max(kills, 15) * 600 / night.speed
-    storm.rage(kills, min(1.0, pause))
+    storm.rage(kills, min(1.0, 30 / kills * 600 / night.speed))
     settle(night, "random")
     print(f"random: seed {seed}, {storm.kills} kills, `tipoff up` itself {storm.ups} times, "
           f"{time.monotonic() - begun:.1f} s: {storm.killed}")
