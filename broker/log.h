@@ -62,8 +62,8 @@ int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t k
 typedef int log_meta_visit(const struct span *key, const struct span *value, void *context);
 int log_each_meta(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context);
 int log_commit(
-    struct log
-        *self); /* without anything put it costs nothing. LOG_FULL: nothing happened; else reopen */
+    struct log *
+        self); /* without anything put it costs nothing. An error: nothing happened; LOG_CORRUPT: open it again to know */
 void log_abort(struct log *self);
 /* Between transactions: true if a roll is due; log_roll makes and enters the new segment. */
 bool log_roll_due(struct log *self);

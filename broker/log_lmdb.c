@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "config/fault.h"
@@ -33,6 +34,9 @@ static const char *const db_names[DB_COUNT] = {"batches", "index",    "seqs",
 #define SEGMENT_MAP_SLACK ((uint64_t)1 << 30)
 #define MAP_BYTES_MAX ((uint64_t)1 << 42)
 #define LATER_ASIDE INT64_MAX
+#define DISK_SHORT_BYTES ((uint64_t)16 << 20)
+#define READERS_MAX 254
+#define LOCK_BYTES ((READERS_MAX + 2) * 64) /* LMDB: 64 a reader, and as much for its head */
 
 struct segment {
     uint64_t first;
@@ -139,15 +143,35 @@ static uint64_t map_bytes(const struct log *self, const char *path, uint64_t car
     return least + carried * 2;
 }
 
+/* The lock file is a shared map as well: where no space is left for one of its pages, a write to it ends the process. So it
+ * gets its space before it is mapped, or the segment is refused by name. */
+static int lock_reserve(const char *path)
+{
+    char file[4096 + 16];
+    snprintf(file, sizeof file, "%s/lock.mdb", path);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return error_of(errno);
+    struct stat there;
+    int rc = fstat(fd, &there) != 0 ? errno : 0;
+    if (!rc && there.st_size == 0)
+        rc = posix_fallocate(fd, 0, LOCK_BYTES);
+    close(fd);
+    return error_of(rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc);
+}
+
 static int segment_env_open(const struct log *self, struct segment *segment, uint64_t carried)
 {
     char path[4096];
     segment_path(self, segment->name, path, sizeof path);
+    int error = self->options.read_only ? LOG_OK : lock_reserve(path);
+    if (error)
+        return error;
     int rc = mdb_env_create(&segment->env);
     if (rc)
         return error_of(rc);
     mdb_env_set_maxdbs(segment->env, DB_COUNT);
-    mdb_env_set_maxreaders(segment->env, 254);
+    mdb_env_set_maxreaders(segment->env, READERS_MAX);
     mdb_env_set_mapsize(segment->env, map_bytes(self, path, carried));
     unsigned flags = MDB_NOTLS | (self->options.read_only ? MDB_RDONLY : 0);
     rc = mdb_env_open(segment->env, path, flags, 0640);
@@ -596,10 +620,8 @@ static void map_grow(struct log *self)
 
 int log_begin(struct log *self)
 {
-    if (self->broken) {
-        errno = EIO;
-        return LOG_IO;
-    }
+    if (self->broken)
+        return LOG_CORRUPT;
     if (self->map_full)
         map_grow(self);
     int rc = mdb_txn_begin(active(self)->env, NULL, 0, &self->txn);
@@ -915,6 +937,13 @@ static int gathers_write(struct log *self, const struct gathers *rows, int db)
     return LOG_OK;
 }
 
+static bool disk_short(const struct log *self)
+{
+    struct statvfs disk;
+    return statvfs(self->dir, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < DISK_SHORT_BYTES;
+}
+
 int log_commit(struct log *self)
 {
     if (!self->put) { /* nothing to make durable */
@@ -935,6 +964,8 @@ int log_commit(struct log *self)
     fault_hit(FAULT_APPEND_BEFORE_COMMIT);
     int rc = mdb_txn_commit(self->txn);
     self->txn = NULL;
+    if (rc == EIO && disk_short(self)) /* LMDB's word for a write that was cut short */
+        rc = ENOSPC;
     if (rc)
         return write_error(self, rc);
     fault_hit(FAULT_APPEND_COMMITTED);

@@ -204,11 +204,11 @@ int server_restore(struct server *self, const struct registry *registry)
 
 #define FULL_PAUSE_US 500000
 
-/* Want of space leaves everything as it was. After anything else (a write or a sync that failed half-way) only the log
- * itself knows what it holds: stop, and be started again. */
+/* Want of space, a short write or a failed sync of what would be new leave everything as it was. When the log itself says that it
+ * does not know any more what it holds, a new start does: stop. */
 static void append_broken(struct server *self, int error)
 {
-    if (error != LOG_FULL)
+    if (error == LOG_CORRUPT)
         self->failed = self->stopping = true;
 }
 
