@@ -1,5 +1,6 @@
 #include "actors/emission.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,22 +84,28 @@ struct out_stream *emission_stream_of(struct emission *self, const struct messag
 
 /* ---- records ---- */
 
+static bool batches_grow(struct emission *self)
+{
+    uint32_t capacity = self->batch_capacity ? self->batch_capacity * 2 : 16;
+    uint32_t *order = realloc(self->order, capacity * sizeof *order);
+    if (!order)
+        return false;
+    self->order = order;
+    struct out_batch *batches = realloc(self->batches, capacity * sizeof *batches);
+    if (!batches)
+        return false;
+    memset(batches + self->batch_capacity, 0, (capacity - self->batch_capacity) * sizeof *batches);
+    self->batches = batches;
+    self->batch_capacity = capacity;
+    return true;
+}
+
 static struct out_batch *batch_begin(struct emission *self, struct out_stream *stream,
                                      uint16_t partition, int64_t due_us)
 {
-    if (self->batch_count == self->batch_capacity) {
-        uint32_t capacity = self->batch_capacity ? self->batch_capacity * 2 : 16;
-        struct out_batch *grown = realloc(self->batches, capacity * sizeof *grown);
-        if (!grown)
-            return NULL;
-        memset(grown + self->batch_capacity, 0, (capacity - self->batch_capacity) * sizeof *grown);
-        self->batches = grown;
-        self->batch_capacity = capacity;
-        uint32_t *order = realloc(self->order, capacity * sizeof *order);
-        if (!order)
-            return NULL;
-        self->order = order;
-    }
+    if (self->batch_count == self->batch_capacity && !batches_grow(self))
+        return NULL;
+    assert(self->batches);
     struct out_batch *batch = &self->batches[self->batch_count];
     const struct lane *lane = &stream->lanes[partition];
     batch->stream = stream;
