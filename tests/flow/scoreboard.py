@@ -138,10 +138,11 @@ def exports(checks, night, port):
     files = [os.path.join(night.dir, "exports", *parts) for parts in
              (("live", "latest.json"), ("live-grading", "latest.json"), ("status.json",))]
     _night.until(lambda: all(os.path.exists(f) for f in files), 30, "the exported files")
+    _night.until(lambda: not glob.glob(os.path.join(night.dir, "exports", "**", "*.tmp"), recursive=True), 30,
+                 "files without left-overs of a kill")
     for path in files:
         with open(path, encoding="utf-8") as stream:
             checks.that(isinstance(json.load(stream), dict), f"{path}: not an object")
-    checks.that(not glob.glob(os.path.join(night.dir, "exports", "**", "*.tmp"), recursive=True), "exports: left-overs")
     with open(files[0], encoding="utf-8") as stream:
         checks.that(json.load(stream)["game_date"] == json.loads(ask(port, "/live/latest.json")[2])["game_date"], "latest: dates")
 
@@ -149,14 +150,18 @@ def exports(checks, night, port):
 def main():
     checks = Checks()
     parent = tempfile.mkdtemp(prefix="tipoff-scoreboard-")
-    root, port = os.path.join(parent, "root"), free_port()
+    root, port, once = os.path.join(parent, "root"), free_port(), os.path.join(parent, "once")
+    os.mkdir(once)
     write_root(root)
     night = Night(DATE, directory=os.path.join(parent, "state"))
     argv = [os.path.join(_night.BIN, "tipoff"), "up", "--dir", night.dir, "--only", "broker,scoreboard",
             "--set", f"scoreboard.port={port}", "--set", "scoreboard.export_interval=100ms"]
     try:
         with open(os.path.join(parent, "up.out"), "wb") as out:
-            night.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            night.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={
+                **os.environ, "TIPOFF_FAULT": "export-written:4", "TIPOFF_FAULT_ONLY": "scoreboard.0",
+                "TIPOFF_FAULT_ONCE": once})
+        _night.until(lambda: os.listdir(once), 60, "a scoreboard killed between writing a file and renaming it")
         _night.until(lambda: answers(port, "/readyz"), 60, "a scoreboard that is ready")
         night.query("import", root)
         _night.until(lambda: len(night.dated("boxscores")) == 2, 30, "the imported rows")
