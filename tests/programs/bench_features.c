@@ -115,7 +115,8 @@ static void put_odds(int32_t date, int number, int round)
         strcpy(row.player_name, "Someone");
         for (int book = 0; book < BOOKS; book++) {
             snprintf(row.book, sizeof row.book, "book%d", book);
-            row.line = 10.5 + player / 2 + (round % 2);
+            int above = player / 2 + round % 2;
+            row.line = 10.5 + above;
             row.over_price = row.under_price = -110;
             row.main = row.offered = row.player_known = true;
             row.snapshot_at = now_us;
