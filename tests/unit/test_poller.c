@@ -418,7 +418,7 @@ static void route_start(void)
 static void the_first_thing_it_does(void **state)
 {
     (void)state;
-    int at;
+    int at = 0;
     route_start();
     until_quiet();
     assert_int_equal(runs("PollSchedule"), 1);
@@ -444,7 +444,7 @@ static void the_first_thing_it_does(void **state)
 static void keys_travel_and_are_never_told(void **state)
 {
     (void)state;
-    int at;
+    int at = 0;
     route("/v1/games", (const char *const[]){OK_HEAD "\r\n" NONE, NULL});
     until_quiet();
     assert_non_null(strstr(server.last_request, "Authorization: sesame&street\r\n"));
@@ -462,7 +462,7 @@ static void keys_travel_and_are_never_told(void **state)
 static void only_news_are_said(void **state)
 {
     (void)state;
-    int at;
+    int at = 0;
     put_game("in_progress", 7, NULL);
     route("/v1/box_scores/live",
           (const char *const[]){OK_HEAD "ETag: \"a\"\r\n\r\n{\"data\":[{\"id\":7}]}",
@@ -490,7 +490,7 @@ static void only_news_are_said(void **state)
 static void trouble_is_tried_again_and_told(void **state)
 {
     (void)state;
-    int at;
+    int at = 0;
     put_game("in_progress", 7, NULL);
     route("/v1/box_scores/live",
           (const char *const[]){"HTTP/1.1 500 No\r\nConnection: close\r\n\r\nno",
@@ -578,7 +578,7 @@ static void who_left_the_live_list_is_asked_for(void **state)
 static void a_truncated_body_is_said_and_asked_for_again(void **state)
 {
     (void)state;
-    int at;
+    int at = 0;
     put_game("in_progress", 7, NULL);
     route("/v1/box_scores/live",
           (const char *const[]){OK_HEAD "ETag: \"a\"\r\n\r\n{\"data\":[{\"id\":7",
