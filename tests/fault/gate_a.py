@@ -14,7 +14,7 @@ import sys
 import time
 
 from _runtime import Runtime, number_key, row_count, rows, shard_state
-from _wire import Client, records_of
+from _wire import Client, control, records_of
 
 STREAMS = [("proof.number", "proof-source"), ("proof.counted", "proof-count"), ("proof.timer", "proof-join"),
            ("proof.joined", "proof-join"), ("proof.sum", "proof-sum"), ("ops.run", "*"), ("dead", "*")]
@@ -257,6 +257,67 @@ class Gate:
         self.check_log()
         print("older: two environments from the past were seen through and rebuilt")
 
+    def trouble(self):
+        """A full disk, and records that are not taken now: both pass, nothing is lost."""
+        for name in ("proof-count.0", "proof-sum.0", "proof-sink.0"):
+            process = self.runtime.processes[name]
+            process.faults = "disk-full:2:fail,disk-full:4:fail,handler:5:fail"
+            process.stop()
+            process.start()
+        self.flow(40, lambda _: self.runtime.fired()["disk-full"] == 6)
+        self.check()
+        for name in ("proof-count.0", "proof-sum.0", "proof-sink.0"):
+            process = self.runtime.processes[name]
+            process.faults = ""
+            assert process.said().count(" no-space ") + process.said().count(" step-failed ") == 2, process.said()[-2000:]
+        print("trouble: full disks waited out, records taken later")
+
+    def halts(self, name, tag, text=""):
+        """The shard says why and stops with exit 70; the rest stays up."""
+        process = self.runtime.processes[name]
+        process.held = True
+        since = len(process.said())
+        process.start()
+        process.held = True
+        code = process.process.wait(30)
+        said = process.said(since)
+        assert code == 70 and f" {tag} " in said and text in said, f"{name} ended with {code}: {said[-2000:]}"
+
+    def refusals(self):
+        """What must not go on, does not: another log, a log without its beginning, an actor that is no function."""
+        runtime = self.runtime
+        liar = runtime.processes["proof-count.1"]
+        liar.kill()
+        kept = runtime.environment("proof-count", 1).rename(runtime.dir / "kept")
+        runtime.env["PROOF_LIE"] = "1"
+        self.halts("proof-count.1", "rebuild-differs", "lane proof.counted/1 sequence ")
+        del runtime.env["PROOF_LIE"]
+        shutil.rmtree(runtime.environment("proof-count", 1))
+        liar.start()  # the truth again: done again, and found equal
+        since = len(liar.said())
+        liar.await_said(" rebuilt ", since)
+        shutil.rmtree(kept)
+        print("refusals: an actor that does otherwise the second time is halted, naming lane and sequence")
+
+        head = control(runtime.endpoint("control"), "STATUS")["streams"]
+        trimmed = control(runtime.endpoint("control"), f"TRIM {max(s['last'] or 0 for s in head) // 2} FORCE")
+        victim = runtime.processes["proof-sum.1"]
+        victim.kill()
+        shutil.rmtree(runtime.environment("proof-sum", 1))
+        self.halts("proof-sum.1", "trimmed", "its state cannot be made again")
+        print(f"refusals: a log without its beginning ({trimmed}) rebuilds nothing, and says so")
+
+        broker = runtime.processes["broker"]
+        for name, process in runtime.processes.items():
+            if name != "broker" and process.process.poll() is None:
+                process.kill()
+        broker.kill()
+        shutil.rmtree(runtime.dir / "log")
+        broker.start()
+        for name in ("proof-count.0", "proof-sink.0", "proof-source.0"):
+            self.halts(name, "log-behind")
+        print("refusals: another log is refused by name")
+
     def drain(self):
         """Asked to stop, everything ends in order with nothing left to send."""
         for name, process in self.runtime.processes.items():
@@ -267,6 +328,12 @@ class Gate:
                 left = row_count(self.runtime.environment(actor, shard), "_outbox")
                 assert left == 0, f"{actor}.{shard} ended with {left} batches in its outbox"
         assert self.runtime.processes["broker"].stop() == 0
+        for process in self.runtime.processes.values():
+            if process.name != "proof-count.0b":
+                process.start()
+        for process in self.runtime.processes.values():
+            if process.name not in ("broker", "proof-count.0b"):
+                process.await_said(" ready ")
 
 
 def main():
@@ -279,7 +346,9 @@ def main():
         gate.zombie()
         gate.lost()
         gate.older()
+        gate.trouble()
         gate.drain()
+        gate.refusals()
         whole = True
     finally:
         gate.runtime.close(keep=not whole)

@@ -1,4 +1,5 @@
-/* proof-count - counts the records of each key. */
+/* proof-count - counts the records of each key. With PROOF_LIE it is no function of its input: what a test must see found out. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/actor.h"
@@ -13,6 +14,8 @@ static enum verdict take_number(struct step *step, const struct input *input, vo
     if (store_get(step_store(step), "count", STORE_UNDATED, in->key, strlen(in->key), &row) == 0)
         memcpy(&out.count, row.data, sizeof out.count);
     out.count++;
+    if (in->number == 7 && getenv("PROOF_LIE"))
+        out.count++;
     store_put(step_store(step), "count", STORE_UNDATED, in->key, strlen(in->key), &out.count,
               sizeof out.count);
     strcpy(out.key, in->key);
