@@ -72,6 +72,27 @@ static void sockets_close(struct server *self)
         zmq_ctx_term(self->context);
 }
 
+static bool router_send(struct server *self, const struct core_session *session, zmq_msg_t *frames,
+                        uint32_t count)
+{
+    zmq_msg_t peer;
+    bool sent = zmq_msg_init_size(&peer, session->peer_size) == 0;
+    if (sent) {
+        memcpy(zmq_msg_data(&peer), session->peer, session->peer_size);
+        sent = zmq_msg_send(&peer, self->router, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
+        if (!sent)
+            zmq_msg_close(&peer);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int more = i + 1 < count ? ZMQ_SNDMORE : 0;
+        if (sent && zmq_msg_send(&frames[i], self->router, more | ZMQ_DONTWAIT) >= 0)
+            continue;
+        sent = false;
+        zmq_msg_close(&frames[i]);
+    }
+    return sent;
+}
+
 /* One whole message: frame 0 is the peer's id. Returns the bytes read; 0 if there was none. */
 static size_t message_receive(struct server *self, zmq_msg_t *frames)
 {
@@ -115,19 +136,6 @@ static void router_drain(struct server *self, zmq_msg_t *frames)
             return;
         bytes += got;
     }
-}
-
-static bool find_lookup(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
-                        uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc)
-{
-    struct server *self = context;
-    struct log_seq found;
-    if (log_lane_find(self->log, producer, stream, partition, seq, &found) != LOG_OK)
-        return false;
-    *first_seq = found.first_seq;
-    *count = found.count;
-    *crc = found.crc;
-    return true;
 }
 
 static bool clock_restore(struct server *self)
@@ -260,7 +268,7 @@ static int server_open(struct server *self, const struct registry *registry)
                                 .sessions_max = (uint32_t)settings->broker.peers_max,
                                 .max_batch_bytes = (uint32_t)settings->broker.max_batch_bytes,
                                 .later_max = (uint64_t)settings->broker.later_max,
-                                .lookup = find_lookup,
+                                .lookup = server_lookup,
                                 .context = self};
     char dir[PATH_MAX];
     if (settings_path(settings, dir, sizeof dir, "log") != 0)
@@ -289,8 +297,10 @@ static int server_open(struct server *self, const struct registry *registry)
 
 int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd)
 {
-    struct server self = {
-        .settings = settings, .started_us = clock_mono_us(), .turn_us = clock_mono_us()};
+    struct server self = {.send = router_send,
+                          .settings = settings,
+                          .started_us = clock_mono_us(),
+                          .turn_us = clock_mono_us()};
     snprintf(self.instance, sizeof self.instance, "%d-%" PRIx64, (int)getpid(),
              (uint64_t)clock_real_us());
     files_allow();

@@ -17,6 +17,9 @@ struct staged {
 };
 
 struct server {
+    /* Sends one message to a peer, or closes its frames: broker.c's is the ROUTER, a test's what it likes. */
+    bool (*send)(struct server *self, const struct core_session *session, zmq_msg_t *frames,
+                 uint32_t count);
     const struct settings *settings;
     char instance[64];
     struct core *core;
@@ -51,6 +54,9 @@ void server_refuse(struct server *self, struct core_session *session, const char
 
 /* server_append.c: the append and what it carries. */
 int server_restore(struct server *self, const struct registry *registry); /* 0 or -1, logged */
+/* core_options.lookup; the context is the server. */
+bool server_lookup(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
+                   uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc);
 bool server_append_begin(struct server *self); /* false: the log cannot be written now */
 /* Positions are given here. 0 or a log_error. */
 int server_append(struct server *self, const struct core_producer *producer,

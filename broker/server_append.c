@@ -202,6 +202,19 @@ int server_restore(struct server *self, const struct registry *registry)
 
 /* ---- the append ---- */
 
+bool server_lookup(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
+                   uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc)
+{
+    struct server *self = context;
+    struct log_seq found;
+    if (log_lane_find(self->log, producer, stream, partition, seq, &found) != LOG_OK)
+        return false;
+    *first_seq = found.first_seq;
+    *count = found.count;
+    *crc = found.crc;
+    return true;
+}
+
 #define FULL_PAUSE_US 500000
 
 /* Want of space, a short write or a failed sync of what would be new leave everything as it was. When the log itself says that it

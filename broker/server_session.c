@@ -13,23 +13,12 @@
 bool server_send_frames(struct server *self, struct core_session *session, zmq_msg_t *frames,
                         uint32_t count)
 {
-    zmq_msg_t peer;
-    bool sent = !session->gone && zmq_msg_init_size(&peer, session->peer_size) == 0;
-    if (sent) {
-        memcpy(zmq_msg_data(&peer), session->peer, session->peer_size);
-        sent = zmq_msg_send(&peer, self->router, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
-        if (!sent)
-            zmq_msg_close(&peer);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        int more = i + 1 < count ? ZMQ_SNDMORE : 0;
-        if (sent && zmq_msg_send(&frames[i], self->router, more | ZMQ_DONTWAIT) >= 0)
-            continue;
-        sent = false;
+    if (!session->gone && self->send(self, session, frames, count))
+        return true;
+    for (uint32_t i = 0; session->gone && i < count; i++)
         zmq_msg_close(&frames[i]);
-    }
-    session->gone = session->gone || !sent;
-    return sent;
+    session->gone = true;
+    return false;
 }
 
 void server_send_map(struct server *self, struct core_session *session, const char *verb,
