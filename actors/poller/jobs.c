@@ -140,15 +140,29 @@ static void fill_request(const struct jobs *self, struct job *job,
     }
 }
 
+/* A service that does not answer must not keep the others from being asked: half of the connections are the most that one
+ * gets. */
+static bool source_full(const struct jobs *self, enum feed_source source)
+{
+    int64_t most = self->settings->poller.max_connections / 2;
+    int64_t count = 0;
+    for (int i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &self->jobs[i];
+        count += job->used && job->fetch != NULL && FEEDS[job->feed].source == source;
+    }
+    return count >= (most > 0 ? most : 1);
+}
+
 /* Starts an attempt: its run is open before the first byte leaves. */
 static bool ask(struct jobs *self, struct kit *kit, struct job *job,
                 const struct msg_poller_subject *row)
 {
     char url[FEED_URL_SIZE], whole[FEED_URL_SIZE + 1100];
-    struct headers headers;
+    struct headers headers = {{0}, {0}, {0}};
     struct fetch_request request = {.url = whole};
     const char *key = self->keys[FEEDS[job->feed].source], *query;
-    if (fetcher_full(self->fetcher) || feed_url(self->settings, job->feed, job->arg, url) != 0) {
+    if (fetcher_full(self->fetcher) || source_full(self, FEEDS[job->feed].source) ||
+        feed_url(self->settings, job->feed, job->arg, url) != 0) {
         return false;
     }
     query = key[0] != '\0' ? feed_key_query(job->feed, url) : "";

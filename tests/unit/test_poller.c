@@ -628,6 +628,36 @@ static void a_killed_attempt_is_a_crashed_run(void **state)
                      3 + open);
 }
 
+static void one_service_does_not_take_all_connections(void **state)
+{
+    (void)state;
+    struct step *step = kit_step(&kit);
+    set_clock("2025-11-17T20:00:00Z", 1);
+    for (int i = 0; i < 7; i++) {
+        struct msg_poller_event event;
+        message_clear(&msg_poller_event_desc, &event);
+        snprintf(event.event_id, sizeof event.event_id, "e%d", i);
+        snprintf(event.game_id, sizeof event.game_id, "002250024%d", i);
+        event.game_date = 20251117;
+        assert_int_equal(clock_parse_utc("2025-11-18T00:10:00Z", &event.commence_at), 0);
+        assert_int_equal(ledger_put_event(step_store(step), &event), STORE_OK);
+    }
+    assert_true(kit_commit(&kit, &step));
+    jobs_replan(kit.self);
+    turn();
+    const struct jobs *jobs = kit.self;
+    int odds = 0, others = 0;
+    for (int i = 0; i < JOBS_MAX; i++) {
+        if (jobs->jobs[i].used) {
+            *(FEEDS[jobs->jobs[i].feed].source == SOURCE_ODDS ? &odds : &others) += 1;
+        }
+    }
+    assert_int_equal(odds, kit.settings.poller.max_connections / 2);
+    assert_int_equal(others, 2);
+    until_quiet();
+    assert_int_equal(runs("PollOddsProps"), 7);
+}
+
 static void nothing_before_the_clock_runs(void **state)
 {
     (void)state;
@@ -657,6 +687,7 @@ int main(void)
         TEST(a_truncated_body_is_said_and_asked_for_again),
         TEST(a_stop_closes_what_is_open),
         TEST(a_killed_attempt_is_a_crashed_run),
+        TEST(one_service_does_not_take_all_connections),
         TEST(nothing_before_the_clock_runs),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
