@@ -458,8 +458,10 @@ bool core_sub_admits(const struct core_sub *sub, uint32_t records, uint64_t byte
 void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
                         uint64_t bytes, uint64_t next)
 {
-    lane->next = next;
     lane->passed += records;
+    if (lane->next < sub->from) /* the reader asked for the end of this batch only */
+        lane->passed -= sub->from - lane->next;
+    lane->next = next;
     sub->flying_records += records;
     sub->flying_bytes += bytes;
 }

@@ -266,6 +266,30 @@ static void test_credit_and_merge(void **state)
     free(model);
 }
 
+/* Who asks for the end of a batch gets all of it, and lags by what he asked for: no more, no less. */
+static void test_lag_from_within_a_batch(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *reader = session_make(core, "r", "r");
+    struct core_stream *stream = core_stream_by_id(core, 2);
+    uint64_t counts[] = {10, 0};
+    stream->per_partition = counts;
+    /* positions 11 to 20 are one batch; from 16: five of the ten are wanted */
+    struct core_sub_lane lane = {.stream = 2, .next = 11, .passed = 5};
+    assert_int_equal(core_subscribe(reader, &lane, 1, 16, 100, 1000), 0);
+    assert_int_equal(core_sub_lag(core, reader), 5);
+    core_sub_delivered(&reader->sub, core_sub_next(reader), 10, 10, CORE_NONE);
+    core_credit(reader, 10, 10);
+    assert_int_equal(core_sub_lag(core, reader), 0);
+    counts[0] = 13; /* three more are appended */
+    assert_int_equal(core_sub_lag(core, reader), 3);
+    stream->per_partition = NULL;
+    core_free(&core);
+    free(model);
+}
+
 /* An append that fails takes back exactly what it did: environments, what waits for later, sequences. */
 static void test_rollback_is_exact(void **state)
 {
@@ -403,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_leases),
         cmocka_unit_test(test_what_is_not_allowed),
         cmocka_unit_test(test_credit_and_merge),
+        cmocka_unit_test(test_lag_from_within_a_batch),
         cmocka_unit_test(test_rollback_is_exact),
         cmocka_unit_test(test_last_environment),
         cmocka_unit_test(test_sessions_are_bounded),
