@@ -274,8 +274,10 @@ static void test_lag_from_within_a_batch(void **state)
     struct core *core = core_make(model);
     struct core_session *reader = session_make(core, "r", "r");
     struct core_stream *stream = core_stream_by_id(core, 2);
-    uint64_t counts[] = {10, 0};
-    stream->per_partition = counts;
+    if (!stream->per_partition)
+        stream->per_partition = calloc(2, sizeof *stream->per_partition);
+    assert_non_null(stream->per_partition);
+    stream->per_partition[0] = 10;
     /* positions 11 to 20 are one batch; from 16: five of the ten are wanted */
     struct core_sub_lane lane = {.stream = 2, .next = 11, .passed = 5};
     assert_int_equal(core_subscribe(reader, &lane, 1, 16, 100, 1000), 0);
@@ -283,9 +285,8 @@ static void test_lag_from_within_a_batch(void **state)
     core_sub_delivered(&reader->sub, core_sub_next(reader), 10, 10, CORE_NONE);
     core_credit(reader, 10, 10);
     assert_int_equal(core_sub_lag(core, reader), 0);
-    counts[0] = 13; /* three more are appended */
+    stream->per_partition[0] = 13; /* three more are appended */
     assert_int_equal(core_sub_lag(core, reader), 3);
-    stream->per_partition = NULL;
     core_free(&core);
     free(model);
 }
