@@ -3,9 +3,13 @@
 is final and graded. Then every number is compared with the CSVs it must have come from.
 
 usage: night.py [DATE [SPEED]]"""
+import gzip
+import hashlib
+import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -45,6 +49,64 @@ def recompute(night, checks):
     return len(grades)
 
 
+def leaves(node):
+    return [node] if not node["parents"] else [leaf for parent in node["parents"] for leaf in leaves(parent)]
+
+
+def check_lineage(night, checks):
+    """A grade leads down to HTTP bodies, whose bytes are there still, and to lines of imported files."""
+    grade = next(g for g in night.dated("grades") if g["outcome"] in ("correct", "incorrect"))
+    tree = night.query("lineage", grade["prediction_id"])
+    ends = leaves(tree)
+    checks.that(tree["kind"] == "grade_points" and tree["id"] == grade["prediction_id"], f"lineage: {tree['kind']}")
+    checks.that({leaf["kind"] for leaf in ends} >= {"raw_exchange", "history_player_game"},
+                f"lineage ends at {sorted({leaf['kind'] for leaf in ends})}")
+    exchanges = [leaf for leaf in ends if leaf["kind"] == "raw_exchange"]
+    newest = max(exchanges, key=lambda leaf: leaf["position"])
+    body = night.command("lineage", grade["prediction_id"], "--body").stdout
+    checks.that(hashlib.sha256(body).hexdigest() == newest["body_sha256"] and len(body) == newest["body_bytes"],
+                "the body is not what its hash says")
+    for leaf in ends:
+        if leaf["kind"] == "history_player_game" and "file" in leaf:
+            path = os.path.join(_night.DATA, leaf["file"])
+            with gzip.open(path, "rt", encoding="utf-8") as stream:
+                line = stream.read().split("\n")[leaf["line"] - 1]
+            checks.that(line.startswith(leaf["id"]), f"lineage: {leaf['file']}:{leaf['line']} is not of game {leaf['id']}")
+    came = night.command("blast", str(newest["position"]), "--json").stdout.decode().splitlines()
+    checks.that(any(json.loads(line)["position"] == tree["position"] for line in came),
+                "blast does not lead back to the grade")
+    return len(ends)
+
+
+def latency(night):
+    """Real seconds from the last byte of a poll to the append of each grade made from it, and of one fdatasync."""
+    fetched, delays, made_from = {}, [], {}
+    for line in night.command("tap", "--from", "1", timeout=300).stdout.splitlines():
+        record = json.loads(line)
+        if record["stream"] == "raw.exchange":
+            fetched[record["position"]] = _night.instant(record["payload"]["fetched_at"])
+        elif record["stream"].startswith("row."):
+            made_from[record["position"]] = max((p for p in record["parents"] if p in fetched), default=None)
+        elif record["stream"] == "grade.points":
+            polls = [made_from[p] for p in record["parents"] if made_from.get(p)]
+            if polls:
+                waited = _night.instant(record["time"]) - max(fetched[p] for p in polls)
+                delays.append(waited.total_seconds() / night.speed)
+    syncs = []
+    with tempfile.NamedTemporaryFile(dir=night.dir) as file:
+        for _ in range(100):
+            begun = time.monotonic()
+            os.pwrite(file.fileno(), b"x" * 4096, 0)
+            os.fdatasync(file.fileno())
+            syncs.append(time.monotonic() - begun)
+    delays.sort()
+    if delays:
+        print(f"poll to graded row: p50 {delays[len(delays) // 2] * 1e3:.1f} ms, p99 "
+              f"{delays[len(delays) * 99 // 100] * 1e3:.1f} ms over {len(delays)} grades; one fdatasync here takes "
+              f"{sorted(syncs)[50] * 1e3:.2f} ms")
+    return delays
+
+
 def main():
     _night.need_data()
     date = sys.argv[1] if len(sys.argv) > 1 else "2025-11-17"
@@ -76,6 +138,8 @@ def main():
             replayed = night.query("replay", "--date", date, check=False, timeout=300)
             checks.that(replayed["identical"], f"replay: {str(replayed)[:800]}")
             print(f"verified {verified['records']} records; replayed {replayed['records']} in {replayed['seconds']} s")
+            print("ends of a lineage:", check_lineage(night, checks))
+            checks.that(latency(night), "no grade leads back to a poll")
             print("digest:", night.dated("digest"))
     finally:
         if KEEP:
