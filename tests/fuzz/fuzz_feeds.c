@@ -1,0 +1,136 @@
+/* libFuzzer: any bytes, as the body of a feed (the first byte says which). Whatever is taken must keep what the rows
+ * promise, and whatever is refused must say where and why.
+ *
+ *     cmake -B build-fuzz -DCMAKE_C_COMPILER=clang -DTIPOFF_FUZZ=ON
+ *     cmake --build build-fuzz --target fuzz_feeds
+ *     TIPOFF_FUZZ_SEEDS=corpus build-fuzz/tests/fuzz_feeds corpus -max_total_time=30 */
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "actors/processor/feed.h"
+#include "actors/processor/name_key.h"
+#include "schema/utf8.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static feed_parse *const PARSERS[] = {feed_bdl_games, feed_bdl_box_scores, feed_odds_events,
+                                      feed_odds_props, feed_nba_schedule};
+#define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
+
+static const char *const SEEDS[PARSER_COUNT] = {
+    "{\"data\":[{\"id\":7,\"date\":\"2025-11-17\",\"datetime\":\"2025-11-18T00:00:00.000Z\","
+    "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":1,"
+    "\"visitor_team_score\":2,\"home_team\":{\"id\":2,\"abbreviation\":\"BOS\"},"
+    "\"visitor_team\":{\"team\":{\"id\":28}}}],\"meta\":{\"next_cursor\":5}}",
+    "{\"data\":[{\"date\":\"2025-11-17\",\"status\":\"3rd Qtr\",\"period\":3,\"time\":\"5:42\","
+    "\"home_team\":{\"id\":2,\"players\":[{\"min\":\"12:30\",\"fgm\":3,\"fga\":5,\"fg3m\":1,"
+    "\"fg3a\":2,\"ftm\":2,\"fta\":2,\"oreb\":1,\"dreb\":2,\"reb\":3,\"ast\":0,\"stl\":0,\"blk\":0,"
+    "\"turnover\":0,\"pf\":0,\"pts\":9,\"plus_minus\":-4,\"player\":{\"id\":11,\"first_name\":"
+    "\"A\",\"last_name\":\"B\"}}]},\"visitor_team\":{\"id\":28,\"players\":[]}}]}",
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"Boston Celtics\","
+    "\"away_team\":\"Toronto Raptors\"}]",
+    "{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"Boston Celtics\","
+    "\"away_team\":\"Toronto Raptors\",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":"
+    "\"player_points\",\"outcomes\":[{\"name\":\"Over\",\"description\":\"A B\",\"price\":-110,"
+    "\"point\":10.5},{\"name\":\"Under\",\"description\":\"A B\",\"price\":1.91,\"point\":10.5}]}]}"
+    "]}",
+    "{\"leagueSchedule\":{\"gameDates\":[{\"games\":[{\"gameId\":\"0022500241\",\"gameStatus\":1,"
+    "\"gameDateEst\":\"2025-11-17T00:00:00Z\",\"gameDateTimeUTC\":\"2025-11-18T00:00:00Z\","
+    "\"gameDateTimeEst\":\"2025-11-17T19:00:00Z\",\"postponedStatus\":\"N\",\"homeTeam\":"
+    "{\"teamTricode\":\"BOS\"},\"awayTeam\":{\"teamTricode\":\"TOR\"}}]}]}}",
+};
+
+/* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    const char *folder = getenv("TIPOFF_FUZZ_SEEDS");
+    for (size_t i = 0; folder && i < PARSER_COUNT; i++) {
+        char path[4096];
+        mkdir(folder, 0777);
+        snprintf(path, sizeof path, "%s/feed-%zu", folder, i);
+        FILE *out = fopen(path, "w");
+        if (!out) {
+            perror(path);
+            exit(1);
+        }
+        fputc((int)i, out);
+        fputs(SEEDS[i], out);
+        fclose(out);
+    }
+    return 0;
+}
+
+static void check_text(const char *text)
+{
+    assert(utf8_valid(text, strlen(text)) == strlen(text));
+}
+
+static void check_player(const struct feed *feed, const struct feed_player *player)
+{
+    const struct feed_stats *stats = &player->stats;
+    char key[NAME_KEY_SIZE];
+    assert(player->game < feed->game_count && player->source_id > 0);
+    assert(stats->minutes >= 0 && stats->minutes <= 100 && stats->points <= 200);
+    assert(stats->points ==
+           2 * stats->field_goals_made + stats->three_pointers_made + stats->free_throws_made);
+    assert(stats->field_goals_made <= stats->field_goals_attempted);
+    assert(stats->rebounds == stats->offensive_rebounds + stats->defensive_rebounds);
+    assert(player->name[0] != '\0');
+    check_text(player->name);
+    name_key(player->name, key);
+}
+
+static void check_line(const struct feed_line *line)
+{
+    assert(line->line >= 0 && line->line <= 200);
+    assert(line->over_price != MESSAGE_NONE || line->under_price != MESSAGE_NONE);
+    assert(!line->main || (line->over_price != MESSAGE_NONE && line->under_price != MESSAGE_NONE));
+    assert(line->over_price == MESSAGE_NONE || llabs(line->over_price) <= 100000);
+    assert(line->under_price == MESSAGE_NONE || llabs(line->under_price) <= 100000);
+    check_text(line->player);
+    check_text(line->book);
+    check_text(line->market);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct feed feed = {0};
+    char error[FEED_ERROR_SIZE] = "";
+    if (size == 0) {
+        return 0;
+    }
+    if (PARSERS[data[0] % PARSER_COUNT](data + 1, size - 1, &feed, error) != 0) {
+        assert(error[0] != '\0');
+        assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
+        check_text(error);
+    }
+    for (size_t i = 0; i < feed.game_count; i++) {
+        assert(feed.games[i].period >= 0 && feed.games[i].period <= 14 && feed.games[i].date > 0);
+        assert(feed.games[i].players <= FEED_GAME_PLAYERS_MAX);
+        check_text(feed.games[i].clock);
+    }
+    for (size_t i = 0; i < feed.player_count; i++) {
+        check_player(&feed, &feed.players[i]);
+    }
+    for (size_t i = 0; i < feed.event_count; i++) {
+        assert(feed.events[i].event_id[0] != '\0' && feed.events[i].home[0] != '\0');
+    }
+    for (size_t i = 0; i < feed.line_count; i++) {
+        check_line(&feed.lines[i]);
+    }
+    for (size_t i = 0; i < feed.refusal_count; i++) {
+        assert(feed.refusals[i].path[0] != '\0' && feed.refusals[i].rule[0] != '\0');
+        check_text(feed.refusals[i].path);
+        check_text(feed.refusals[i].rule);
+        check_text(feed.refusals[i].about);
+    }
+    feed_free(&feed);
+    return 0;
+}
