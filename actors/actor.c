@@ -20,6 +20,8 @@
 #define STEPS_PER_TURN 8     /* before the link and the signals are looked at again */
 #define TRIM_AFTER_US 200000 /* acknowledged batches stay so long in an idle environment */
 #define ASK_LAG_US 20000     /* while catching up */
+#define PASS_RECORDS                                                                               \
+    1000 /* so far behind the head, with nothing to take, the cursor follows: trimming waits for it */
 #define LATER_POLL_US 50000
 
 /* ---- what the link tells ---- */
@@ -256,6 +258,9 @@ static bool step_turn(struct kit *self)
 static void trim_turn(struct kit *self, int64_t *idle_since)
 {
     int64_t now = clock_mono_us();
+    if (self->stage == KIT_WORKING && self->granted && shard_queued(self->shard) == 0 &&
+        link_passed(self->link) > shard_state(self->shard)->cursor + PASS_RECORDS)
+        shard_pass(self->shard, link_passed(self->link));
     if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self)) {
         *idle_since = now;
         return;

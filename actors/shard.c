@@ -254,6 +254,7 @@ int shard_offer(struct shard *self, const struct shard_batch *batch)
         self->head = queued;
     self->tail = queued;
     self->queued++;
+    self->passed = 0; /* the cursor moves with what is taken */
     return 0;
 }
 
@@ -269,6 +270,7 @@ void shard_drop_queue(struct shard *self)
     self->head_byte = 0;
     self->taken_records = 0;
     self->taken_bytes = 0;
+    self->passed = 0;
 }
 
 uint32_t shard_queued(const struct shard *self)
@@ -342,9 +344,15 @@ uint32_t shard_outbox(const struct shard *self, uint64_t *records, uint64_t *byt
     return self->outbox.count;
 }
 
+void shard_pass(struct shard *self, uint64_t position)
+{
+    if (!self->head && !self->open && position > self->state.cursor)
+        self->passed = position;
+}
+
 bool shard_trim_due(const struct shard *self)
 {
-    return self->outbox.trim_count > 0;
+    return self->outbox.trim_count > 0 || self->passed > self->state.cursor;
 }
 
 void shard_totals(const struct shard *self, struct shard_totals *totals)

@@ -104,7 +104,9 @@ void shard_resend(struct shard *self); /* all unacknowledged ones, from the olde
 /* How many batches that was news for; -1: no memory. */
 int shard_acked(struct shard *self, const char *stream, uint16_t partition, uint64_t last_seq);
 uint32_t shard_outbox(const struct shard *self, uint64_t *records,
-                      uint64_t *bytes);        /* unacknowledged */
+                      uint64_t *bytes); /* unacknowledged */
+/* Nothing that this shard takes is left below `position`: its cursor goes there with the next trim. */
+void shard_pass(struct shard *self, uint64_t position);
 bool shard_trim_due(const struct shard *self); /* acknowledged ones are still in the environment */
 int shard_trim(struct shard *self);            /* a small transaction of its own; a store_error */
 

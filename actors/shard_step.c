@@ -616,6 +616,8 @@ int shard_trim(struct shard *self)
         error = lanes_write(self);
     if (!error && self->rebuilt)
         self->building.rebuilding = false;
+    if (self->passed > self->building.cursor)
+        self->building.cursor = self->passed;
     if (!error)
         error = shard_env_put_state(self->step.txn, &self->building);
     if (!error)

@@ -76,6 +76,7 @@ struct shard {
     uint64_t quiet_until;
     bool quiet; /* the step being built says nothing of runs and dead letters */
     bool rebuilt;
+    uint64_t passed; /* where the cursor may go although nothing was taken; 0: nowhere */
 
     struct queued *head, *tail;
     uint32_t queued;

@@ -53,6 +53,7 @@ struct link {
     uint64_t cursor, steps;
     bool beat_now;
     uint64_t lag;
+    uint64_t head;        /* ... and where the log ended when it was */
     uint32_t beats_out;   /* beats not answered yet */
     uint16_t last_stream; /* that was published to */
 };
@@ -541,8 +542,10 @@ static void hear_aliv(struct link *self, const struct heard *heard)
         return;
     if (self->beats_out > 0)
         self->beats_out--;
-    if (self->subs_unanswered == 0)
+    if (self->subs_unanswered == 0) {
         self->lag = self->subscribed ? aliv.lag : UINT64_MAX;
+        self->head = aliv.head; /* of the same moment */
+    }
     if (self->options.handlers.up)
         self->options.handlers.up(self->options.context);
 }
@@ -552,18 +555,22 @@ static void hear_subd(struct link *self, const struct heard *heard)
     struct msg_subd subd;
     if (!heard_map(heard, &msg_subd_desc, &subd) || self->subs_unanswered == 0)
         return;
-    if (--self->subs_unanswered == 0 && self->subscribed)
+    if (--self->subs_unanswered == 0 && self->subscribed) {
         self->lag = subd.lag;
+        self->head = subd.head;
+    }
 }
 
 /* What a header and its body say, if they agree. */
-static bool batch_take(const struct link *self, const uint8_t *at, zmq_msg_t *frame,
+static bool batch_take(const struct link *self, const uint8_t *at, struct span *bodies,
                        struct link_batch *batch)
 {
     struct batch_header header;
-    struct span body = {zmq_msg_data(frame), (uint32_t)zmq_msg_size(frame)};
-    if (batch_header_read(&header, at) != 0 || header.size != body.size ||
-        pack_crc32c(0, body.data, body.size) != header.crc || !stream_name(self, header.stream))
+    if (batch_header_read(&header, at) != 0 || header.size > bodies->size)
+        return false;
+    struct span body = {bodies->data, header.size};
+    *bodies = (struct span){bodies->data + header.size, bodies->size - header.size};
+    if (pack_crc32c(0, body.data, body.size) != header.crc || !stream_name(self, header.stream))
         return false;
     *batch = (struct link_batch){.base = header.base,
                                  .count = header.count,
@@ -587,27 +594,32 @@ static void batches_broken(struct link *self, const char *rule)
     self->subscribed = false;
 }
 
-static bool batches_agree(struct link *self, const struct heard *heard, uint32_t *count)
+static bool batches_agree(struct link *self, const struct heard *heard, uint32_t *count,
+                          struct span *bodies)
 {
     *count = heard->rest_size >= 4 ? get_u32(heard->rest) : 0;
-    if (heard->rest_size == 4 + *count * (uint64_t)PROTOCOL_HEADER_BYTES &&
-        *count == heard->count - 1)
+    if (heard->rest_size == 4 + *count * (uint64_t)PROTOCOL_HEADER_BYTES && heard->count == 2) {
+        *bodies = (struct span){zmq_msg_data(&heard->frames[1]),
+                                (uint32_t)zmq_msg_size(&heard->frames[1])};
         return true;
-    batches_broken(self, "as many headers as bodies");
+    }
+    batches_broken(self, "headers, and a frame of bodies");
     return false;
 }
 
 static void hear_dlvr(struct link *self, const struct heard *heard)
 {
     uint32_t count, subscription = self->subscriptions;
-    if (!self->subscribed || self->subs_unanswered > 0 || !batches_agree(self, heard, &count))
+    struct span bodies;
+    if (!self->subscribed || self->subs_unanswered > 0 ||
+        !batches_agree(self, heard, &count, &bodies))
         return;
     for (uint32_t i = 0; i < count; i++) {
         struct link_batch batch;
         if (!self->subscribed || self->subscriptions != subscription)
             return; /* the handler asked for something else */
-        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES,
-                        &heard->frames[i + 1], &batch)) {
+        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES, &bodies,
+                        &batch)) {
             batches_broken(self, "header, size, CRC and stream agree");
             return;
         }
@@ -626,12 +638,13 @@ static void hear_ownd(struct link *self, const struct heard *heard)
         return;
     }
     uint32_t count;
-    if (!batches_agree(self, heard, &count))
+    struct span bodies;
+    if (!batches_agree(self, heard, &count, &bodies))
         return;
     for (uint32_t i = 0; i < count && self->options.handlers.own; i++) {
         struct link_batch batch;
-        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES,
-                        &heard->frames[i + 1], &batch)) {
+        if (!batch_take(self, heard->rest + 4 + i * (size_t)PROTOCOL_HEADER_BYTES, &bodies,
+                        &batch)) {
             batches_broken(self, "header, size, CRC and stream agree");
             return;
         }
@@ -665,7 +678,7 @@ static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
 
 static bool receive(struct link *self)
 {
-    enum { FRAMES_MAX = 512 };
+    enum { FRAMES_MAX = 3 }; /* no message has more than two */
     zmq_msg_t frames[FRAMES_MAX + 1];
     uint32_t count = 0;
     bool more = true;
@@ -861,12 +874,16 @@ static uint16_t stream_id(struct link *self, const char *name)
     return 0; /* unknown: the broker says so by name */
 }
 
-static bool publish(struct link *self, const struct link_out *batches, uint32_t count)
+static bool publish(struct link *self, const struct link_out *batches, uint32_t count, size_t bytes)
 {
-    zmq_msg_t frame;
-    if (zmq_msg_init_size(&frame, PROTOCOL_PUBL_HEAD_BYTES +
-                                      count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0)
+    zmq_msg_t frame, bodies;
+    if (zmq_msg_init_size(&bodies, bytes) != 0)
         return false;
+    if (zmq_msg_init_size(&frame, PROTOCOL_PUBL_HEAD_BYTES +
+                                      count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0) {
+        zmq_msg_close(&bodies);
+        return false;
+    }
     uint8_t *at = zmq_msg_data(&frame);
     memcpy(at, "PUBL", PROTOCOL_VERB_BYTES);
     put_u32(at + 4, self->producer);
@@ -883,16 +900,16 @@ static bool publish(struct link *self, const struct link_out *batches, uint32_t 
                                   .due_us = batches[i].due_us > 0 ? batches[i].due_us : 0};
         batch_desc_write(&desc, at);
     }
-    if (!send_frame(self, &frame, true))
-        return false;
+    at = zmq_msg_data(&bodies);
     for (uint32_t i = 0; i < count; i++) {
-        if (zmq_msg_init_size(&frame, batches[i].body.size) != 0)
-            return false;
-        memcpy(zmq_msg_data(&frame), batches[i].body.data, batches[i].body.size);
-        if (!send_frame(self, &frame, i + 1 < count))
-            return false;
+        if (batches[i].body.size)
+            memcpy(at, batches[i].body.data, batches[i].body.size);
+        at += batches[i].body.size;
     }
-    return true;
+    if (send_frame(self, &frame, true))
+        return send_frame(self, &bodies, false);
+    zmq_msg_close(&bodies);
+    return false;
 }
 
 /* libzmq would cut the connection over a frame that is too large: it is refused here, as the broker would. */
@@ -912,13 +929,20 @@ bool link_publish(struct link *self, const struct link_out *batches, uint32_t co
 {
     if (!self->granted || count == 0)
         return self->granted;
-    uint32_t fit = 0;
-    while (fit < count && batches[fit].body.size <= self->max_batch_bytes)
-        fit++;
-    for (uint32_t i = 0; i < fit; i += PUBLISH_BATCHES_MAX)
-        if (!publish(self, batches + i,
-                     fit - i < PUBLISH_BATCHES_MAX ? fit - i : PUBLISH_BATCHES_MAX))
-            return false; /* what was sent is a repeat then */
+    uint32_t fit = 0, sent = 0;
+    size_t bytes = 0;
+    for (; fit < count && batches[fit].body.size <= self->max_batch_bytes; fit++) {
+        if (fit - sent == PUBLISH_BATCHES_MAX ||
+            bytes + batches[fit].body.size > self->max_batch_bytes) {
+            if (!publish(self, batches + sent, fit - sent, bytes))
+                return false;
+            sent = fit;
+            bytes = 0;
+        }
+        bytes += batches[fit].body.size;
+    }
+    if (fit > sent && !publish(self, batches + sent, fit - sent, bytes))
+        return false; /* what was sent is a repeat then */
     if (fit < count)
         too_large(self, &batches[fit]);
     return true;
@@ -944,6 +968,11 @@ uint32_t link_unanswered(const struct link *self)
 uint64_t link_lag(const struct link *self)
 {
     return self->lag;
+}
+
+uint64_t link_passed(const struct link *self)
+{
+    return self->lag == 0 ? self->head : 0;
 }
 
 void link_beat(struct link *self)

@@ -101,6 +101,8 @@ bool link_connected(const struct link *self); /* welcomed */
  * caught up. link_beat asks at once. */
 uint64_t link_lag(const struct link *self);
 void link_beat(struct link *self);
+/* When link_lag is 0: everything of the subscription below this position was delivered and taken. */
+uint64_t link_passed(const struct link *self);
 /* Heartbeats said on this connection that the broker has not answered yet. */
 uint32_t link_unanswered(const struct link *self);
 
