@@ -20,7 +20,7 @@
 
 #define DRAIN_MESSAGES_MAX 8192 /* taken before a commit, so that nobody waits long for its ack */
 #define DRAIN_BYTES_MAX (16u * 1024 * 1024)
-#define FRAMES_MAX 65536
+#define FRAMES_MAX 3 /* no message has more than two */
 #define CURSORS_EVERY_US 1000000
 
 static void *socket_bind(struct server *self, int type, const char *endpoint, int backlog)
@@ -94,9 +94,9 @@ static bool router_send(struct server *self, const struct core_session *session,
 }
 
 /* One whole message: frame 0 is the peer's id. Returns the bytes read; 0 if there was none. */
-static size_t message_receive(struct server *self, zmq_msg_t *frames)
+static size_t message_receive(struct server *self)
 {
-    zmq_msg_t peer;
+    zmq_msg_t peer, frames[FRAMES_MAX];
     size_t bytes = 1;
     uint32_t count = 0;
     zmq_msg_init(&peer);
@@ -106,19 +106,18 @@ static size_t message_receive(struct server *self, zmq_msg_t *frames)
     }
     bool more = zmq_msg_more(&peer);
     while (more) {
-        zmq_msg_t *frame = &frames[count < FRAMES_MAX ? count : FRAMES_MAX];
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, self->router, ZMQ_DONTWAIT) <
-            0) { /* the rest of a message is always there */
-            zmq_msg_close(frame);
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, self->router, ZMQ_DONTWAIT) < 0) { /* the rest is always there */
+            zmq_msg_close(&frame);
             break;
         }
-        bytes += zmq_msg_size(frame);
-        more = zmq_msg_more(frame);
+        bytes += zmq_msg_size(&frame);
+        more = zmq_msg_more(&frame);
         if (count < FRAMES_MAX)
-            count++;
+            frames[count++] = frame;
         else
-            zmq_msg_close(frame);
+            zmq_msg_close(&frame);
     }
     server_take(self, zmq_msg_data(&peer), zmq_msg_size(&peer), frames, count);
     for (uint32_t i = 0; i < count; i++)
@@ -127,11 +126,11 @@ static size_t message_receive(struct server *self, zmq_msg_t *frames)
     return bytes;
 }
 
-static void router_drain(struct server *self, zmq_msg_t *frames)
+static void router_drain(struct server *self)
 {
     size_t bytes = 0;
     for (int i = 0; i < DRAIN_MESSAGES_MAX && bytes < DRAIN_BYTES_MAX; i++) {
-        size_t got = message_receive(self, frames);
+        size_t got = message_receive(self);
         if (!got)
             return;
         bytes += got;
@@ -176,10 +175,10 @@ static int stop_asked(int stop_fd)
     return 0;
 }
 
-static void turn(struct server *self, zmq_msg_t *frames)
+static void turn(struct server *self)
 {
     self->turn_us = clock_mono_us();
-    router_drain(self, frames);
+    router_drain(self);
     server_tap_turn(self);
     server_fire_later(self);
     server_commit(self);
@@ -193,11 +192,8 @@ static void turn(struct server *self, zmq_msg_t *frames)
 
 static void loop(struct server *self, int stop_fd)
 {
-    zmq_msg_t *frames = malloc((FRAMES_MAX + 1) * sizeof *frames);
     bool more = false;
     int64_t watchdog_us = process_watchdog_us(), watched_us = 0;
-    if (!frames)
-        return;
     while (!self->stopping) {
         zmq_pollitem_t items[] = {{self->router, 0, ZMQ_POLLIN, 0},
                                   {self->tap, 0, ZMQ_POLLIN, 0},
@@ -205,7 +201,7 @@ static void loop(struct server *self, int stop_fd)
                                   {NULL, stop_fd, ZMQ_POLLIN, 0}};
         if (zmq_poll(items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
             break;
-        turn(self, frames);
+        turn(self);
         more = server_deliver(self);
         core_sessions_sweep(self->core);
         if ((items[3].revents & ZMQ_POLLIN) && stop_asked(stop_fd))
@@ -215,7 +211,6 @@ static void loop(struct server *self, int stop_fd)
             process_notify("WATCHDOG=1");
         }
     }
-    free(frames);
 }
 
 /* The log has one writer: a second broker on the directory is refused. */

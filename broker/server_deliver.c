@@ -7,47 +7,69 @@
 #include "config/log.h"
 
 #define MESSAGE_BATCHES_MAX 256   /* in one DLVR */
+#define PARCEL_BYTES 65536u       /* its memory to begin with */
 #define SLICE_BYTES (1024 * 1024) /* one subscription's share of a turn */
 
-/* A DLVR or OWND being filled. */
+/* A DLVR or OWND being filled. The bodies' memory goes with the message. */
 struct parcel {
     uint8_t headers[MESSAGE_BATCHES_MAX * PROTOCOL_HEADER_BYTES];
-    zmq_msg_t frames[MESSAGE_BATCHES_MAX + 1];
+    uint8_t *bodies;
+    size_t bytes, capacity;
     uint32_t count;
-    uint64_t bytes;
 };
 
 static bool parcel_add(struct parcel *self, const struct batch_header *header,
                        const struct span *body)
 {
-    zmq_msg_t *frame = &self->frames[self->count + 1];
-    if (zmq_msg_init_size(frame, body->size) != 0)
-        return false;
+    if (self->bytes + body->size > self->capacity || !self->bodies) {
+        size_t capacity = self->capacity ? self->capacity * 2 : PARCEL_BYTES;
+        while (capacity < self->bytes + body->size)
+            capacity *= 2;
+        uint8_t *grown = realloc(self->bodies, capacity);
+        if (!grown)
+            return false;
+        self->bodies = grown;
+        self->capacity = capacity;
+    }
     if (body->size)
-        memcpy(zmq_msg_data(frame), body->data, body->size);
+        memcpy(self->bodies + self->bytes, body->data, body->size);
     batch_header_write(header, self->headers + self->count * (size_t)PROTOCOL_HEADER_BYTES);
     self->count++;
     self->bytes += body->size;
     return true;
 }
 
+static void bodies_free(void *data, void *hint)
+{
+    (void)hint;
+    free(data);
+}
+
+/* What was taken as delivered is sent, or the session is given up. */
 static bool parcel_send(struct server *self, struct core_session *session, struct parcel *parcel,
                         const char *verb)
 {
     size_t size = 8 + parcel->count * (size_t)PROTOCOL_HEADER_BYTES;
-    if (zmq_msg_init_size(&parcel->frames[0], size) != 0) {
-        for (; parcel->count > 0; parcel->count--)
-            zmq_msg_close(&parcel->frames[parcel->count]);
-        session->gone = true; /* what was taken as delivered was not */
-        return false;
+    zmq_msg_t frames[2];
+    bool made = zmq_msg_init_size(&frames[0], size) == 0;
+    if (made) {
+        uint8_t *at = zmq_msg_data(&frames[0]);
+        memcpy(at, verb, PROTOCOL_VERB_BYTES);
+        put_u32(at + 4, parcel->count);
+        memcpy(at + 8, parcel->headers, size - 8);
     }
-    uint8_t *at = zmq_msg_data(&parcel->frames[0]);
-    memcpy(at, verb, PROTOCOL_VERB_BYTES);
-    put_u32(at + 4, parcel->count);
-    memcpy(at + 8, parcel->headers, size - 8);
-    bool sent = server_send_frames(self, session, parcel->frames, parcel->count + 1);
+    if (made && parcel->count &&
+        zmq_msg_init_data(&frames[1], parcel->bodies, parcel->bytes, bodies_free, NULL) != 0) {
+        zmq_msg_close(&frames[0]);
+        made = false;
+    }
+    if (!made && parcel->bodies)
+        free(parcel->bodies);
+    bool sent = made && server_send_frames(self, session, frames, parcel->count ? 2 : 1);
+    session->gone = session->gone || !made;
+    parcel->bodies = NULL;
     parcel->count = 0;
-    parcel->bytes = 0;
+    parcel->bytes = parcel->capacity = 0;
     return sent;
 }
 

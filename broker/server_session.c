@@ -324,11 +324,8 @@ static bool body_counts(const uint8_t *body, size_t size, uint32_t count)
 }
 
 static enum refusal batch_take(struct server *self, struct core_session *session, uint32_t producer,
-                               uint64_t epoch, const struct batch_desc *desc, zmq_msg_t *body)
+                               uint64_t epoch, const struct batch_desc *desc, const uint8_t *data)
 {
-    const uint8_t *data = zmq_msg_data(body);
-    if (zmq_msg_size(body) != desc->size)
-        return REFUSAL_BAD_FRAME;
     if (desc->size > (uint64_t)self->settings->broker.max_batch_bytes)
         return REFUSAL_TOO_LARGE;
     if (pack_crc32c(0, data, desc->size) != desc->crc)
@@ -343,14 +340,26 @@ static enum refusal batch_take(struct server *self, struct core_session *session
     return REFUSAL_NONE;
 }
 
+static uint64_t bodies_size(const struct said *said, uint32_t batches)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < batches; i++) {
+        struct batch_desc desc;
+        batch_desc_read(&desc, said->rest + 16 + i * (size_t)PROTOCOL_DESCRIPTOR_BYTES);
+        sum += desc.size;
+    }
+    return sum;
+}
+
 static void take_publ(struct server *self, struct core_session *session, const struct said *said)
 {
     uint32_t batches = said->rest_size >= 16 ? get_u32(said->rest + 12) : 0;
-    if (batches == 0 || batches != said->count - 1 ||
-        said->rest_size != 16 + batches * (uint64_t)PROTOCOL_DESCRIPTOR_BYTES) {
+    if (batches == 0 || said->count != 2 ||
+        said->rest_size != 16 + batches * (uint64_t)PROTOCOL_DESCRIPTOR_BYTES ||
+        bodies_size(said, batches) != zmq_msg_size(&said->frames[1])) {
         server_refuse(self, session, "PUBL", REFUSAL_BAD_FRAME, NULL,
-                      "%u descriptors, %u bodies, %zu bytes", batches, said->count - 1,
-                      said->rest_size);
+                      "%u descriptors in %zu bytes, %u frames, sizes that add up", batches,
+                      said->rest_size, said->count);
         return;
     }
     if (!server_append_begin(self)) {
@@ -361,13 +370,15 @@ static void take_publ(struct server *self, struct core_session *session, const s
     uint32_t producer = get_u32(said->rest);
     uint64_t epoch = get_u64(said->rest + 4);
     bool refused = false;
+    const uint8_t *body = zmq_msg_data(&said->frames[1]);
     session->staged = true;
     for (uint32_t i = 0; i < batches; i++) {
         struct batch_desc desc;
         batch_desc_read(&desc, said->rest + 16 + i * (size_t)PROTOCOL_DESCRIPTOR_BYTES);
         enum refusal refusal = REFUSAL_AFTER_REFUSAL;
         if (!refused)
-            refusal = batch_take(self, session, producer, epoch, &desc, &said->frames[i + 1]);
+            refusal = batch_take(self, session, producer, epoch, &desc, body);
+        body += desc.size;
         if (refusal == REFUSAL_NONE)
             continue;
         refused = true;

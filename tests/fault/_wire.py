@@ -69,9 +69,15 @@ class Client:
         if verb in (b"DLVR", b"OWND"):
             count, = struct.unpack_from(">I", rest)
             heads = [HEADER.unpack_from(rest, 4 + i * HEADER.size) for i in range(count)]
-            for head, data in zip(heads, frames[1:]):
+            assert len(frames) == (2 if count else 1), "bodies are one frame"
+            batches, at = [], 0
+            for head in heads:
+                data = frames[1][at:at + head[7]]
+                at += head[7]
                 assert head[0] == b"TIP1" and head[-1] == crc32c(data), "broken batch"
-            return verb, list(zip(heads, frames[1:]))
+                batches.append((head, data))
+            assert at == (len(frames[1]) if count else 0), "bodies and headers disagree"
+            return verb, batches
         if verb == b"ACKD":
             producer, epoch, count = struct.unpack_from(">IQI", rest)
             return verb, [ACK.unpack_from(rest, 16 + i * ACK.size) for i in range(count)]
@@ -114,7 +120,7 @@ class Client:
             bodies.append(data)
         head = b"PUBL" + struct.pack(">IQI", self.producer if producer is None else producer,
                                      self.epoch if epoch is None else epoch, len(heads))
-        self.socket.send_multipart([head + b"".join(heads)] + bodies)
+        self.socket.send_multipart([head + b"".join(heads), b"".join(bodies)])
 
     def publish(self, batches, **how):
         self.publ(batches, **how)
