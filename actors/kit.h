@@ -104,6 +104,9 @@ bool rebuild_confirm(struct kit *self);
 /* Ends it when all is done again; halts if the log has more than that. */
 void rebuild_turn(struct kit *self);
 
+/* hear.c */
+extern const struct link_handlers kit_handlers;
+
 /* actor.c */
 void kit_signals(struct kit *self);
 

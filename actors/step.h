@@ -139,6 +139,11 @@ void ops_crashed_emit(struct shard *self, const struct run_mark *mark);
 void ops_dead_emit(struct shard *self, const struct input *input, const struct run *run,
                    const char *rule, int64_t attempts);
 
+/* ---- shard_step.c, shard_commit.c ---- */
+enum shard_built shard_begin(
+    struct shard *self); /* opens the step's transaction and looks who owns the environment */
+void shard_consume(struct shard *self); /* what was taken, or passed over, leaves the queue */
+
 /* ---- step.c ---- */
 int step_put(struct step *step, const struct message_desc *desc, const void *message,
              const struct emit *how, const struct run *run, const char **rule);
