@@ -40,13 +40,15 @@ void kit_publish(struct kit *self)
     while (self->granted) {
         uint32_t count = 0;
         const struct shard_out *next;
-        while (count < PUBLISH_BATCHES_MAX && (next = shard_unsent(self->shard, count)) != NULL)
-            out[count++] = (struct link_out){.stream = next->stream,
-                                             .partition = next->partition,
-                                             .count = next->count,
-                                             .first_seq = next->first_seq,
-                                             .due_us = next->due_us,
-                                             .body = next->body};
+        while (count < PUBLISH_BATCHES_MAX && (next = shard_unsent(self->shard, count)) != NULL) {
+            out[count] = (struct link_out){.stream = next->stream,
+                                           .partition = next->partition,
+                                           .count = next->count,
+                                           .first_seq = next->first_seq,
+                                           .due_us = next->due_us,
+                                           .body = next->body};
+            count++;
+        }
         if (count == 0 || !link_publish(self->link, out, count))
             return;
         shard_sent(self->shard, count);

@@ -19,6 +19,7 @@ static const struct {
     MODEL_INPUTS(MODEL_INPUT)
 #undef MODEL_INPUT
 };
+#define INPUT_COUNT (sizeof INPUTS / sizeof INPUTS[0])
 
 static enum verdict store_verdict(struct step *step, int error)
 {
@@ -27,14 +28,27 @@ static enum verdict store_verdict(struct step *step, int error)
                                     store_error_text(error));
 }
 
-static double *input_named(struct model_input *input, const char *name, uint32_t size)
+static void input_set(struct model_input *input, size_t i, double value)
 {
-    for (size_t i = 0; i < sizeof INPUTS / sizeof INPUTS[0]; i++) {
-        if (strlen(INPUTS[i].name) == size && memcmp(INPUTS[i].name, name, size) == 0) {
-            return (double *)((char *)input + INPUTS[i].offset);
-        }
+    memcpy((char *)input + INPUTS[i].offset, &value, sizeof value);
+}
+
+static double input_get(const struct model_input *input, size_t i)
+{
+    double value;
+    memcpy(&value, (const char *)input + INPUTS[i].offset, sizeof value);
+    return value;
+}
+
+/* Its row, or how many rows there are if it is none of the model's. */
+static size_t input_named(const char *name, uint32_t size)
+{
+    size_t i = 0;
+    while (i < INPUT_COUNT &&
+           (strlen(INPUTS[i].name) != size || memcmp(INPUTS[i].name, name, size) != 0)) {
+        i++;
     }
-    return NULL;
+    return i;
 }
 
 /* The model's inputs out of the feature's map. False if a value that is needed here is no number. */
@@ -44,8 +58,8 @@ static bool read_inputs(const struct msg_feature_player *feature, struct model_i
     uint32_t count, size;
     const char *name;
 
-    for (size_t i = 0; i < sizeof INPUTS / sizeof INPUTS[0]; i++) {
-        *(double *)((char *)input + INPUTS[i].offset) = NAN;
+    for (size_t i = 0; i < INPUT_COUNT; i++) {
+        input_set(input, i, NAN);
     }
     input->line = feature->line;
     if (!unpack_map(&in, &count)) {
@@ -55,10 +69,18 @@ static bool read_inputs(const struct msg_feature_player *feature, struct model_i
         if (!unpack_str(&in, &name, &size)) {
             return false;
         }
-        double *value = input_named(input, name, size);
-        if (!value || unpack_peek(&in) == PACK_NIL ? !unpack_skip(&in) : !unpack_f64(&in, value)) {
+        double value;
+        size_t at = input_named(name, size);
+        if (at == INPUT_COUNT || unpack_peek(&in) == PACK_NIL) {
+            if (!unpack_skip(&in)) {
+                return false;
+            }
+            continue;
+        }
+        if (!unpack_f64(&in, &value)) {
             return false;
         }
+        input_set(input, at, value);
     }
     return true;
 }
@@ -78,9 +100,8 @@ static void name_prediction(const struct msg_feature_player *feature, const char
                                  feature->game_id, feature->player_id, system, feature->over_price,
                                  feature->under_price);
     at += add_value(text + at, sizeof text - at, input->line);
-    for (size_t i = 0; i < sizeof INPUTS / sizeof INPUTS[0]; i++) {
-        double value = *(const double *)((const char *)input + INPUTS[i].offset);
-        at += add_value(text + at, sizeof text - at, value);
+    for (size_t i = 0; i < INPUT_COUNT; i++) {
+        at += add_value(text + at, sizeof text - at, input_get(input, i));
     }
     hash_sha256_hex(text, at, print);
     memcpy(id, print, 32);

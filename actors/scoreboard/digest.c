@@ -257,8 +257,8 @@ static int take_grade(void *context, int32_t date, const struct table_mark *mark
 
 int digest_make(struct digest *out, struct store_txn *txn, int32_t date)
 {
+    memset(out, 0, sizeof *out);
     struct digest_rows *parts = out->parts;
-    *out = (struct digest){0};
     int error = add_boxscores(&parts[DIGEST_BOXSCORES], txn, date);
     if (!error)
         error = view_each_odds(txn, date, take_odds, &parts[DIGEST_ODDS]);

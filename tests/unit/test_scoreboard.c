@@ -67,7 +67,8 @@ static void put(const char *table, int32_t date, const struct store_key *key,
     long size = message_encode(desc, message, data, sizeof data, &error);
     if (size < 0)
         fail_msg("%s.%s: %s", error.message, error.field, error.rule);
-    const struct table_mark mark = {.position = ++position, .time_us = time_us};
+    position++;
+    const struct table_mark mark = {.position = position, .time_us = time_us};
     const struct span payload = {data, (uint32_t)size};
     assert_int_equal(table_put(txn, table, date, key, &mark, &payload), 0);
 }
@@ -101,7 +102,8 @@ static void put_span(const char *game_id, int64_t live_at, int64_t final_at)
     store_key_start(&value);
     store_key_i64(&value, live_at);
     store_key_i64(&value, final_at);
-    const struct table_mark mark = {.position = ++position, .time_us = live_at};
+    position++;
+    const struct table_mark mark = {.position = position, .time_us = live_at};
     const struct span payload = {value.data, (uint32_t)value.size};
     assert_int_equal(table_put(txn, TABLE_SPAN, DATE, &key, &mark, &payload), 0);
 }
@@ -109,7 +111,8 @@ static void put_span(const char *game_id, int64_t live_at, int64_t final_at)
 static void put_touched(const char *what, int64_t time_us)
 {
     struct store_key key;
-    const struct table_mark mark = {.position = ++position, .time_us = time_us};
+    position++;
+    const struct table_mark mark = {.position = position, .time_us = time_us};
     const struct span none = {0};
     store_key_start(&key);
     store_key_text(&key, what);
