@@ -85,18 +85,20 @@ def settle(night, what):
         raise _night.Failed(f"{what}: up: exit {night.process.returncode}\n{night.tail()}")
 
 
-def judge(night, checks, wanted, what):
+def judge(night, checks, wanted, what, replayed_too=True):
     digest = night.dated("digest")
     checks.that(digest == wanted, f"{what}: digest {digest}, undisturbed {wanted}")
     verified = night.query("verify", check=False)
     checks.that(not verified["bad"] and not verified["unhandled"], f"{what}: verify: {str(verified)[:1500]}")
-    replayed = night.query("replay", "--date", night.date, check=False, timeout=300)
-    checks.that(replayed["identical"], f"{what}: replay: {str(replayed)[:1500]}")
+    if replayed_too:
+        replayed = night.query("replay", "--date", night.date, check=False, timeout=300)
+        checks.that(replayed["identical"], f"{what}: replay: {str(replayed)[:1500]}")
     return _night_checks.runs(night, checks)
 
 
 def undisturbed(base, folder, checks):
     night = base.copy_to(os.path.join(folder, "calm"))
+    night.speed *= 4  # the digest is the same at any speed
     night.start()
     settle(night, "calm")
     digest = night.dated("digest")
@@ -121,6 +123,7 @@ def at_random(base, folder, checks, wanted, kills, seed):
 def at_points(base, folder, checks, wanted, times):
     """Every point so many times: the marks that fault.c leaves are the count."""
     night = base.copy_to(os.path.join(folder, "points"))
+    night.speed *= 2
     once = os.path.join(folder, "once")
     os.mkdir(once)
     faults = ",".join(f"{point}:{nth}" for point in POINTS
@@ -140,6 +143,7 @@ def at_points(base, folder, checks, wanted, times):
 def in_handlers(base, folder, checks, wanted):
     """Ten kills inside handlers: exactly ten runs that say crashed."""
     night = base.copy_to(os.path.join(folder, "handlers"))
+    night.speed *= 2
     once = os.path.join(folder, "once-handlers")
     os.mkdir(once)
     night.start("--set", "supervisor.crash_loop=1000",
@@ -147,7 +151,7 @@ def in_handlers(base, folder, checks, wanted):
                      "TIPOFF_FAULT_ONLY": "processor.0,grader.0", "TIPOFF_FAULT_ONCE": once})
     settle(night, "handlers")
     marks = len(os.listdir(once))
-    crashed = [run for run in judge(night, checks, wanted, "handlers") if run["outcome"] == "crashed"]
+    crashed = [run for run in judge(night, checks, wanted, "handlers", False) if run["outcome"] == "crashed"]
     print(f"handlers: {marks} kills, {len(crashed)} runs crashed")
     checks.that(marks == 10, f"handlers: {marks} kills, not 10")
     checks.that(len(crashed) == marks, f"handlers: {marks} kills, {len(crashed)} runs crashed: "

@@ -19,7 +19,6 @@ import _night
 import _night_checks
 
 KEEP = os.environ.get("TIPOFF_KEEP")
-SANITIZED = "build-check" in os.environ.get("TIPOFF_BIN", "")
 MEMORY_MOST = 200 * 1000 * 1000
 
 
@@ -81,7 +80,9 @@ def check_lineage(night, checks):
 def latency(night):
     """Real seconds from the last byte of a poll to the append of each grade made from it, and of one fdatasync."""
     fetched, delays, made_from = {}, [], {}
-    for line in night.command("tap", "--from", "1", timeout=300).stdout.splitlines():
+    streams = {stream["stream"]: stream for stream in night.query("status")["streams"]}
+    first = str(streams["raw.exchange"]["first"])
+    for line in night.command("tap", "--from", first, timeout=300).stdout.splitlines():
         record = json.loads(line)
         if record["stream"] == "raw.exchange":
             fetched[record["position"]] = _night.instant(record["payload"]["fetched_at"])
@@ -124,7 +125,7 @@ def main():
         print(f"night of {date} at {speed:g}: {seconds:.1f} s, {most / 1e6:.1f} MB without page cache at most")
         for name, size in sorted(who.values(), key=lambda each: -each[1]):
             print(f"    {name:20} {size / 1e6:7.1f} MB")
-        if not SANITIZED:
+        if not _night.sanitized():
             checks.that(seconds < 90 * max(1, 600 / speed), f"took {seconds:.1f} s")
             checks.that(most < MEMORY_MOST, f"{most} bytes of memory")
         if night.process.returncode == 0:
