@@ -473,19 +473,23 @@ void core_credit(struct core_session *session, uint32_t records, uint32_t bytes)
     sub->flying_bytes = bytes < sub->flying_bytes ? sub->flying_bytes - bytes : 0;
 }
 
-void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
+bool core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
                    uint32_t count)
 {
+    bool all = true;
     for (struct core_session *session = self->sessions; session; session = session->next)
         for (uint32_t i = 0; session->sub.live && i < session->sub.lane_count; i++) {
             struct core_sub_lane *lane = &session->sub.lanes[i];
             if (lane->next != CORE_NONE || lane->stream != stream || lane->partition != partition)
                 continue;
-            if (base + count > session->sub.from)
+            if (base + count > session->sub.from) {
                 lane->next = base;
-            else /* asked from a position that is yet to come */
+            } else { /* asked from a position that is yet to come */
                 lane->passed += count;
+                all = false;
+            }
         }
+    return all;
 }
 
 uint64_t core_sub_lag(const struct core *self, const struct core_session *session)

@@ -159,8 +159,9 @@ bool core_sub_admits(const struct core_sub *sub, uint32_t records,
 void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
                         uint64_t bytes, uint64_t next);
 void core_credit(struct core_session *session, uint32_t records, uint32_t bytes);
-/* Tells every subscription of a new batch at the head. */
-void core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
+/* Tells every subscription of a new batch at the head. True: none waits for more of this lane, for as long as none was
+ * delivered it. */
+bool core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,
                    uint32_t count);
 /* Records the shard has yet to take, in flight ones included. */
 uint64_t core_sub_lag(const struct core *self, const struct core_session *session);

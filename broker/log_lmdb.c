@@ -44,8 +44,18 @@ struct segment {
     MDB_env *env;
     MDB_dbi db[DB_COUNT];
     MDB_txn *reader; /* open during a burst of reads */
+    MDB_cursor *at;  /* of it, in `batches`: the next one asked for is most often beside the last */
     bool reader_live;
 };
+
+/* Where a lane was read last, in this burst of reads: what follows stands in the same row of the index. */
+struct spot {
+    uint64_t burst, end; /* end: the position after that batch */
+    uint16_t stream, partition;
+    MDB_val row;
+    size_t at;
+};
+#define SPOTS 64
 
 /* What one commit adds to a lane's index or seqs row: gathered, written once before the commit. */
 struct gather {
@@ -75,6 +85,9 @@ struct log {
     int64_t last_time_us, txn_last_time_us;
     int64_t segment_start_us, txn_segment_start_us;
     uint64_t bad_batches;
+    uint64_t burst;
+    struct spot spots[SPOTS];
+    MDB_cursor *tail; /* of txn: where batches are appended */
     struct gathers index, seqs;
     uint8_t *later_body;
     size_t later_body_size;
@@ -195,13 +208,22 @@ static int segment_env_open(const struct log *self, struct segment *segment, uin
     return error_of(rc);
 }
 
-static void segment_close(struct segment *segment)
+static void reader_drop(struct segment *segment)
 {
+    if (segment->at)
+        mdb_cursor_close(segment->at);
     if (segment->reader)
         mdb_txn_abort(segment->reader);
+    segment->at = NULL;
+    segment->reader = NULL;
+    segment->reader_live = false;
+}
+
+static void segment_close(struct segment *segment)
+{
+    reader_drop(segment);
     if (segment->env)
         mdb_env_close(segment->env);
-    segment->reader = NULL;
     segment->env = NULL;
 }
 
@@ -240,23 +262,23 @@ static int reader_of(struct segment *segment, MDB_txn **out)
                              : mdb_txn_begin(segment->env, NULL, MDB_RDONLY, &segment->reader);
         if (rc != MDB_MAP_RESIZED)
             break;
-        if (segment->reader) /* the writer, another process, has made the map larger */
-            mdb_txn_abort(segment->reader);
-        segment->reader = NULL;
+        reader_drop(segment); /* the writer, another process, has made the map larger */
         (void)mdb_env_set_mapsize(segment->env, 0);
     }
     if (rc == MDB_SUCCESS)
+        rc = segment->at ? mdb_cursor_renew(segment->reader, segment->at)
+                         : mdb_cursor_open(segment->reader, segment->db[DB_BATCHES], &segment->at);
+    if (rc == MDB_SUCCESS)
         segment->reader_live = true;
-    else if (segment->reader) {
-        mdb_txn_abort(segment->reader);
-        segment->reader = NULL;
-    }
+    else
+        reader_drop(segment);
     *out = segment->reader;
     return error_of(rc);
 }
 
 void log_read_end(struct log *self)
 {
+    self->burst++; /* the spots were of the last one */
     for (uint32_t i = 0; i < self->count; i++)
         if (self->segments[i].reader_live) {
             mdb_txn_reset(self->segments[i].reader);
@@ -476,6 +498,7 @@ int log_open(struct log **out, const char *dir, const struct log_options *option
     self->options = *options;
     self->dir = strdup(dir);
     self->head = 1;
+    self->burst = 1;
     self->later_id = 1;
     self->last_time_us = INT64_MIN;
     self->segment_start_us = INT64_MIN;
@@ -521,8 +544,7 @@ void log_close(struct log **self_ref)
     struct log *self = *self_ref;
     if (!self)
         return;
-    if (self->txn)
-        mdb_txn_abort(self->txn);
+    log_abort(self);
     for (uint32_t i = 0; i < self->count; i++)
         segment_close(&self->segments[i]);
     gathers_free(&self->index);
@@ -610,9 +632,7 @@ static void map_grow(struct log *self)
     struct segment *segment = active(self);
     MDB_envinfo info;
     log_read_end(self);
-    if (segment->reader) /* a map is exchanged with nobody looking */
-        mdb_txn_abort(segment->reader);
-    segment->reader = NULL;
+    reader_drop(segment); /* a map is exchanged with nobody looking */
     if (mdb_env_info(segment->env, &info) == MDB_SUCCESS && info.me_mapsize < MAP_BYTES_MAX)
         (void)mdb_env_set_mapsize(segment->env, info.me_mapsize * 2);
     self->map_full = false;
@@ -714,12 +734,19 @@ static int seq_gather(struct log *self, const struct batch_header *header)
     return row->value.failed ? LOG_FULL : LOG_OK;
 }
 
-static int batch_put(struct log *self, int db, MDB_val key, unsigned flags,
-                     const struct batch_header *header, const void *body)
+/* Through a cursor that stays at the end if the batch goes there, else wherever the key belongs. */
+static int batch_put(struct log *self, int db, MDB_val key, const struct batch_header *header,
+                     const void *body)
 {
     MDB_val value = {PROTOCOL_HEADER_BYTES + header->size, NULL};
+    MDB_dbi dbi = active(self)->db[db];
     self->put = true;
-    int rc = mdb_put(self->txn, active(self)->db[db], &key, &value, flags | MDB_RESERVE);
+    int rc = MDB_SUCCESS;
+    if (db == DB_BATCHES && !self->tail)
+        rc = mdb_cursor_open(self->txn, dbi, &self->tail);
+    if (rc == MDB_SUCCESS)
+        rc = db == DB_BATCHES ? mdb_cursor_put(self->tail, &key, &value, MDB_APPEND | MDB_RESERVE)
+                              : mdb_put(self->txn, dbi, &key, &value, MDB_RESERVE);
     if (rc)
         return write_error(self, rc);
     batch_header_write(header, value.mv_data);
@@ -735,8 +762,7 @@ int log_append(struct log *self, const struct batch_header *header, const void *
     }
     uint8_t key_bytes[8];
     put_u64(key_bytes, header->base);
-    int error = batch_put(self, DB_BATCHES, (MDB_val){sizeof key_bytes, key_bytes}, MDB_APPEND,
-                          header, body);
+    int error = batch_put(self, DB_BATCHES, (MDB_val){sizeof key_bytes, key_bytes}, header, body);
     if (!error)
         error = index_gather(self, header);
     if (!error)
@@ -760,7 +786,7 @@ int log_later_put(struct log *self, const struct batch_header *header, const voi
 {
     uint8_t key_bytes[16], lane[LANE_KEY + 8], entry[24];
     later_key(key_bytes, header->due_us, self->txn_later_id);
-    int error = batch_put(self, DB_LATER, (MDB_val){sizeof key_bytes, key_bytes}, 0, header, body);
+    int error = batch_put(self, DB_LATER, (MDB_val){sizeof key_bytes, key_bytes}, header, body);
     if (error)
         return error;
     lane_key(lane, header->producer, header->stream, header->partition);
@@ -937,6 +963,13 @@ static int gathers_write(struct log *self, const struct gathers *rows, int db)
     return LOG_OK;
 }
 
+static void tail_close(struct log *self)
+{
+    if (self->tail)
+        mdb_cursor_close(self->tail);
+    self->tail = NULL;
+}
+
 static bool disk_short(const struct log *self)
 {
     struct statvfs disk;
@@ -962,6 +995,7 @@ int log_commit(struct log *self)
         return error;
     }
     fault_hit(FAULT_APPEND_BEFORE_COMMIT);
+    tail_close(self);
     int rc = mdb_txn_commit(self->txn);
     self->txn = NULL;
     if (rc == EIO && disk_short(self)) /* LMDB's word for a write that was cut short */
@@ -979,6 +1013,7 @@ int log_commit(struct log *self)
 
 void log_abort(struct log *self)
 {
+    tail_close(self);
     if (self->txn)
         mdb_txn_abort(self->txn);
     self->txn = NULL;
@@ -1119,9 +1154,30 @@ static int index_next(MDB_cursor *cursor, uint16_t stream, uint16_t partition, u
     return error_of(rc);
 }
 
+static struct spot *spot_of(struct log *self, uint16_t stream, uint16_t partition)
+{
+    return &self->spots[(stream * 37u + partition) % SPOTS];
+}
+
+static uint64_t spot_set(struct spot *spot, const MDB_val *row, size_t at)
+{
+    const uint8_t *entry = (const uint8_t *)row->mv_data + at * INDEX_ENTRY;
+    uint64_t base = get_u64(entry);
+    spot->row = *row;
+    spot->at = at;
+    spot->end = base + get_u32(entry + 8);
+    return base;
+}
+
 int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t position,
              uint64_t *base)
 {
+    struct spot *spot = spot_of(self, stream, partition);
+    if (spot->burst == self->burst && spot->stream == stream && spot->partition == partition &&
+        spot->end == position && (spot->at + 2) * INDEX_ENTRY <= spot->row.mv_size) {
+        *base = spot_set(spot, &spot->row, spot->at + 1);
+        return LOG_OK;
+    }
     for (uint32_t i = segment_of(self, position); i < self->count; i++) {
         struct segment *segment = &self->segments[i];
         MDB_txn *txn;
@@ -1135,8 +1191,12 @@ int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t pos
         MDB_val row;
         size_t at;
         error = index_next(cursor, stream, partition, position, &row, &at);
-        if (error == LOG_OK)
-            *base = get_u64((const uint8_t *)row.mv_data + at * INDEX_ENTRY);
+        if (error == LOG_OK) {
+            *base = spot_set(spot, &row, at);
+            spot->burst = self->burst;
+            spot->stream = stream;
+            spot->partition = partition;
+        }
         mdb_cursor_close(cursor);
         if (error != LOG_NONE)
             return error;
@@ -1234,7 +1294,7 @@ int log_batch(struct log *self, uint64_t base, struct batch_header *header, stru
     uint8_t key_bytes[8];
     put_u64(key_bytes, base);
     MDB_val key = {sizeof key_bytes, key_bytes}, value;
-    int rc = mdb_get(txn, segment->db[DB_BATCHES], &key, &value);
+    int rc = mdb_cursor_get(segment->at, &key, &value, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND && base < log_first(self))
         return LOG_TRIMMED;
     if (rc)

@@ -408,11 +408,31 @@ static void acks_send(struct server *self)
     }
 }
 
-static void staged_publish(struct server *self)
+/* Of each lane of the commit the first batch is what subscriptions wait for; the rest they find behind it. */
+static void subscriptions_tell(struct server *self)
 {
+    enum { PARTITIONS = 64 };
+    static bool told[REGISTRY_STREAMS_MAX + 1][PARTITIONS];
     for (uint32_t i = 0; i < self->staged_count; i++) {
         const struct staged *staged = &self->staged[i];
-        core_appended(self->core, staged->stream, staged->partition, staged->base, staged->count);
+        bool counted = staged->partition < PARTITIONS;
+        if (counted && told[staged->stream][staged->partition])
+            continue;
+        bool all = core_appended(self->core, staged->stream, staged->partition, staged->base,
+                                 staged->count);
+        if (counted)
+            told[staged->stream][staged->partition] = all;
+    }
+    for (uint32_t i = 0; i < self->staged_count; i++)
+        if (self->staged[i].partition < PARTITIONS)
+            told[self->staged[i].stream][self->staged[i].partition] = false;
+}
+
+static void staged_publish(struct server *self)
+{
+    subscriptions_tell(self);
+    for (uint32_t i = 0; i < self->staged_count; i++) {
+        const struct staged *staged = &self->staged[i];
         self->appended_records += staged->count;
         struct batch_header header;
         struct span body;
