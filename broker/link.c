@@ -30,6 +30,7 @@ struct link {
     enum link_state state;
     int64_t helo_us, beat_us, heartbeat_us; /* monotonic; the last is an interval */
     int64_t quiet_us; /* the first beat since anything was heard; 0: nothing is awaited */
+    int64_t turn_us;  /* monotonic: the last turn */
     bool broken;      /* the connection is no good: to be made anew at the end of the turn */
     char broker[64];  /* which process of it */
     /* what the broker told */
@@ -770,8 +771,18 @@ static void remake(struct link *self)
     }
 }
 
+/* Asleep ourselves (stopped, or busy): what the broker said meanwhile may not have come as far as the socket yet. */
+static void slept(struct link *self)
+{
+    int64_t now = clock_mono_us();
+    if (self->quiet_us && now - self->turn_us > 2 * self->heartbeat_us)
+        self->quiet_us = now;
+    self->turn_us = now;
+}
+
 void link_turn(struct link *self)
 {
+    slept(self);
     for (int i = 0; self->socket && i < TURN_MESSAGES_MAX; i++)
         if (!receive(self))
             break;
@@ -781,8 +792,7 @@ void link_turn(struct link *self)
     for (int i = 0; readable(self->socket) && i < TURN_MESSAGES_MAX; i++)
         if (!receive(self))
             break;
-    timers_turn(
-        self); /* after what was there to be heard: we may have been asleep, not the broker */
+    timers_turn(self); /* after what was there to be heard */
     if (self->socket)
         credit_give(self);
     if (self->broken)
