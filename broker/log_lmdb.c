@@ -1220,6 +1220,9 @@ uint64_t log_count_from(struct log *self, uint16_t stream, uint16_t partition, u
             put_u16(lane, stream);
             put_u16(lane + 2, partition);
             int rc;
+            const uint8_t *first = (const uint8_t *)row.mv_data + at * INDEX_ENTRY;
+            if (get_u64(first) < position) /* the end of a batch */
+                sum -= position - get_u64(first);
             do {
                 for (; at * INDEX_ENTRY < row.mv_size; at++)
                     sum += get_u32((const uint8_t *)row.mv_data + at * INDEX_ENTRY + 8);
@@ -1266,7 +1269,8 @@ int log_next_any(struct log *self, uint64_t position, uint64_t *base)
 {
     for (uint32_t i = segment_of(self, position); i < self->count; i++) {
         MDB_txn *txn;
-        uint64_t around, next, end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
+        uint64_t around = 0, next = 0,
+                 end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
         int error = reader_of(&self->segments[i], &txn);
         if (!error)
             error = batch_around(txn, &self->segments[i], position, &around, &next);
@@ -1289,6 +1293,7 @@ int log_batch(struct log *self, uint64_t base, struct batch_header *header, stru
     struct segment *segment = &self->segments[segment_of(self, base)];
     MDB_txn *txn;
     int error = reader_of(segment, &txn);
+    *header = (struct batch_header){0};
     if (error)
         return error;
     uint8_t key_bytes[8];
@@ -1303,7 +1308,8 @@ int log_batch(struct log *self, uint64_t base, struct batch_header *header, stru
     if (error == LOG_CORRUPT &&
         header->count == 0) { /* not readable: what it covers, its neighbours tell */
         uint32_t i = segment_of(self, base);
-        uint64_t around, next, end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
+        uint64_t around = 0, next = 0,
+                 end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
         if (batch_around(txn, segment, base, &around, &next) == LOG_OK)
             header->count = (uint32_t)((next ? next : end) - base);
     }
@@ -1371,7 +1377,7 @@ int log_lane_find(struct log *self, uint32_t producer, uint16_t stream, uint16_t
 {
     uint8_t lane[LANE_KEY];
     lane_key(lane, producer, stream, partition);
-    MDB_val key, value;
+    MDB_val key = {0}, value = {0};
     if (self->txn && gathered_find(&self->seqs, lane, seq, out))
         return LOG_OK;
     for (uint32_t i = self->count; i-- > 0;) {

@@ -427,7 +427,7 @@ static int rerun(struct replay *replay, const struct actor *actor,
     replay->end = night_end;
     if (actor->stop)
         actor->stop(memory);
-    for (size_t i = 0; i < self.lane_count; i++)
+    for (size_t i = 0; self.lanes && i < self.lane_count; i++)
         free(self.lanes[i].body);
     free(self.lanes);
     return result;
