@@ -455,13 +455,19 @@ bool core_sub_admits(const struct core_sub *sub, uint32_t records, uint64_t byte
                                         sub->flying_bytes + bytes <= sub->most_bytes);
 }
 
-void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
-                        uint64_t bytes, uint64_t next)
+void core_sub_skipped(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
+                      uint64_t next)
 {
     lane->passed += records;
     if (lane->next < sub->from) /* the reader asked for the end of this batch only */
         lane->passed -= sub->from - lane->next;
     lane->next = next;
+}
+
+void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
+                        uint64_t bytes, uint64_t next)
+{
+    core_sub_skipped(sub, lane, records, next);
     sub->flying_records += records;
     sub->flying_bytes += bytes;
 }
@@ -484,6 +490,8 @@ bool core_appended(struct core *self, uint16_t stream, uint16_t partition, uint6
                 continue;
             if (base + count > session->sub.from) {
                 lane->next = base;
+                if (base < session->sub.from)
+                    lane->passed += session->sub.from - base;
             } else { /* asked from a position that is yet to come */
                 lane->passed += count;
                 all = false;

@@ -158,6 +158,9 @@ bool core_sub_admits(const struct core_sub *sub, uint32_t records,
                      uint64_t bytes); /* one batch is always allowed */
 void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
                         uint64_t bytes, uint64_t next);
+/* The lane's next batch is not delivered: it was set aside. */
+void core_sub_skipped(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
+                      uint64_t next);
 void core_credit(struct core_session *session, uint32_t records, uint32_t bytes);
 /* Tells every subscription of a new batch at the head. True: none waits for more of this lane, for as long as none was
  * delivered it. */

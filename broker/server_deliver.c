@@ -104,8 +104,7 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
         }
         if (error) { /* set aside: named by the log, never delivered, never fatal */
             uint32_t count = error == LOG_CORRUPT && header.count ? header.count : 1;
-            lane->passed += count;
-            lane->next = lane_after(self, lane, lane->next + count);
+            core_sub_skipped(sub, lane, count, lane_after(self, lane, lane->next + count));
             continue;
         }
         if (!core_sub_admits(sub, header.count, header.size))

@@ -252,14 +252,22 @@ def test_subscriptions(broker):
     assert r.receive()[0] == b"DLVR"
     r.send_map(b"SUBS", inputs=[["numbers", [0, 1]], ["numbers", [1]]], **{"from": 1}, records=1, bytes=1)
     assert "twice" in expect("bad-frame", lambda: r.await_verb(b"SUBD"))["text"]
-    # from a position that is yet to come
+    # from within a batch: all of it comes, and counts as what was asked for
+    r.subscribe(["numbers"], start=2)
+    verb, said = r.await_verb(b"SUBD")
+    total = sum(len(records_of(data)) for _, data in r.await_verb(b"DLVR")[1])
+    assert said["lag"] == total - 1, (said, total)
+    r.credit(total, 1 << 20)
+    r.send_map(b"BEAT", state="ready", cursor=0, steps=0)
+    assert r.await_verb(b"ALIV")[1]["lag"] == 0
+    # from a position that is yet to come, and within its batch
     r.subscribe(["others"], start=end + 2)
     r.await_verb(b"SUBD")
     a = Client(broker.endpoint, "writer")
     a.lease()
-    for i in range(1, 4):
-        a.publish([("others", 0, i, [rec(i)])])
-    assert [(p, i[4]["n"]) for p, i in drain(r, 1)] == [(end + 2, 3)]
+    a.publish([("others", 0, 1, [rec(1)])])
+    a.publish([("others", 0, 2, [rec(2), rec(3), rec(4)])])
+    assert [(p, i[4]["n"]) for p, i in drain(r, 3)] == [(end + 1, 2), (end + 2, 3), (end + 3, 4)]
     r.send_map(b"BEAT", state="ready", cursor=0, steps=0)
     assert r.await_verb(b"ALIV")[1]["lag"] == 0
     a.close(), r.close()

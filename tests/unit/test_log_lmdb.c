@@ -88,6 +88,9 @@ static void test_append_abort_read(void **state)
     assert_int_equal(log_next(log, 1, 0, 7, &base), LOG_NONE);
     assert_int_equal(log_count_from(log, 1, 0, 0), 4);
     assert_int_equal(log_count_from(log, 1, 0, 4), 1);
+    assert_int_equal(log_count_from(log, 1, 0, 2), 3); /* not what stands before it in its batch */
+    assert_int_equal(log_count_from(log, 1, 0, 3), 2);
+    assert_int_equal(log_count_from(log, 1, 0, 7), 0);
     assert_int_equal(log_next_any(log, 5, &base), LOG_OK);
     assert_int_equal(base, 4);
     struct log_seq found;
