@@ -137,12 +137,13 @@ class Gate:
         """All points, in all processes, while numbers flow."""
         nth = [2 + 3 * i for i in range(rounds)]
         faults = ",".join(f"{point}:{n}" for point in STEP_POINTS for n in nth) + ",lease-received:1"
-        broker = [f"{point}:{n}" for point in BROKER_POINTS for n in range(2, 2 + 3 * max(rounds, AT_LEAST), 3)]
+        broker = [f"{point}:{n}" for point in BROKER_POINTS for n in range(2, 2 + 2 * AT_LEAST * rounds, 2)]
         self.start(faults, ",".join(broker))
 
         def enough(_):
             fired = self.runtime.fired()
-            return all(fired[p] >= AT_LEAST for p in STEP_POINTS + BROKER_POINTS + ["lease-received"])
+            return all(fired[p] >= AT_LEAST * rounds for p in STEP_POINTS + BROKER_POINTS) and \
+                fired["lease-received"] >= AT_LEAST
         while not enough(0):
             self.flow(60)
         runs = self.check()
