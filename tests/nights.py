@@ -12,6 +12,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "flow"))
 import _night
 
+PROGRAMS = ["tipoff", *(f"tipoff-{name}" for name in (
+    "broker", "upstream", "poller", "processor", "features", "predictor", "grader", "scoreboard", "watchdog", "janitor"))]
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -21,7 +23,7 @@ def build(name):
     folder = os.path.join(SOURCE, "build-nights", name)
     kind = {"O0": "Debug", "O2": "Release"}[level]
     for argv in (["cmake", "-S", SOURCE, "-B", folder, f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_BUILD_TYPE={kind}"],
-                 ["cmake", "--build", folder, "-j", str(os.cpu_count() or 1)]):
+                 ["cmake", "--build", folder, "-j", str(os.cpu_count() or 1), "--target", *PROGRAMS]):
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     return os.path.join(folder, "bin")
 
