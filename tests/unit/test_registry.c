@@ -1,4 +1,5 @@
-/* The registry: what the messages say, through the file and back; broken files refused by place and rule. */
+/* The registry: what the messages say, through the file and back; broken files refused by place
+ * and rule. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
