@@ -464,6 +464,15 @@ static void take_shard(struct up *self, const json_t *shard, int64_t now)
         supervisor_progressed(self->supervisor, index);
 }
 
+/* Does a clock run already, and is it this night's? The clock of another date is not gone on with. */
+static bool night_goes_on(const struct up *self, struct clock_anchor *anchor)
+{
+    char path[CLI_PATH_MAX];
+    return clock_anchor_load(cli_path(self->cli, path, "clock"), anchor) == 0 && anchor->running &&
+           (!self->date || clock_date_of(anchor->league_us) == self->date ||
+            anchor->league_us == self->start_us);
+}
+
 /* Silence counts only while there was a broker to speak to. */
 static void find_hung(struct up *self, int64_t now)
 {
@@ -497,10 +506,8 @@ static void find_deaf_broker(struct up *self)
 
 static void take_clock(struct up *self)
 {
-    char path[CLI_PATH_MAX];
     struct clock_anchor anchor;
-    if (!self->anchored && clock_anchor_load(cli_path(self->cli, path, "clock"), &anchor) == 0 &&
-        anchor.running) {
+    if (!self->anchored && night_goes_on(self, &anchor)) {
         clock_league_set(&anchor);
         self->anchored = true;
     }
@@ -795,8 +802,7 @@ static int find_start(struct up *self)
     char path[CLI_PATH_MAX], why[256];
     struct clock_anchor anchor;
     const char *root = self->upstream;
-    if (clock_anchor_load(cli_path(self->cli, path, "clock"), &anchor) == 0 && anchor.running &&
-        self->has_speed && anchor.speed != self->speed)
+    if (night_goes_on(self, &anchor) && self->has_speed && anchor.speed != self->speed)
         log_warn("speed-kept", "speed=%g asked=%g why=\"the night goes on on its clock\"",
                  anchor.speed, self->speed);
     if (!self->date) {

@@ -109,6 +109,19 @@ def killed_up_takes_all(up, checks):
     return again
 
 
+def another_night_has_its_own_clock(folder, checks):
+    """The same date goes on, another one begins anew."""
+    directory, clocks = os.path.join(folder, "nights"), []
+    for date, start in (("2025-11-16", "2025-11-16T20:00:00Z"), ("2025-11-16", "2025-11-16T21:00:00Z"),
+                        ("2025-11-17", "2025-11-17T20:00:00Z")):
+        up = Up(directory, "--date", date, "--start", start)
+        up.ready()
+        clocks.append(anchor(directory))
+        checks.that(up.end() == 0, "not ended in order")
+    checks.that(clocks[0] == clocks[1], f"the same night was begun again: {clocks[:2]}")
+    checks.that(clocks[1] != clocks[2], f"another night on the clock of the last: {clocks[2]}")
+
+
 def crash_loop_is_quarantined(folder, checks):
     """A broker that dies before its first commit, each time: five lives, then no more."""
     up = Up(os.path.join(folder, "loop"), "--date", "2025-11-17", "--until-final", "--set",
@@ -171,6 +184,7 @@ def main():
         checks.that(not glob.glob(f"/proc/{up.process.pid}"), "up is still there")
         log_is_read_without_a_broker(up.dir, checks)
         flipped_bit_is_found(up.dir, checks)
+        another_night_has_its_own_clock(folder, checks)
         crash_loop_is_quarantined(folder, checks)
     except Failed as failure:
         checks.that(False, str(failure))
