@@ -744,9 +744,13 @@ static void take_phase(struct up *self, bool news)
 static void take_signals(struct up *self)
 {
     for (int signal; (signal = process_signal_next(self->signal_fd)) != 0;) {
-        if (signal != SIGTERM && signal != SIGINT)
+        bool hung_up = signal == SIGHUP && self->view; /* the terminal it is shown on is gone */
+        if (signal != SIGTERM && signal != SIGINT && !hung_up)
             continue;
-        log_info("draining", "signal=%s", signal == SIGINT ? "INT" : "TERM");
+        log_info("draining", "signal=%s",
+                 signal == SIGINT    ? "INT"
+                 : signal == SIGTERM ? "TERM"
+                                     : "HUP");
         begin_drain(self, EXIT_OK);
     }
 }
@@ -912,7 +916,11 @@ static int up_run(struct cli *cli, int argc, char **argv)
         code = self.code;
         log_info("down", "code=%d", code);
     }
+    bool viewed = self.view != NULL;
     view_close(&self.view);
+    if (viewed) /* the screen is gone; what it showed last stays */
+        printf("%d games, %d final; %d predictions, %d graded\n", self.night.games,
+               self.night.final, self.night.predictions, self.night.graded);
     night_close(&self.reader);
     supervisor_free(&self.supervisor);
     asker_close(&self.asker);
