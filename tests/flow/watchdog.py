@@ -1,7 +1,6 @@
 # ctest: timeout=200
 """The watchdog: a source that falls silent while games are on is said once, grows worse, and is right again with its duration; a
 shard that hangs is said, aborted and back; dead letters are said. The janitor sweeps what a dead writer left."""
-import contextlib
 import json
 import os
 import shutil
@@ -16,27 +15,17 @@ import _night
 DATE = "2026-01-14"
 
 
-class Tap:
-    """Every record of a stream, as it comes."""
-
-    def __init__(self, night, pattern):
-        argv = [os.path.join(night.bin, "tipoff"), "tap", pattern, "--from", "1", "--dir", night.dir]
-        self.night, self.argv = night, argv
-
-    def all(self):
-        out = os.path.join(self.night.dir, "tap.out")
-        with open(out, "wb") as stream:
-            process = subprocess.Popen(self.argv, stdout=stream, stderr=subprocess.DEVNULL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.6)
-            process.kill()
-            process.wait()
-        with open(out, encoding="utf-8") as stream:
-            return [json.loads(line) for line in stream.read().split("\n")[:-1]]
+def said(night, stream):
+    """Every record that the stream holds now."""
+    held = next((row["records"] for row in night.query("status")["streams"] if row["stream"] == stream), 0)
+    if not held:
+        return []
+    out = night.command("tap", stream, "--from", "1", "--count", str(held)).stdout.decode()
+    return [json.loads(line)["payload"] for line in out.splitlines()]
 
 
 def alerts(night, cause):
-    return [r["payload"] for r in Tap(night, "ops.alert").all() if r["payload"]["cause"] == cause]
+    return [alert for alert in said(night, "ops.alert") if alert["cause"] == cause]
 
 
 def pid_of(night, name):
@@ -49,9 +38,9 @@ def silent_source(night, checks):
     _night.until(lambda: any(a["severity"] == "critical" for a in alerts(night, "stale")), 60, "the source is called stale")
     os.kill(pid_of(night, "upstream"), signal.SIGCONT)
     _night.until(lambda: any(a["state"] == "recovered" for a in alerts(night, "stale")), 60, "the source is right again")
-    said = alerts(night, "stale")
-    first = said[0]["alert_id"]
-    incident = [a for a in said if a["alert_id"] == first]
+    all_of_it = alerts(night, "stale")
+    first = all_of_it[0]["alert_id"]
+    incident = [a for a in all_of_it if a["alert_id"] == first]
     checks.that([a["severity"] for a in incident if a["state"] == "raised"] in
                 (["warning", "alert", "critical"], ["warning", "critical"], ["alert", "critical"], ["critical"]),
                 f"stale: {[(a['state'], a['severity']) for a in incident]}")
@@ -66,7 +55,11 @@ def hung_shard(night, checks):
     _night.until(lambda: pid_of(night, "grader") not in (None, pid), 40, "the grader is replaced")
     _night.until(lambda: any(a["subject"] == "grader.0" and a["state"] == "recovered" for a in alerts(night, "hung")), 40,
                  "the grader is right again")
-    exits = [r["payload"] for r in Tap(night, "ops.exit").all() if r["payload"]["actor"] == "grader"]
+    def exits_of_it():
+        return [end for end in said(night, "ops.exit") if end["actor"] == "grader"]
+
+    _night.until(exits_of_it, 20, "its end is published")
+    exits = exits_of_it()
     checks.that(len(exits) == 1 and exits[0]["signal"] in (6, 9), f"ops.exit of the hung grader: {exits}")
 
 
@@ -77,7 +70,7 @@ def swept(night, checks):
     with open(left, "w", encoding="ascii") as stream:
         stream.write("{")
     _night.until(lambda: not os.path.exists(left), 30, "what a dead writer left is swept")
-    sweeps = [r["payload"] for r in Tap(night, "ops.run").all() if r["payload"]["name"] == "JanitorSweep"]
+    sweeps = [run for run in said(night, "ops.run") if run["name"] == "JanitorSweep"]
     checks.that(any(s["rows_in"] >= 1 and s["outcome"] == "success" for s in sweeps), "no sweep says that it found it")
 
 
