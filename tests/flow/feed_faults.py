@@ -1,4 +1,4 @@
-# ctest: timeout=240 processors=2
+# ctest: timeout=240
 """Bodies that are well-formed and yet odd: a count that is corrected downwards, in play and after the final; a score that goes
 A, B, A; a game called off; a player nobody knows; two with one name; rows that break a rule; names spelled otherwise; old
 news; fields nobody has heard of. What is said in the end is right, and what was set aside is named."""

@@ -1,4 +1,4 @@
-# ctest: timeout=400 processors=2
+# ctest: timeout=400
 """Importing real seasons: complete, quick, visible as a whole or not at all, the same twice is nothing, broken rows named."""
 import glob
 import gzip

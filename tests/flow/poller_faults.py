@@ -1,4 +1,4 @@
-# ctest: timeout=240 processors=2
+# ctest: timeout=240
 """Answers that are none: error statuses, rate limits, silence, cut connections, half a JSON, pages, floods and bombs. Each is
 one named run, and the night's final box scores are right nonetheless."""
 import sys
