@@ -86,6 +86,7 @@ def settle(night, what):
 
 
 def judge(night, checks, wanted, what, replayed_too=True):
+    _night_checks.logs(night, checks)
     digest = night.dated("digest")
     checks.that(digest == wanted, f"{what}: digest {digest}, undisturbed {wanted}")
     verified = night.query("verify", check=False)

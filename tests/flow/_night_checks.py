@@ -1,4 +1,5 @@
 """What must be true of a recorded night once it is over, from the data root's CSVs alone."""
+import glob
 import os
 
 import _night
@@ -57,6 +58,14 @@ def predictions(night, checks):
             checks.that(instant(active[key]["made_at"]) < instant(tips[key[0]]),
                         f"prediction {key}: made at {active[key]['made_at']}, tip {tips[key[0]]}")
     return len(wanted)
+
+
+def logs(night, checks):
+    """No process said that it found itself broken (a sanitizer's word would else be lost in a restart)."""
+    for path in sorted(glob.glob(os.path.join(night.dir, "logs", "*.log"))):
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            bad = [line for line in stream if "Sanitizer" in line or "runtime error:" in line or "Assertion" in line]
+        checks.that(not bad, f"{os.path.basename(path)}: {bad[:3]}")
 
 
 def runs(night, checks):

@@ -134,6 +134,7 @@ def main():
             print("players with a line and a past:", _night_checks.predictions(night, checks))
             print("grades recomputed:", recompute(night, checks))
             print("runs:", len(_night_checks.runs(night, checks)))
+            _night_checks.logs(night, checks)
             verified = night.query("verify", check=False)
             checks.that(not verified["bad"] and not verified["unhandled"], f"verify: {str(verified)[:800]}")
             replayed = night.query("replay", "--date", date, check=False, timeout=300)
