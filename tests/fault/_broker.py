@@ -1,4 +1,5 @@
 """A broker of its own for a test: three streams of two partitions, in a directory that goes with it."""
+import atexit
 import json
 import os
 import shutil
@@ -24,12 +25,13 @@ class Broker:
         self.tap, self.control = f"ipc://{self.dir}/tap.ipc", f"ipc://{self.dir}/control.ipc"
         self.sets = [x for s in sets for x in ("--set", s)]
         self.log = open(f"{self.dir}/broker.log", "w")
+        atexit.register(self.kill)  # also when the test fails
         self.start()
 
-    def start(self, **env):
+    def start(self, wait=True, **env):
         self.process = subprocess.Popen([f"{BIN}/tipoff-broker", "--dir", self.dir, *self.sets], stderr=self.log,
-                                        env={**os.environ, **env})
-        assert control(self.control, "PING", 20)["pong"]
+                                        stdout=self.log, env={**os.environ, **env})
+        assert not wait or control(self.control, "PING", 20)["pong"]
 
     def kill(self):
         self.process.kill()
@@ -42,6 +44,7 @@ class Broker:
     def remove(self):
         self.stop()
         self.log.close()
+        atexit.unregister(self.kill)
         shutil.rmtree(self.dir)
 
     def logged(self, what):
