@@ -18,7 +18,8 @@
 #define SILENCE_BEATS 8 /* without an answer for so many heartbeats the connection is made anew */
 #define TURN_MESSAGES_MAX 1024
 #define LEASE_PAUSE_US 500000
-#define PUBLISH_BATCHES_MAX 4096 /* in one PUBL */
+#define PUBLISH_BATCHES_MAX                                                                        \
+    1024 /* in one PUBL: their descriptors fit the smallest frame that a broker may allow */
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
 
