@@ -318,8 +318,6 @@ static enum refusal publish_allowed(struct core *self, const struct core_session
         return REFUSAL_BAD_COUNT;
     if (desc->size > self->options.max_batch_bytes || desc->count > 65536)
         return REFUSAL_TOO_LARGE;
-    if (desc->due_us > 0 && self->later_count >= self->options.later_max)
-        return REFUSAL_TOO_MANY;
     return REFUSAL_NONE;
 }
 
@@ -335,6 +333,8 @@ enum refusal core_publish(struct core *self, struct core_session *session, uint3
     if (!lane)
         return REFUSAL_TOO_MANY;
     if (desc->first_seq == lane->last_seq + 1) {
+        if (desc->due_us > 0 && self->later_count >= self->options.later_max)
+            return REFUSAL_TOO_MANY; /* a repeat takes no more room */
         lane->last_seq += desc->count;
         lane->acked = lane->dirty = true;
         producer_used(producer);

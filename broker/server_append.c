@@ -456,6 +456,7 @@ static void commit_failed(struct server *self, int error)
             self->core->streams[i].retired = false;
     self->staged_count = 0;
     self->granting = false;
+    self->next_later_us = 0; /* what fell due in it still is: to be looked up again */
     self->full_until_us = self->turn_us + FULL_PAUSE_US;
     append_broken(self, error);
     for (struct core_session *session = self->core->sessions; session; session = session->next) {
