@@ -4,10 +4,11 @@ PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 CTEST_ARGS ?=
 KILLS   ?= 60
+STEPS   ?= 100000
 SEED    ?= 1
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm nights install format clean
+.PHONY: all help packages build demo check storm model nights install format clean
 
 all: build
 
@@ -16,6 +17,7 @@ help:
 	@echo "make demo     live one night of the simulated league, page on http://127.0.0.1:7480"
 	@echo "make check    build with sanitizers into build-check/ and run every test"
 	@echo "make storm    kill processes at random through a recorded night (KILLS=60 SEED=1)"
+	@echo "make model    the protocol against its model: STEPS=100000 SEED=1"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
@@ -41,6 +43,11 @@ check: packages
 storm: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/fault/storm.py $(KILLS) $(SEED)
+
+model: packages
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	cmake --build build -j $(JOBS) --target protocol-model
+	TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) STEPS=$(STEPS) SEED=$(SEED) bash tests/protocol/model.sh
 
 nights: packages
 	+$(MAKE) build

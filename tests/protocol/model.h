@@ -1,0 +1,100 @@
+/* What broker/PROTOCOL.md promises, as a program: maps and lists, nothing shared with the broker. It is told what the peers say
+ * and what happens to the broker, and predicts every answer. Where the page leaves the choice (which of two faults of one batch is
+ * named), so does the model: an expected refusal is a set of tags. */
+#ifndef TESTS_PROTOCOL_MODEL_H
+#define TESTS_PROTOCOL_MODEL_H
+
+#include "broker/protocol.h"
+#include "tests/protocol/script.h"
+
+enum {
+    MODEL_PEERS = 6,
+    MODEL_SESSIONS_MAX = 4,
+    MODEL_STREAMS = 3,
+    MODEL_LANES = 5,
+    MODEL_BATCH_BYTES = 400,
+    MODEL_LATER_MAX = 6,
+    MODEL_LEASE_US = 10000000,
+    MODEL_HEARTBEAT_US = 1000000,
+    MODEL_FULL_PAUSE_US = 500000
+};
+struct model_stream {
+    const char *name, *writer;
+    uint16_t partitions;
+};
+extern const struct model_stream model_streams[MODEL_STREAMS]; /* ids from 1 */
+
+/* What one peer says, spelled out. */
+struct ask_batch {
+    struct batch_desc desc;
+    bool crc_good, count_good;
+    uint32_t stamp, extra; /* the body, made again at will: ask_body */
+};
+struct ask {
+    enum script_verb verb;
+    uint32_t peer;
+    const char *actor, *incarnation, *env, *state;
+    uint64_t protocol, shard, from, records, bytes, cursor, epoch, from_seq;
+    uint32_t lanes, flaw, kind, producer, batch_count;
+    struct ask_batch batches[SCRIPT_BATCHES];
+};
+/* A body of `count` records by its head; `extra` bytes of filling. Returns its size; at most MODEL_BATCH_BYTES + 128. */
+uint32_t ask_body(const struct ask_batch *batch, uint8_t *out);
+
+/* One answer, written down so that two of them can be compared. */
+struct answer {
+    uint32_t peer;
+    char verb[5];
+    uint32_t tags; /* of a REFU: a bit each */
+    char text[240];
+};
+struct answers {
+    struct answer *items;
+    uint32_t count, capacity;
+};
+struct answer *answers_add(struct answers *self, uint32_t peer, const char *verb);
+void answer_batch(struct answer *answer, const struct batch_header *header);
+
+/* One lane of an ACKD: owed, or said. */
+struct ack {
+    uint32_t peer, producer;
+    uint64_t epoch, last;
+    uint16_t stream, partition;
+};
+struct acks {
+    struct ack *items;
+    uint32_t count, capacity;
+};
+void acks_add(struct acks *self, const struct ack *ack);
+
+struct model_totals {
+    uint64_t accepted, repeats, delivered, acked, grants, refused[REFUSAL_COUNT], failed, crashes,
+        fired;
+};
+struct model {
+    struct answers expected; /* of the step in hand */
+    struct acks owed;
+    bool committed; /* in this step: what is owed is due */
+    struct model_totals totals;
+    int64_t now_us;
+    struct model_inside *inside;
+};
+void model_open(struct model *self, int64_t now_us);
+void model_close(struct model *self);
+/* What a step means now. */
+void model_spell(struct model *self, const struct script_step *step, struct ask *ask);
+void model_say(struct model *self, const struct ask *ask);
+void model_turn(struct model *self, bool second, bool muted);
+void model_deaf(struct model *self, uint32_t peer, bool deaf);
+void model_full(struct model *self); /* the next append fails */
+void model_crash(struct model *self);
+/* Is that so, as of what is durable? */
+bool model_ack_holds(const struct model *self, const struct ack *ack);
+uint64_t model_head(const struct model *self);
+/* For whoever makes steps up: what the peer could do. */
+bool model_welcomed(const struct model *self, uint32_t peer);
+bool model_leased(const struct model *self, uint32_t peer);
+bool model_hears(const struct model *self, uint32_t peer);
+bool model_subscribed(const struct model *self, uint32_t peer);
+
+#endif

@@ -1,0 +1,38 @@
+/* The broker under test: everything of it but its sockets, told what an ask says in real frames, its answers written down. */
+#ifndef TESTS_PROTOCOL_SUBJECT_H
+#define TESTS_PROTOCOL_SUBJECT_H
+
+#include "tests/protocol/model.h"
+
+/* A broker that lies, to see that it is found out. */
+enum lie {
+    LIE_NONE,
+    LIE_ACK_LOST,
+    LIE_ACK_EARLY,
+    LIE_EPOCH,
+    LIE_TWICE, /* from here on: of what it delivers */
+    LIE_SWAPPED,
+    LIE_DROPPED,
+    LIE_DIES,
+    LIE_COUNT
+};
+
+struct subject {
+    struct answers said; /* since they were last taken */
+    struct acks acked;
+    const char *broken; /* what no answer may be, if one was */
+    struct subject_inside *inside;
+};
+void subject_open(struct subject *self, enum lie lie);
+void subject_close(struct subject *self);
+void subject_clock(int64_t now_us); /* all clocks read so, from here on */
+void subject_say(struct subject *self, const struct ask *ask);
+/* What the broker's loop does between waiting and waiting; `second`: with what it does once a second; `muted`: as if it died
+ * before its answers left. */
+void subject_turn(struct subject *self, bool second, bool muted);
+void subject_deaf(struct subject *self, uint32_t peer, bool deaf);
+void subject_full(struct subject *self);
+void subject_crash(struct subject *self);
+uint64_t subject_head(const struct subject *self);
+
+#endif
