@@ -33,6 +33,15 @@ static void said(struct kit *self)
                                                         : "starting";
     const struct shard_state *at = shard_state(self->shard);
     bool reads = self->actor->takes && self->actor->takes->message;
+    struct shard_totals totals;
+    struct link_progress progress;
+    shard_totals(self->shard, &totals);
+    progress = (struct link_progress){.taken = totals.done + totals.never,
+                                      .done = totals.done,
+                                      .never = totals.never,
+                                      .later = totals.later};
+    (void)shard_outbox(self->shard, &progress.outbox, NULL);
+    link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
     link_state(self->link, state, self->pause_us ? "no space" : "", reads ? at->cursor : 0,
                at->step);

@@ -22,55 +22,7 @@
 #define DRAIN_BYTES_MAX (16u * 1024 * 1024)
 #define FRAMES_MAX 3 /* no message has more than two */
 #define CURSORS_EVERY_US 1000000
-
-static void *socket_bind(struct server *self, int type, const char *endpoint, int backlog)
-{
-    void *socket = zmq_socket(self->context, type);
-    int zero = 0, yes = 1;
-    int64_t most = self->settings->broker.max_batch_bytes + 65536;
-    if (!socket)
-        return NULL;
-    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
-    zmq_setsockopt(socket, ZMQ_SNDHWM, &backlog, sizeof backlog);
-    zmq_setsockopt(socket, ZMQ_RCVHWM, &backlog, sizeof backlog);
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    if (type == ZMQ_ROUTER)
-        zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &yes, sizeof yes);
-    if (type == ZMQ_XPUB) {
-        zmq_setsockopt(socket, ZMQ_XPUB_VERBOSER, &yes, sizeof yes);
-        zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &yes, sizeof yes);
-    }
-    if (zmq_bind(socket, endpoint) == 0)
-        return socket;
-    log_error("bind-failed", "endpoint=%s why=\"%s\"", endpoint, zmq_strerror(errno));
-    zmq_close(socket);
-    return NULL;
-}
-
-static bool sockets_open(struct server *self)
-{
-    const struct settings *settings = self->settings;
-    self->context = zmq_ctx_new();
-    if (!self->context)
-        return false;
-    self->router = socket_bind(self, ZMQ_ROUTER, settings->broker.endpoint, 100000);
-    self->tap = socket_bind(self, ZMQ_XPUB, settings->broker.tap_endpoint,
-                            (int)settings->broker.tap_backlog);
-    self->control = socket_bind(self, ZMQ_REP, settings->broker.control_endpoint, 1000);
-    return self->router && self->tap && self->control;
-}
-
-static void sockets_close(struct server *self)
-{
-    if (self->router)
-        zmq_close(self->router);
-    if (self->tap)
-        zmq_close(self->tap);
-    if (self->control)
-        zmq_close(self->control);
-    if (self->context)
-        zmq_ctx_term(self->context);
-}
+#define LOOK_EVERY_US 200000
 
 static bool router_send(struct server *self, const struct core_session *session, zmq_msg_t *frames,
                         uint32_t count)
@@ -79,13 +31,13 @@ static bool router_send(struct server *self, const struct core_session *session,
     bool sent = zmq_msg_init_size(&peer, session->peer_size) == 0;
     if (sent) {
         memcpy(zmq_msg_data(&peer), session->peer, session->peer_size);
-        sent = zmq_msg_send(&peer, self->router, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
+        sent = zmq_msg_send(&peer, self->router.zmq, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
         if (!sent)
             zmq_msg_close(&peer);
     }
     for (uint32_t i = 0; i < count; i++) {
         int more = i + 1 < count ? ZMQ_SNDMORE : 0;
-        if (sent && zmq_msg_send(&frames[i], self->router, more | ZMQ_DONTWAIT) >= 0)
+        if (sent && zmq_msg_send(&frames[i], self->router.zmq, more | ZMQ_DONTWAIT) >= 0)
             continue;
         sent = false;
         zmq_msg_close(&frames[i]);
@@ -100,7 +52,7 @@ static size_t message_receive(struct server *self)
     size_t bytes = 1;
     uint32_t count = 0;
     zmq_msg_init(&peer);
-    if (zmq_msg_recv(&peer, self->router, ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_recv(&peer, self->router.zmq, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&peer);
         return 0;
     }
@@ -108,7 +60,8 @@ static size_t message_receive(struct server *self)
     while (more) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, self->router, ZMQ_DONTWAIT) < 0) { /* the rest is always there */
+        if (zmq_msg_recv(&frame, self->router.zmq, ZMQ_DONTWAIT) <
+            0) { /* the rest is always there */
             zmq_msg_close(&frame);
             break;
         }
@@ -183,6 +136,11 @@ static void turn(struct server *self)
     server_fire_later(self);
     server_commit(self);
     server_control_turn(self);
+    if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
+        self->looked_us = self->turn_us;
+        server_sockets_turn(self);
+        server_sys_turn(self);
+    }
     if (self->turn_us - (int64_t)self->cursors_stored_us > CURSORS_EVERY_US) {
         self->cursors_stored_us = (uint64_t)self->turn_us;
         server_store_cursors(self);
@@ -195,9 +153,9 @@ static void loop(struct server *self, int stop_fd)
     bool more = false;
     int64_t watchdog_us = process_watchdog_us(), watched_us = 0;
     while (!self->stopping) {
-        zmq_pollitem_t items[] = {{self->router, 0, ZMQ_POLLIN, 0},
-                                  {self->tap, 0, ZMQ_POLLIN, 0},
-                                  {self->control, 0, ZMQ_POLLIN, 0},
+        zmq_pollitem_t items[] = {{self->router.zmq, 0, ZMQ_POLLIN, 0},
+                                  {self->tap.zmq, 0, ZMQ_POLLIN, 0},
+                                  {self->control.zmq, 0, ZMQ_POLLIN, 0},
                                   {NULL, stop_fd, ZMQ_POLLIN, 0}};
         if (zmq_poll(items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
             break;
@@ -287,7 +245,7 @@ static int server_open(struct server *self, const struct registry *registry)
     self->head = log_head(self->log);
     if (!streams_stored(self))
         return EXIT_UNREACHABLE;
-    return sockets_open(self) ? EXIT_OK : EXIT_UNREACHABLE;
+    return server_sockets_open(self) ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
 int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd)
@@ -314,7 +272,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
             code = EXIT_UNREACHABLE;
         log_info("stopped", "head=%" PRIu64 " commits=%" PRIu64, log_head(self.log), self.commits);
     }
-    sockets_close(&self);
+    server_sockets_close(&self);
     core_free(&self.core);
     log_close(&self.log);
     free(self.staged);

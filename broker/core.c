@@ -89,6 +89,7 @@ struct core_producer *core_producer_get(struct core *self, const char *actor, ui
     producer->shard = shard;
     producer->shards = 1;
     producer->expires_us = INT64_MIN;
+    memset(&producer->told, 0xff, sizeof producer->told);
     snprintf(producer->actor, sizeof producer->actor, "%s", actor);
     self->producers[self->producer_count++] = producer;
     return producer;
@@ -206,6 +207,8 @@ bool core_refused(struct core *self, struct core_session *session, enum refusal 
     self->refused[refusal]++;
     if (!session)
         return self->refused[refusal] == 1;
+    if (session->producer)
+        session->producer->refused[refusal]++;
     uint32_t bit = UINT32_C(1) << refusal;
     bool first = !(session->refused_tags & bit);
     session->refused_tags |= bit;
@@ -268,6 +271,7 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
     producer->expires_us = now_us + self->options.lease_us;
     producer->holder = session;
     producer->grants++;
+    memset(&producer->told, 0xff, sizeof producer->told); /* UINT64_MAX: not said yet */
     session->producer = producer;
     producer->dirty = true;
     return true;
@@ -283,6 +287,11 @@ void core_beat(struct core *self, struct core_session *session, const struct msg
     snprintf(producer->state, sizeof producer->state, "%s", beat->state);
     snprintf(producer->cause, sizeof producer->cause, "%s", beat->cause);
     producer->steps = beat->steps;
+    producer->told.taken = beat->taken;
+    producer->told.done = beat->done;
+    producer->told.never = beat->never;
+    producer->told.later = beat->later;
+    producer->told.outbox = beat->outbox;
     if (!producer->untold &&
         (strcmp(beat->state, "ready") == 0 || strcmp(beat->state, "draining") == 0))
         producer_used(producer);
@@ -352,6 +361,8 @@ enum refusal core_publish(struct core *self, struct core_session *session, uint3
         return REFUSAL_SEQ_CONFLICT;
     *duplicate = true;
     lane->acked = true;
+    producer->duplicates++;
+    self->streams[desc->stream].duplicates++;
     return REFUSAL_NONE;
 }
 

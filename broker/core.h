@@ -15,6 +15,11 @@
 #define CORE_PEER_MAX 255 /* bytes of a ZeroMQ routing id */
 #define CORE_NONE UINT64_MAX
 
+/* This life of the broker. */
+struct core_traffic {
+    uint64_t batches, records, bytes;
+};
+
 struct core_stream {
     uint16_t id;
     char name[STREAM_NAME_MAX + 1], writer[STREAM_NAME_MAX + 1];
@@ -24,6 +29,10 @@ struct core_stream {
     bool dirty;
     uint64_t records, bytes, first, last; /* since the log began; positions 0 = none */
     uint64_t *per_partition;              /* records appended so far, by partition */
+    char message[STREAM_NAME_MAX + 1]; /* what its records are, as the registry says; "": unsaid */
+    uint64_t version;                  /* ... and which version of it */
+    struct core_traffic appended, delivered;
+    uint64_t duplicates; /* batches that were there already */
 };
 
 struct core_lane {
@@ -55,6 +64,13 @@ struct core_producer {
     struct core_lane *lanes;
     uint32_t lane_count, lane_capacity, last_lane;
     bool dirty;
+    struct core_traffic published, delivered;
+    uint64_t duplicates, acks; /* batches; lanes acknowledged */
+    uint64_t refused[REFUSAL_COUNT];
+    struct { /* by its last beat; UINT64_MAX: not said */
+        uint64_t taken, done, never, later, outbox;
+    } told;
+    char said_state[17]; /* on the tap */
 };
 
 struct core_sub_lane {

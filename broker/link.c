@@ -53,6 +53,8 @@ struct link {
     uint64_t owed_records, owed_bytes;     /* taken, credit not yet given back */
     char said_state[17], said_cause[121];
     uint64_t cursor, steps;
+    bool progressed; /* progress: was said */
+    struct link_progress progress;
     bool beat_now;
     uint64_t lag;
     uint64_t head;        /* ... and where the log ended when it was */
@@ -130,6 +132,13 @@ static void send_beat(struct link *self, int64_t now)
     snprintf(beat.cause, sizeof beat.cause, "%s", self->said_cause);
     beat.cursor = self->cursor;
     beat.steps = self->steps;
+    if (self->progressed) {
+        beat.taken = self->progress.taken;
+        beat.done = self->progress.done;
+        beat.never = self->progress.never;
+        beat.later = self->progress.later;
+        beat.outbox = self->progress.outbox;
+    }
     self->beat_us = now;
     if (!self->quiet_us)
         self->quiet_us = now;
@@ -1002,6 +1011,12 @@ void link_state(struct link *self, const char *state, const char *cause, uint64_
     self->steps = steps;
     if (self->beat_now && self->state == LINK_WELCOMED)
         send_beat(self, clock_mono_us());
+}
+
+void link_progress(struct link *self, const struct link_progress *progress)
+{
+    self->progress = *progress;
+    self->progressed = true;
 }
 
 char *link_control(const char *endpoint, const char *words, int timeout_ms)

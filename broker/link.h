@@ -127,6 +127,13 @@ void link_own(struct link *self, const char *stream, uint16_t partition, uint64_
 void link_state(struct link *self, const char *state, const char *cause, uint64_t cursor,
                 uint64_t steps);
 
+/* What the next heartbeats say beside it; counts since the process began. */
+struct link_progress {
+    uint64_t taken, done, never, later;
+    uint64_t outbox; /* records committed and not acknowledged */
+};
+void link_progress(struct link *self, const struct link_progress *progress);
+
 /* One question to the control socket, blocking at most `timeout_ms`. malloc'ed JSON text, or NULL with errno. */
 char *link_control(const char *endpoint, const char *words, int timeout_ms);
 

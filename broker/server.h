@@ -8,12 +8,27 @@
 #include "broker/log.h"
 #include "config/clock.h"
 #include "config/settings.h"
+#include "schema/json.h"
 
 /* A batch staged in the append being built: what to tell the tap about after the commit. */
 struct staged {
     uint64_t base;
     uint16_t stream, partition;
-    uint32_t count;
+    uint32_t count, producer, bytes;
+};
+
+/* One of the broker's sockets and the monitor that counts what happens to its connections. */
+#define SERVER_EVENTS 7
+struct server_socket {
+    const char *name;
+    void *zmq, *monitor;
+    uint64_t events[SERVER_EVENTS]; /* by server_event_name */
+};
+
+/* How often a figure fell between 2^(i-1) and 2^i - 1; [0]: it was 0. */
+#define SERVER_SPREAD 32
+struct server_spread {
+    uint64_t count, sum, most, buckets[SERVER_SPREAD];
 };
 
 struct server {
@@ -25,15 +40,20 @@ struct server {
     struct core *core;
     struct log *log;
     char clock_path[1024];
-    void *context, *router, *tap, *control;
+    void *context;
+    struct server_socket router, tap, control;
     bool appending;   /* a log transaction is open */
     bool granting;    /* a lease waits for its commit to be told */
     int append_error; /* of the transaction being built: it will be aborted as a whole */
     int64_t turn_us;  /* monotonic time of this turn */
     struct staged *staged;
     uint32_t staged_count, staged_capacity;
-    uint64_t tap_subscribers, tap_drops;
-    uint64_t commits, appended_batches, appended_records;
+    uint64_t tap_subscribers, tap_drops, tap_sent, said_drops;
+    uint64_t commits, appended_batches, appended_records, appended_bytes, acks;
+    struct core_traffic delivered;
+    struct server_spread group; /* batches in one commit */
+    struct server_spread sync;  /* microseconds that one took until it was durable */
+    int64_t looked_us;          /* monotonic: the monitors, states */
     uint64_t cursors_stored_us;
     int64_t started_us, roll_failed_us, full_until_us;
     int64_t next_later_us; /* league time of the earliest record for later; INT64_MAX if none */
@@ -77,11 +97,39 @@ void server_own(struct server *self, struct core_session *session, const struct 
 bool server_send_frames(struct server *self, struct core_session *session, zmq_msg_t *frames,
                         uint32_t count);
 
+/* server_sockets.c */
+bool server_sockets_open(struct server *self); /* false: said */
+void server_sockets_close(struct server *self);
+void server_sockets_turn(struct server *self); /* what the monitors said since */
+const char *server_event_name(uint32_t index); /* < SERVER_EVENTS */
+
 /* server_tap.c */
 void server_tap_turn(struct server *self);
 void server_tap_batch(struct server *self, const struct batch_header *header,
                       const struct span *body);
-void server_tap_sys(struct server *self, const char *topic, const char *json);
+void server_tap_topic(char *topic); /* makes it printable */
+void server_tap_send(struct server *self, const char *topic, const struct span *head,
+                     const struct span *payload);
+
+/* server_sys.c: the $SYS. topics. Each does nothing while the tap has no subscriber. */
+void server_sys_welcome(struct server *self);
+void server_sys_lease(struct server *self, const struct core_producer *producer);
+void server_sys_heartbeat(struct server *self, const struct core_session *session);
+void server_sys_clock(struct server *self);
+void server_sys_socket(struct server *self, const char *socket, const char *event, uint64_t value,
+                       const char *endpoint);
+void server_sys_turn(struct server *self); /* what has changed since: states, drops */
+bool server_silent(const struct server *self, const struct core_producer *producer);
+
+/* server_count.c */
+void server_spread_add(struct server_spread *self, uint64_t value);
+/* The least power of two that so many of a hundred are not above; 0 if there are none. */
+uint64_t server_spread_at(const struct server_spread *self, double percent);
+void server_count_delivered(struct server *self, struct core_session *session,
+                            const struct batch_header *header);
+
+/* server_status.c */
+json_t *server_status(struct server *self); /* {broker, shards, streams} */
 
 /* server_control.c */
 void server_control_turn(struct server *self);

@@ -179,6 +179,8 @@ static int streams_merge(struct server *self, const struct registry *registry)
         stream->retired = false;
         stream->retention_days = known->retention_days;
         memcpy(stream->writer, known->writer, sizeof stream->writer);
+        memcpy(stream->message, known->message, sizeof stream->message);
+        stream->version = known->version;
     }
     return 0;
 }
@@ -269,7 +271,8 @@ static int staged_add(struct server *self, const struct batch_header *header)
         self->staged_capacity = capacity;
     }
     self->staged[self->staged_count++] =
-        (struct staged){header->base, header->stream, header->partition, header->count};
+        (struct staged){header->base,  header->stream,   header->partition,
+                        header->count, header->producer, header->size};
     return LOG_OK;
 }
 
@@ -384,6 +387,8 @@ static void acks_send(struct server *self)
             owed += producer->lanes[i].acked;
         if (!owed)
             continue;
+        producer->acks += owed;
+        self->acks += owed;
         zmq_msg_t frame;
         if (zmq_msg_init_size(&frame,
                               PROTOCOL_PUBL_HEAD_BYTES + owed * (size_t)PROTOCOL_ACK_BYTES) != 0)
@@ -428,12 +433,29 @@ static void subscriptions_tell(struct server *self)
             told[self->staged[i].stream][self->staged[i].partition] = false;
 }
 
+static void traffic_add(struct core_traffic *traffic, const struct staged *staged)
+{
+    traffic->batches++;
+    traffic->records += staged->count;
+    traffic->bytes += staged->bytes;
+}
+
+static void staged_count(struct server *self, const struct staged *staged)
+{
+    struct core_producer *producer = core_producer_by_id(self->core, staged->producer);
+    traffic_add(&self->core->streams[staged->stream].appended, staged);
+    if (producer)
+        traffic_add(&producer->published, staged);
+    self->appended_records += staged->count;
+    self->appended_bytes += staged->bytes;
+}
+
 static void staged_publish(struct server *self)
 {
     subscriptions_tell(self);
     for (uint32_t i = 0; i < self->staged_count; i++) {
         const struct staged *staged = &self->staged[i];
-        self->appended_records += staged->count;
+        staged_count(self, staged);
         struct batch_header header;
         struct span body;
         if (self->tap_subscribers && log_batch(self->log, staged->base, &header, &body) == LOG_OK)
@@ -481,6 +503,17 @@ static void roll_if_due(struct server *self)
     }
 }
 
+static int log_commit_timed(struct server *self)
+{
+    int64_t began_us = clock_mono_us();
+    int error = log_commit(self->log);
+    if (!error) {
+        server_spread_add(&self->sync, (uint64_t)(clock_mono_us() - began_us));
+        server_spread_add(&self->group, self->staged_count);
+    }
+    return error;
+}
+
 void server_commit(struct server *self)
 {
     log_read_end(self->log); /* readers opened before the commit would not see it */
@@ -491,7 +524,7 @@ void server_commit(struct server *self)
         if (error)
             log_abort(self->log);
         else
-            error = log_commit(self->log);
+            error = log_commit_timed(self);
         self->appending = false;
         if (error) {
             commit_failed(self, error);

@@ -9,11 +9,6 @@
 #include "config/log.h"
 #include "schema/json.h"
 
-static json_t *whole(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
 static json_t *say_ping(struct server *self, const char *words)
 {
     (void)words;
@@ -21,115 +16,10 @@ static json_t *say_ping(struct server *self, const char *words)
                      (json_int_t)getpid());
 }
 
-static json_t *broker_status(struct server *self)
-{
-    struct clock_anchor anchor;
-    clock_league_get(&anchor);
-    json_t *refused = json_object();
-    for (int i = 0; i < REFUSAL_COUNT; i++)
-        if (self->core->refused[i])
-            json_object_set_new(refused, refusal_text((enum refusal)i),
-                                whole(self->core->refused[i]));
-    json_t *out = json_object();
-    json_object_set_new(out, "instance", json_string(self->instance));
-    json_object_set_new(out, "pid", json_integer(getpid()));
-    json_object_set_new(out, "uptime_s",
-                        json_real((double)(self->turn_us - self->started_us) / 1e6));
-    json_object_set_new(out, "first", whole(log_first(self->log)));
-    json_object_set_new(out, "head", whole(log_head(self->log)));
-    json_object_set_new(out, "segments", whole(log_segments(self->log)));
-    json_object_set_new(out, "bytes", whole(log_bytes(self->log)));
-    json_object_set_new(out, "later", whole(log_later_count(self->log)));
-    json_object_set_new(out, "bad_batches", whole(log_bad_batches(self->log)));
-    json_object_set_new(out, "sessions", whole(self->core->session_count));
-    json_object_set_new(out, "commits", whole(self->commits));
-    json_object_set_new(out, "appended_batches", whole(self->appended_batches));
-    json_object_set_new(out, "appended_records", whole(self->appended_records));
-    json_object_set_new(out, "refused", refused);
-    json_object_set_new(out, "tap_subscribers", whole(self->tap_subscribers));
-    json_object_set_new(out, "tap_drops", whole(self->tap_drops));
-    json_object_set_new(out, "league_time", json_of_time(clock_league_us()));
-    json_object_set_new(out, "clock_running", json_boolean(anchor.running));
-    json_object_set_new(out, "speed", json_of_number(anchor.speed));
-    return out;
-}
-
-/* The streams that a subscription reads, each once. */
-static json_t *inputs_status(struct server *self, const struct core_session *holder)
-{
-    bool listed[REGISTRY_STREAMS_MAX + 1] = {false};
-    json_t *out = json_array();
-    for (uint32_t i = 0; holder && holder->sub.live && i < holder->sub.lane_count; i++) {
-        const struct core_stream *stream =
-            core_stream_by_id(self->core, holder->sub.lanes[i].stream);
-        if (!stream || listed[stream->id])
-            continue;
-        listed[stream->id] = true;
-        json_array_append_new(out, json_string(stream->name));
-    }
-    return out;
-}
-
-static json_t *shard_status(struct server *self, const struct core_producer *producer)
-{
-    json_t *out = json_object();
-    const struct core_session *holder = producer->holder;
-    char silence[64];
-    bool silent =
-        holder && self->turn_us - holder->seen_us > 5 * self->settings->broker.heartbeat_us;
-    if (silent)
-        snprintf(silence, sizeof silence, "no heartbeat for %" PRId64 " ms",
-                 (self->turn_us - holder->seen_us) / 1000);
-    json_object_set_new(out, "actor", json_string(producer->actor));
-    json_object_set_new(out, "partition", json_integer(producer->shard));
-    json_object_set_new(out, "host", json_of_string(producer->host));
-    json_object_set_new(out, "pid", whole(producer->pid));
-    json_object_set_new(out, "state", json_of_string(silent ? "silent" : producer->state));
-    json_object_set_new(out, "cause", json_of_string(silent ? silence : producer->cause));
-    json_object_set_new(out, "epoch", whole(producer->epoch));
-    json_object_set_new(out, "restarts", whole(producer->grants ? producer->grants - 1 : 0));
-    json_object_set_new(out, "cursor", whole(producer->cursor));
-    json_object_set_new(out, "lag",
-                        holder && holder->sub.live ? whole(core_sub_lag(self->core, holder))
-                                                   : json_null());
-    json_object_set_new(out, "steps", whole(producer->steps));
-    json_object_set_new(out, "silent_ms",
-                        holder ? json_integer((self->turn_us - holder->seen_us) / 1000)
-                               : json_null());
-    json_object_set_new(out, "inputs", inputs_status(self, holder));
-    json_object_set_new(out, "code_version", json_of_string(producer->code_version));
-    json_object_set_new(out, "config_hash", json_of_string(producer->config_hash));
-    return out;
-}
-
-static json_t *stream_status(const struct core_stream *stream)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "stream", json_string(stream->name));
-    json_object_set_new(out, "writer", json_of_string(stream->writer));
-    json_object_set_new(out, "partitions", json_integer(stream->partitions));
-    json_object_set_new(out, "first", stream->records ? whole(stream->first) : json_null());
-    json_object_set_new(out, "last", stream->records ? whole(stream->last) : json_null());
-    json_object_set_new(out, "records", whole(stream->records));
-    json_object_set_new(out, "bytes", whole(stream->bytes));
-    json_object_set_new(out, "retention",
-                        stream->retention_days ? whole(stream->retention_days) : json_null());
-    return out;
-}
-
 static json_t *say_status(struct server *self, const char *words)
 {
     (void)words;
-    json_t *shards = json_array(), *streams = json_array();
-    for (uint32_t i = 0; i < self->core->producer_count; i++)
-        json_array_append_new(shards, shard_status(self, self->core->producers[i]));
-    for (uint32_t i = 1; i <= self->core->stream_count; i++)
-        json_array_append_new(streams, stream_status(&self->core->streams[i]));
-    json_t *out = json_object();
-    json_object_set_new(out, "broker", broker_status(self));
-    json_object_set_new(out, "shards", shards);
-    json_object_set_new(out, "streams", streams);
-    return out;
+    return server_status(self);
 }
 
 static json_t *clock_status(void)
@@ -179,7 +69,7 @@ static json_t *say_clock(struct server *self, const char *words)
     log_info("clock-set", "league_us=%" PRId64 " speed=%g running=%d", anchor.league_us,
              anchor.speed, anchor.running);
     server_tell_clock(self);
-    server_tap_sys(self, "$SYS.clock.", words);
+    server_sys_clock(self);
     return clock_status();
 }
 
@@ -230,21 +120,21 @@ void server_control_turn(struct server *self)
     char words[512];
     int size;
     for (int i = 0; i < QUESTIONS_MAX; i++) {
-        size = zmq_recv(self->control, words, sizeof words - 1, ZMQ_DONTWAIT);
+        size = zmq_recv(self->control.zmq, words, sizeof words - 1, ZMQ_DONTWAIT);
         if (size < 0)
             return;
         int more;
         size_t more_size = sizeof more;
         words[(size_t)size < sizeof words ? (size_t)size : sizeof words - 1] = '\0';
-        while (zmq_getsockopt(self->control, ZMQ_RCVMORE, &more, &more_size) == 0 && more) {
+        while (zmq_getsockopt(self->control.zmq, ZMQ_RCVMORE, &more, &more_size) == 0 && more) {
             char dropped[64];
-            if (zmq_recv(self->control, dropped, sizeof dropped, ZMQ_DONTWAIT) < 0)
+            if (zmq_recv(self->control.zmq, dropped, sizeof dropped, ZMQ_DONTWAIT) < 0)
                 break;
         }
         json_t *answer = say(self, words);
         char *text = answer ? json_text(answer) : NULL;
         const char *reply = text ? text : "{\"error\":\"memory\"}";
-        (void)zmq_send(self->control, reply, strlen(reply), ZMQ_DONTWAIT);
+        (void)zmq_send(self->control.zmq, reply, strlen(reply), ZMQ_DONTWAIT);
         free(text);
         json_decref(answer);
     }

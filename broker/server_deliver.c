@@ -113,6 +113,7 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
             break;
         core_sub_delivered(sub, lane, header.count, header.size,
                            lane_after(self, lane, header.base + header.count));
+        server_count_delivered(self, session, &header);
     }
     if (parcel->count && !parcel_send(self, session, parcel, "DLVR"))
         log_warn("peer-gone", "actor=%s", session->actor);

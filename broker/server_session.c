@@ -200,17 +200,6 @@ static void take_leas(struct server *self, struct core_session *session, const s
     server_send_map(self, session, "WAIT", &msg_wait_desc, &wait);
 }
 
-/* A peer's word, fit to stand in quotes. */
-static const char *plain(char *out, size_t size, const char *text)
-{
-    snprintf(out, size, "%s", text);
-    for (char *at = out; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == '"' || *at == '\\' || *at == 127)
-            *at = '_';
-    return out;
-}
-#define PLAIN(text) plain((char[64]){0}, 64, text)
-
 static void grant_tell(struct server *self, struct core_session *session,
                        struct core_producer *producer, const char *last_env)
 {
@@ -235,16 +224,7 @@ static void grant_tell(struct server *self, struct core_session *session,
     grnt.lanes = (struct span){lanes.data, (uint32_t)lanes.size};
     server_send_map(self, session, "GRNT", &msg_grnt_desc, &grnt);
     pack_free(&lanes);
-    if (self->tap_subscribers) {
-        char topic[80], json[512];
-        snprintf(topic, sizeof topic, "$SYS.lease.%s.%u.", producer->actor, producer->shard);
-        snprintf(json, sizeof json,
-                 "{\"actor\":\"%s\",\"partition\":%u,\"epoch\":%" PRIu64
-                 ",\"host\":\"%s\",\"pid\":%" PRIu64 "}",
-                 PLAIN(producer->actor), producer->shard, producer->epoch, PLAIN(producer->host),
-                 producer->pid);
-        server_tap_sys(self, topic, json);
-    }
+    server_sys_lease(self, producer);
 }
 
 void server_tell_grants(struct server *self)
@@ -266,17 +246,7 @@ static void take_beat(struct server *self, struct core_session *session, const s
                             .lag =
                                 session->sub.live ? core_sub_lag(self->core, session) : UINT64_MAX};
     server_send_map(self, session, "ALIV", &msg_aliv_desc, &aliv);
-    if (self->tap_subscribers && session->producer) {
-        char topic[80], json[512];
-        const struct core_producer *producer = session->producer;
-        snprintf(topic, sizeof topic, "$SYS.heartbeat.%s.%u.", producer->actor, producer->shard);
-        snprintf(json, sizeof json,
-                 "{\"actor\":\"%s\",\"partition\":%u,\"state\":\"%s\",\"epoch\":%" PRIu64
-                 ",\"cursor\":%" PRIu64 ",\"steps\":%" PRIu64 "}",
-                 PLAIN(producer->actor), producer->shard, PLAIN(producer->state), producer->epoch,
-                 producer->cursor, producer->steps);
-        server_tap_sys(self, topic, json);
-    }
+    server_sys_heartbeat(self, session);
 }
 
 static void take_subs(struct server *self, struct core_session *session, const struct said *said)

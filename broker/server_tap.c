@@ -5,33 +5,24 @@
 #include "broker/server.h"
 #include "schema/record.h"
 
-static void tap_send(struct server *self, const void *topic, size_t topic_size, const void *head,
-                     size_t head_size, const void *payload, size_t payload_size)
+void server_tap_send(struct server *self, const char *topic, const struct span *head,
+                     const struct span *payload)
 {
-    bool two = payload != NULL;
-    if (zmq_send(self->tap, topic, topic_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    void *tap = self->tap.zmq;
+    if (zmq_send(tap, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         self->tap_drops++;
         return;
     }
-    (void)zmq_send(self->tap, head, head_size, ZMQ_DONTWAIT | (two ? ZMQ_SNDMORE : 0));
-    if (two)
-        (void)zmq_send(self->tap, payload, payload_size, ZMQ_DONTWAIT);
+    (void)zmq_send(tap, head->data, head->size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    (void)zmq_send(tap, payload->data, payload->size, ZMQ_DONTWAIT);
+    self->tap_sent++;
 }
 
-void server_tap_sys(struct server *self, const char *topic, const char *json)
+void server_tap_topic(char *topic)
 {
-    if (self->tap_subscribers)
-        tap_send(self, topic, strlen(topic), json, strlen(json), NULL, 0);
-}
-
-static size_t topic_make(char *topic, size_t capacity, const char *stream,
-                         const struct record *record)
-{
-    int size = snprintf(topic, capacity, "%s.%.*s.", stream, (int)record->key_size, record->key);
-    for (char *at = topic; *at; at++)
-        if ((unsigned char)*at < '!' || (unsigned char)*at > '~')
-            *at = '_';
-    return size > 0 ? (size_t)size : 0;
+    for (; *topic; topic++)
+        if ((unsigned char)*topic < '!' || (unsigned char)*topic > '~')
+            *topic = '_';
 }
 
 static void head_make(struct pack *head, const struct core_stream *stream,
@@ -79,9 +70,11 @@ void server_tap_batch(struct server *self, const struct batch_header *header,
         return;
     for (uint64_t position = header->base; batch_next(&reader, &record, &rule) == 1; position++) {
         char topic[STREAM_NAME_MAX + RECORD_KEY_MAX + 8];
-        size_t size = topic_make(topic, sizeof topic, stream->name, &record);
+        snprintf(topic, sizeof topic, "%s.%.*s.", stream->name, (int)record.key_size, record.key);
+        server_tap_topic(topic);
         head_make(&head, stream, header, &record, position);
-        tap_send(self, topic, size, head.data, head.size, record.payload.data, record.payload.size);
+        server_tap_send(self, topic, &(struct span){head.data, (uint32_t)head.size},
+                        &record.payload);
     }
     pack_free(&head);
 }
@@ -93,17 +86,12 @@ void server_tap_turn(struct server *self)
     uint8_t frame[256];
     int size;
     for (int i = 0; i < SUBSCRIPTIONS_MAX; i++) {
-        size = zmq_recv(self->tap, frame, sizeof frame, ZMQ_DONTWAIT);
+        size = zmq_recv(self->tap.zmq, frame, sizeof frame, ZMQ_DONTWAIT);
         if (size < 0)
             return;
         if (size > 0 && frame[0] == 1) {
             self->tap_subscribers++;
-            char json[256];
-            snprintf(json, sizeof json,
-                     "{\"protocol\":%d,\"broker\":\"%s\",\"streams\":%u,\"head\":%llu}",
-                     PROTOCOL_VERSION, self->instance, self->core->stream_count,
-                     (unsigned long long)log_head(self->log));
-            server_tap_sys(self, "$SYS.welcome.", json);
+            server_sys_welcome(self);
         } else if (size > 0 && frame[0] == 0 && self->tap_subscribers) {
             self->tap_subscribers--;
         }

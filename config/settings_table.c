@@ -146,6 +146,20 @@ static bool rule_endpoint(const char *text)
            (strncmp(text, "ipc://", 6) == 0 && text[6] != '\0' && rule_text(text));
 }
 
+static bool rule_loopback(const char *text)
+{
+    static const char *const hosts[] = {"tcp://127.0.0.1:", "tcp://[::1]:"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        size_t size = strlen(hosts[i]);
+        if (strncmp(text, hosts[i], size) != 0)
+            continue;
+        const char *port = text + size;
+        return strspn(port, "0123456789") == strlen(port) && strlen(port) >= 1 &&
+               strlen(port) <= 5 && atoi(port) >= 1 && atoi(port) <= 65535;
+    }
+    return text[0] == '\0';
+}
+
 static bool rule_zone(const char *text)
 {
     return clock_zone_known(text);

@@ -25,6 +25,8 @@ enum settings_kind {
     X(url, "an http:// or https:// URL without query")                                             \
     X(address, "a numeric IPv4 or IPv6 address")                                                   \
     X(endpoint, "ipc://PATH; tcp:// needs CURVE keys, which this version has not")                 \
+    X(loopback,                                                                                    \
+      "tcp://127.0.0.1:PORT or tcp://[::1]:PORT: what is not encrypted stays on the host")         \
     X(zone, "a name of the tz database")
 
 #define SETTINGS_RULE_ID(name, text) RULE_##name,

@@ -27,6 +27,8 @@ void registry_of_messages(struct registry *out, uint16_t partitions)
         snprintf(stream->name, sizeof stream->name, "%s", desc->stream);
         snprintf(stream->writer, sizeof stream->writer, "%s", desc->writer);
         stream->partitions = partitions;
+        snprintf(stream->message, sizeof stream->message, "%s", desc->name);
+        stream->version = desc->version;
     }
 }
 
@@ -44,6 +46,10 @@ static json_t *registry_json(const struct registry *registry)
         json_object_set_new(row, "retention_days",
                             stream->retention_days ? json_integer(stream->retention_days)
                                                    : json_null());
+        if (stream->message[0]) {
+            json_object_set_new(row, "message", json_of_string(stream->message));
+            json_object_set_new(row, "version", json_integer(stream->version));
+        }
         json_array_append_new(streams, row);
     }
     json_t *top = json_object();
@@ -117,6 +123,29 @@ static const char *read_name(const json_t *row, const char *key, char *out)
     return NULL;
 }
 
+/* Both may be absent. */
+static const char *read_message(const json_t *row, struct registry_stream *out, const char **key)
+{
+    const json_t *version = json_object_get(row, "version");
+    const char *rule;
+    *key = "message";
+    out->message[0] = '\0';
+    out->version = 0;
+    if (!json_object_get(row, "message")) {
+        return NULL;
+    }
+    if ((rule = read_name(row, "message", out->message))) {
+        return rule;
+    }
+    *key = "version";
+    if (!json_is_integer(version) || json_integer_value(version) < 0 ||
+        json_integer_value(version) > UINT16_MAX) {
+        return "not an integer from 0 to 65535";
+    }
+    out->version = (uint32_t)json_integer_value(version);
+    return NULL;
+}
+
 /* The rule that `row` breaks, or NULL; `*key` is set to the key at fault. */
 static const char *read_stream(const json_t *row, struct registry_stream *out, const char **key)
 {
@@ -136,6 +165,9 @@ static const char *read_stream(const json_t *row, struct registry_stream *out, c
         return "not an integer from 1 to 65535";
     }
     out->partitions = (uint16_t)json_integer_value(partitions);
+    if ((rule = read_message(row, out, key))) {
+        return rule;
+    }
     *key = "retention_days";
     const json_t *days = json_object_get(row, "retention_days");
     if (json_is_null(days)) {

@@ -1,5 +1,6 @@
 /* What the broker knows of an application: its streams. Printed from the registered messages as
- * JSON {"format":1,"streams":[{"name":..,"writer":..,"partitions":N,"retention_days":N|null}]},
+ * JSON {"format":1,"streams":[{"name":..,"writer":..,"partitions":N,"retention_days":N|null,
+ * "message":..,"version":N}]}, the last two optional,
  * read by the broker at start. */
 #ifndef SCHEMA_REGISTRY_H
 #define SCHEMA_REGISTRY_H
@@ -14,7 +15,9 @@ struct registry_stream {
     char name[STREAM_NAME_MAX + 1];
     char writer[STREAM_NAME_MAX + 1]; /* an actor's name, or "*" */
     uint16_t partitions;
-    uint32_t retention_days; /* 0 = kept */
+    uint32_t retention_days;           /* 0 = kept */
+    char message[STREAM_NAME_MAX + 1]; /* what its records are; "" if that is not said */
+    uint32_t version;                  /* ... as of which version */
 };
 struct registry {
     uint32_t count;

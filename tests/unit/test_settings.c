@@ -204,6 +204,15 @@ static void test_limits_and_rules_refused(void **state)
     assert_refused("broker: {endpoint: 'tcp://127.0.0.1:7400'}\n",
                    "F:1: broker.endpoint: must be ipc://PATH; tcp:// needs CURVE keys, which this "
                    "version has not\n");
+    static const char *const not_loopback[] = {
+        "tcp://0.0.0.0:7479", "tcp://127.0.0.1:0", "tcp://127.0.0.1:70000",
+        "tcp://127.0.0.1:",   "ipc:///tap",        "tcp://127.0.0.1:79x"};
+    for (size_t i = 0; i < sizeof not_loopback / sizeof *not_loopback; i++) {
+        char yaml[80];
+        snprintf(yaml, sizeof yaml, "broker: {tap_tcp: '%s'}\n", not_loopback[i]);
+        assert_refused(yaml, "F:1: broker.tap_tcp: must be tcp://127.0.0.1:PORT or "
+                             "tcp://[::1]:PORT: what is not encrypted stays on the host\n");
+    }
     assert_refused(
         "poller: {retry_base: 1m}\n",
         "effective: poller.retry_base: must not be larger than poller.retry_cap (1m > 30s)\n");

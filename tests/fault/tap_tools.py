@@ -1,0 +1,262 @@
+# ctest: timeout=120
+"""Ordinary tools read the tap: the three lines of Python that the documentation shows, and tshark with the Lua file, on a live
+capture of loopback TCP."""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import msgpack
+import zmq
+
+sys.path.insert(0, os.path.dirname(__file__))
+from _broker import Broker
+from _wire import Client, control, crc32c
+
+SOURCE = os.environ["TIPOFF_SOURCE"]
+ROW = {"text": "Dončić, \"Luka\"\n", "minus": -7, "large": 2 ** 64 - 1, "small": -2 ** 63, "ratio": 0.1, "none": None,
+       "yes": True, "list": [1, [2, "x"], {}], "map": {"a": {"b": -33000}}, "bytes": b"\x00\xff"}
+SHOWN = {**ROW, "bytes": "00ff"}
+LARGE = {"text": "x" * 300_000, "last": 77}  # many TCP segments
+
+
+class Lines:
+    """What a process prints, while it runs."""
+
+    def __init__(self, argv, **how):
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+        self.lines, self.errors = [], []
+        self.threads = [threading.Thread(target=self.read, args=(stream, into), daemon=True) for stream, into in
+                        ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
+        for thread in self.threads:
+            thread.start()
+
+    @staticmethod
+    def read(stream, into):
+        for line in stream:
+            into.append(line.rstrip("\n"))
+
+    def until(self, what, seconds=30, again=lambda: None):
+        """The first line that `what` takes; `again` is called until there is one."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for line in list(self.lines):
+                if what(line):
+                    return line
+            again()
+            time.sleep(0.05)
+        raise AssertionError(f"not seen; last lines {[x[:200] for x in self.lines[-3:]]} errors {self.errors[-3:]}")
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Writer:
+    """Publishes; sequences go on by themselves."""
+
+    def __init__(self, broker):
+        self.client, self.last, self.control = Client(broker.endpoint, "tapped"), [0, 0], broker.control
+        self.client.lease()
+
+    def put(self, key, payload):
+        lane = crc32c(key.encode()) % 2
+        self.last[lane] += 1
+        self.batch = [("numbers", lane, self.last[lane], [(key, 1, [], "run-1", payload)])]
+        self.client.publish(self.batch)
+
+
+def python_lines():
+    with open(f"{SOURCE}/docs/OPERATING.md", encoding="utf-8") as page:
+        block = re.search(r"```python\n(import zmq, msgpack\n.*?)```", page.read(), re.S).group(1)
+    assert len(block.splitlines()) == 3, block
+    return block
+
+
+def test_python(broker, writer):
+    here = os.path.dirname(broker.dir) + f"/tap-{os.getpid()}"
+    os.mkdir(here)
+    os.symlink(broker.dir, f"{here}/tipoff-data")
+    reader = Lines(["/usr/bin/python3", "-c", python_lines()], cwd=here)
+    try:
+        welcome = reader.until(lambda line: line.startswith("$SYS.welcome. "))
+        assert "'stream': 'numbers'" in welcome, welcome
+        writer.put("k1", {"n": 5})
+        line = reader.until(lambda line: line.startswith("numbers.k1. "))
+        assert line.endswith(" {'n': 5}") and "'key': 'k1'" in line and "'run': 'run-1'" in line, line
+    finally:
+        reader.end()
+        shutil.rmtree(here)
+
+
+def test_sys(broker, writer):
+    """Each topic of the broker's own: head and payload are maps."""
+    context = zmq.Context()
+    sub = context.socket(zmq.SUB)
+    sub.linger = 0
+    sub.connect(broker.tap)
+    sub.subscribe(b"$SYS.")
+    seen = {}
+
+    def see(topic, seconds=10):
+        end = time.monotonic() + seconds
+        while topic not in seen and time.monotonic() < end:
+            if sub.poll(200):
+                frames = sub.recv_multipart()
+                head = msgpack.unpackb(frames[1])
+                assert len(frames) == 3 and head["stream"] == "$SYS" and head["time_us"] > 0, frames
+                seen.setdefault(frames[0].decode(), msgpack.unpackb(frames[2]))
+        assert topic in seen, (topic, sorted(seen))
+        return seen[topic]
+
+    welcome = see("$SYS.welcome.")
+    assert welcome["protocol"] == 1 and welcome["head"] >= 1
+    assert {"stream": "owned", "writer": "owner", "partitions": 2, "message": None, "version": None} in welcome["streams"]
+    assert see("$SYS.config.")["tap_backlog"] == 10000
+    other = Client(broker.endpoint, "second", incarnation="a")
+    other.lease()
+    assert see("$SYS.lease.second.0.")["restarts"] == 0
+    assert see("$SYS.state.second.0.")["to"] == "starting"
+    other.subscribe(["numbers"])
+    other.send_map(b"BEAT", state="ready", cause="", cursor=1, steps=3, taken=9, done=8, never=1, later=2, outbox=4)
+    beat = see("$SYS.heartbeat.second.0.")
+    assert (beat["steps"], beat["taken"], beat["done"], beat["never"], beat["later"], beat["outbox"]) == (3, 9, 8, 1, 2, 4)
+    assert see("$SYS.lag.second.0.")["lag"] >= 1
+    assert see("$SYS.socket.router.accepted.")["socket"] == "router"
+    other.close()
+    assert see("$SYS.socket.router.disconnected.")["event"] == "disconnected"
+    again = Client(broker.endpoint, "second", incarnation="b")
+    again.lease()
+    assert see("$SYS.restart.second.0.")["restarts"] == 1
+    again.close()
+    # Who asks for a mechanism that is not spoken here is counted by the monitor, and named.
+    raw = socket.socket(socket.AF_UNIX)
+    raw.connect(broker.endpoint[len("ipc://"):])
+    raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"GUESS".ljust(20, b"\0") + bytes(32))
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        events = control(broker.control, "STATUS")["broker"]["sockets"]["router"]
+        if sum(events[x] for x in events if x.startswith("handshake_failed")):
+            break
+        time.sleep(0.05)
+    assert sum(events[x] for x in events if x.startswith("handshake_failed")), events
+    raw.close()
+    sub.close()
+    context.term()
+
+
+def test_counters(broker, writer):
+    status = control(broker.control, "STATUS")
+    numbers = [s for s in status["streams"] if s["stream"] == "numbers"][0]
+    shard = [s for s in status["shards"] if s["actor"] == "tapped"][0]
+    assert numbers["appended"]["records"] == numbers["records"] == sum(writer.last) == shard["published"]["records"], status
+    assert numbers["appended"]["bytes"] == numbers["bytes"] == shard["published"]["bytes"]
+    assert shard["acks"] == sum(writer.last) and shard["taken"] is None
+    second = [s for s in status["shards"] if s["actor"] == "second"][0]
+    assert numbers["delivered"]["records"] == second["delivered"]["records"] >= 1, (numbers, second)
+    # A repeat is a duplicate, a gap is a refusal, and both have their place.
+    writer.client.publish(writer.batch)
+    writer.client.publ([("numbers", 0, 1000, [("x", 1, [], None, {})])])
+    verb, said = writer.client.receive()
+    assert verb == b"REFU" and said["tag"] == "seq-gap", said
+    after = control(broker.control, "STATUS")
+    shard = [s for s in after["shards"] if s["actor"] == "tapped"][0]
+    assert shard["duplicates"] == after["broker"]["duplicates"] == 1, shard
+    assert shard["refused"] == {"seq-gap": 1} and after["broker"]["refused"]["seq-gap"] == 1, shard
+    for spread in (after["broker"]["sync_us"], after["broker"]["group_batches"]):
+        assert spread["count"] == after["broker"]["commits"] and sum(n for _, n in spread["buckets"]) == spread["count"]
+    assert 0 < after["broker"]["sync_us"]["p50"] <= after["broker"]["sync_us"]["p99"] <= after["broker"]["sync_us"]["max"]
+
+
+def may_capture():
+    if not shutil.which("tshark"):
+        return "tshark is not installed"
+    done = subprocess.run(["tshark", "-i", "lo", "-a", "duration:0", "-c", "1", "-w", "/dev/null"], capture_output=True,
+                          text=True, check=False, timeout=60)
+    return None if done.returncode == 0 else f"capturing is not permitted: {done.stderr.strip().splitlines()[-1:]}"
+
+
+def test_tshark(port, writer):
+    argv = ["tshark", "-l", "-B", "64", "-i", "lo", "-f", f"tcp port {port}", "-X", f"lua_script:{SOURCE}/config/wireshark/tipoff.lua",
+            "-o", f"tipoff.port:{port}", "-Y", "tipoff", "-T", "json", "-e", "tipoff.topic", "-e", "tipoff.position",
+            "-e", "tipoff.stream", "-e", "tipoff.key", "-e", "tipoff.payload", "-e", "tipoff.head", "-e", "tipoff.mechanism",
+            "-e", "tipoff.subscribe", "-e", "tipoff.undecoded", "-e", "tipoff.bad_msgpack", "-e", "tipoff.field"]
+    shark = Lines(argv)
+    context = zmq.Context()
+    subs = []
+
+    def subscribe():
+        """Another subscriber: the first ones may have come before the capture began."""
+        sub = context.socket(zmq.SUB)
+        sub.linger = 0
+        sub.connect(f"tcp://127.0.0.1:{port}")
+        sub.subscribe(b"")
+        assert sub.poll(5000) and sub.recv_multipart()[0] == b"$SYS.welcome."
+        subs.append(sub)
+        time.sleep(0.3)
+
+    try:
+        shark.until(lambda line: "$SYS.welcome." in line, 60, subscribe)
+        position = control(writer.control, "STATUS")["broker"]["head"]
+        writer.put("small", ROW)
+        writer.put("large", LARGE)
+        shark.until(lambda line: '"numbers.large."' in line)
+        time.sleep(0.3)
+        shark.process.terminate()
+        shark.process.wait(20)
+        for thread in shark.threads:
+            thread.join(20)
+    finally:
+        shark.end()
+        for sub in subs:
+            sub.close()
+        context.term()
+    packets = [p["_source"]["layers"] for p in json.loads("\n".join(shark.lines))]
+    assert not any("tipoff.undecoded" in p or "tipoff.bad_msgpack" in p for p in packets), "something was not understood"
+    assert any(p.get("tipoff.mechanism") == ["NULL", "NULL"] or p.get("tipoff.mechanism") == ["NULL"] for p in packets)
+    assert any(p.get("tipoff.subscribe") is not None for p in packets)
+    found = {}
+    for p in packets:
+        heads = iter(zip(p.get("tipoff.head", []), p.get("tipoff.payload", [])))
+        for topic in p.get("tipoff.topic", []):
+            head, payload = next(heads)
+            found[topic] = (json.loads(head), json.loads(payload), p)
+    head, payload, packet = found["numbers.small."]
+    assert payload == SHOWN, payload
+    assert head["position"] == position and head["stream"] == "numbers" and head["key"] == "small" and head["run"] == "run-1"
+    assert str(position) in packet["tipoff.position"] and "numbers" in packet["tipoff.stream"]
+    assert "small" in packet["tipoff.key"] and "minus=-7" in packet["tipoff.field"]
+    assert found["numbers.large."][1] == LARGE and found["numbers.large."][0]["position"] == position + 1
+    assert found["$SYS.welcome."][1]["protocol"] == 1
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def main():
+    port = free_port()
+    broker = Broker("broker.heartbeat=200ms", f"broker.tap_tcp=tcp://127.0.0.1:{port}")
+    writer = Writer(broker)
+    test_python(broker, writer)
+    test_sys(broker, writer)
+    test_counters(broker, writer)
+    why = may_capture()
+    if why:
+        print(f"skipped: {why}")
+    else:
+        test_tshark(port, writer)
+    writer.client.close()
+    broker.remove()
+    return 77 if why else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
