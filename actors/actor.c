@@ -15,6 +15,7 @@
 #include "config/log.h"
 #include "config/process.h"
 #include "config/version.h"
+#include "store/env_make.h"
 
 #define OWN_FDS_MAX 62       /* an edge's own descriptors */
 #define STEPS_PER_TURN 8     /* before the link and the signals are looked at again */
@@ -310,6 +311,10 @@ static void store_make(struct kit *self)
     if ((mkdir(self->settings.dir, 0750) != 0 && errno != EEXIST) ||
         (mkdir(dir, 0750) != 0 && errno != EEXIST))
         log_fatal(EXIT_UNREACHABLE, "dir-failed", "dir=%s why=\"%s\"", dir, strerror(errno));
+    int unsynced = env_names_sync(self->settings.dir);
+    if (unsynced)
+        log_fatal(EXIT_AGAIN, "dir-failed", "dir=%s why=\"%s\"", self->settings.dir,
+                  strerror(unsynced));
     (void)settings_path(&self->settings, dir, sizeof dir, name);
     int error = store_open(&self->store, dir, &options);
     if (error)

@@ -23,6 +23,7 @@
 
 #include "config/fault.h"
 #include "config/log.h"
+#include "store/env_make.h"
 
 enum { DB_BATCHES, DB_INDEX, DB_SEQS, DB_LATER, DB_LATERSEQ, DB_META, DB_COUNT };
 static const char *const db_names[DB_COUNT] = {"batches", "index",    "seqs",
@@ -178,6 +179,8 @@ static int segment_env_open(const struct log *self, struct segment *segment, uin
     char path[4096];
     segment_path(self, segment->name, path, sizeof path);
     int error = self->options.read_only ? LOG_OK : lock_reserve(path);
+    if (!error && !self->options.read_only)
+        error = error_of(env_make(path));
     if (error)
         return error;
     int rc = mdb_env_create(&segment->env);
@@ -323,19 +326,9 @@ static int head_store(struct log *self, MDB_txn *txn, const struct segment *segm
     return error_of(mdb_put(txn, segment->db[DB_META], &key, &value, 0));
 }
 
-static int dir_sync(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int rc = fsync(fd);
-    close(fd);
-    return rc;
-}
-
 static int segment_remove(const struct log *self, const char *name)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    static const char *const files[] = {ENV_FILE, "lock.mdb", ENV_FILE_NEW};
     char path[4096];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         snprintf(path, sizeof path, "%s/%s/%s", self->dir, name, files[i]);
@@ -343,7 +336,7 @@ static int segment_remove(const struct log *self, const char *name)
             return -1;
     }
     segment_path(self, name, path, sizeof path);
-    return rmdir(path) == 0 ? dir_sync(self->dir) : -1;
+    return rmdir(path) == 0 && env_dir_sync(self->dir) == 0 ? 0 : -1;
 }
 
 /* The names of its files, and its own. */
@@ -351,7 +344,7 @@ static int segment_sync(const struct log *self, const struct segment *segment)
 {
     char path[4096];
     segment_path(self, segment->name, path, sizeof path);
-    return dir_sync(path) == 0 && dir_sync(self->dir) == 0 ? LOG_OK : LOG_IO;
+    return error_of(env_names_sync(path));
 }
 
 static int name_order(const void *a, const void *b)
@@ -514,10 +507,13 @@ int log_open(struct log **out, const char *dir, const struct log_options *option
             error = segment_create(self, self->head, 0);
             if (!error)
                 error = segment_complete(self, NULL, active(self));
-            if (!error)
-                error = segment_sync(self, active(self));
         }
     }
+    /* Always: who made the newest one may have been killed before its names were durable. */
+    if (!error && !options->read_only)
+        error = segment_sync(self, active(self));
+    if (!error && !options->read_only)
+        error = error_of(env_names_sync(self->dir));
     if (!error && self->count) {
         bool complete;
         error = head_load(self, active(self), &complete);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "config/fault.h"
+#include "store/env_make.h"
 #include "store/store_inside.h"
 
 #define MAP_BYTES_DEFAULT ((size_t)64 << 30)
@@ -93,7 +94,12 @@ static int env_open(struct store *self, const struct store_options *options)
 {
     MDB_txn *txn = NULL;
     int dead;
-    int rc = mdb_env_create(&self->env);
+    bool lasting = !self->read_only && !options->scratch;
+    int rc = lasting ? env_make(self->dir) : 0;
+    if (!rc && lasting)
+        rc = env_names_sync(self->dir);
+    if (!rc)
+        rc = mdb_env_create(&self->env);
     if (!rc)
         rc = mdb_env_set_mapsize(self->env,
                                  options->map_bytes ? options->map_bytes : MAP_BYTES_DEFAULT);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "broker/log.h"
+#include "store/env_make.h"
 
 static char dir[64];
 
@@ -589,6 +590,30 @@ static void test_trim_that_fails(void **state)
     log_close(&log);
 }
 
+/* The power went while a roll made the next segment, before its file had a name: the old one goes on. */
+static void test_half_made_segment(void **state)
+{
+    (void)state;
+    struct log *log = log_make(1 << 20);
+    assert_int_equal(log_begin(log), LOG_OK);
+    append(log, 2, 0, 1, 1, 3, 'x');
+    assert_int_equal(log_commit(log), LOG_OK);
+    log_close(&log);
+    char path[160];
+    snprintf(path, sizeof path, "%s/seg-%020d", dir, 4);
+    assert_int_equal(mkdir(path, 0750), 0);
+    snprintf(path, sizeof path, "%s/seg-%020d/" ENV_FILE_NEW, dir, 4);
+    int fd = open(path, O_WRONLY | O_CREAT, 0640);
+    assert_int_equal(write(fd, path, sizeof path), sizeof path);
+    close(fd);
+    log = log_make(1 << 20);
+    assert_int_equal(log_segments(log), 1);
+    assert_int_equal(log_head(log), 4);
+    assert_int_equal(log_roll(log), LOG_OK);
+    assert_int_equal(log_segments(log), 2);
+    log_close(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,6 +628,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_find_in_the_append, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_empty_append, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_leftovers, dir_new, dir_drop),
+        cmocka_unit_test_setup_teardown(test_half_made_segment, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_trim_that_fails, dir_new, dir_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "config/clock.h"
 #include "config/fault.h"
 #include "schema/messages.h"
+#include "store/env_make.h"
 #include "store/run_marks.h"
 #include "store/shard_env.h"
 #include "store/store.h"
@@ -54,6 +55,16 @@ static bool has(struct store_txn *txn, const char *table, int32_t date, const ch
     int error = store_get(txn, table, date, key, strlen(key), &found);
     assert_true(error == STORE_OK || error == STORE_NOT_FOUND);
     return !error && found.size == strlen(value) && memcmp(found.data, value, found.size) == 0;
+}
+
+static void file_put(const char *name, const void *data, size_t size)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(data, 1, size, out), size);
+    assert_int_equal(fclose(out), 0);
 }
 
 static int setup(void **state)
@@ -568,6 +579,31 @@ static void marks_survive_a_kill(void **state)
     run_marks_close(&marks);
 }
 
+/* The power went while it was made: what had no name yet is overwritten; what has its name is whole, or somebody broke it. */
+static void what_was_half_made_is_made_anew(void **state)
+{
+    (void)state;
+    uint8_t half[512];
+    memset(half, 7, sizeof half);
+    struct store *store = open_store();
+    store_close(&store);
+    char path[128];
+    snprintf(path, sizeof path, "%s/" ENV_FILE, dir);
+    assert_int_equal(unlink(path), 0);
+    file_put(ENV_FILE_NEW, half, sizeof half);
+    store = open_store();
+    struct store_txn *txn = begin(store, true);
+    put_text(txn, "t", STORE_UNDATED, "k", "v");
+    assert_int_equal(store_commit(&txn), STORE_OK);
+    store_close(&store);
+    snprintf(path, sizeof path, "%s/" ENV_FILE_NEW, dir);
+    assert_int_equal(access(path, F_OK), -1);
+
+    file_put(ENV_FILE, half, sizeof half);
+    struct store_options options = {.map_bytes = (size_t)64 << 20};
+    assert_int_equal(store_open(&store, dir, &options), STORE_CORRUPT);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +618,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_full_disk_takes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(kills_leave_whole_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(a_shard_knows_itself, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_half_made_is_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(marks_survive_a_kill, setup, teardown),
     };
     if (argc == 3 && strcmp(argv[1], "reader") == 0)
