@@ -6,9 +6,10 @@ CTEST_ARGS ?=
 KILLS   ?= 60
 STEPS   ?= 100000
 SEED    ?= 1
+POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm model nights install format clean
+.PHONY: all help packages build demo check storm power model nights install format clean
 
 all: build
 
@@ -18,6 +19,7 @@ help:
 	@echo "make check    build with sanitizers into build-check/ and run every test"
 	@echo "make storm    kill processes at random through a recorded night (KILLS=60 SEED=1)"
 	@echo "make model    the protocol against its model: STEPS=100000 SEED=1"
+	@echo "make power    cut the power at recorded points, reopen all that a disk may then hold (POINTS=250 SEED=1)"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
@@ -48,6 +50,11 @@ model: packages
 	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	cmake --build build -j $(JOBS) --target protocol-model
 	TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) STEPS=$(STEPS) SEED=$(SEED) bash tests/protocol/model.sh
+
+power: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) \
+		/usr/bin/python3 tests/fault/power.py $(POINTS) $(SEED)
 
 nights: packages
 	+$(MAKE) build

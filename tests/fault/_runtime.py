@@ -64,14 +64,16 @@ class Process:
 
 
 class Runtime:
-    def __init__(self, streams, partitions, sets=()):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tipoff-fault-"))
+    def __init__(self, streams, partitions, sets=(), place=None, found=None):
+        """`place`: where its directory is made; `found`: the directory itself, with what somebody left in it."""
+        self.dir = pathlib.Path(found or tempfile.mkdtemp(prefix="tipoff-fault-", dir=place))
         self.fired_dir = self.dir / "fired"
-        self.fired_dir.mkdir()
+        self.fired_dir.mkdir(exist_ok=True)
         self.partitions, self.sets, self.env, self.processes = partitions, list(sets), {}, {}
         registry = {"format": 1, "streams": [{"name": name, "writer": writer, "partitions": partitions,
                                               "retention_days": None} for name, writer in streams]}
-        (self.dir / "registry.json").write_text(json.dumps(registry))
+        if not found:
+            (self.dir / "registry.json").write_text(json.dumps(registry))
 
     def endpoint(self, name):
         return f"ipc://{self.dir}/{name}.ipc"
