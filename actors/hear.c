@@ -52,6 +52,7 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
         self->streams[i].partitions = streams[i].partitions;
         self->stream_count++;
     }
+    self->verdicts = partitions_of(self, verdict_take.message->stream) > 0;
     if (self->shard)
         return; /* the link asks for the lease again by itself: twice would be two epochs */
     shard_make(self);

@@ -55,8 +55,9 @@ struct kit {
 
     enum kit_stage stage;
     bool granted;
-    bool ready; /* said once caught up since the last start */
-    bool told;  /* the service manager knows */
+    bool verdicts; /* the broker has a stream for them */
+    bool ready;    /* said once caught up since the last start */
+    bool told;     /* the service manager knows */
     uint64_t epoch;
     char holder[160]; /* who has the lease that this one waits for, as last said */
     int64_t lease_us;

@@ -94,6 +94,12 @@ void ops_crashed_emit(struct shard *self, const struct run_mark *mark)
     (void)say(self, &msg_ops_run_desc, &out, NULL);
 }
 
+void ops_resolved_emit(struct shard *self, const struct msg_ops_resolved *message)
+{
+    if (!self->quiet)
+        (void)say(self, &msg_ops_resolved_desc, message, NULL);
+}
+
 void ops_dead_emit(struct shard *self, const struct input *input, const struct run *run,
                    const char *rule, int64_t attempts)
 {
@@ -104,12 +110,13 @@ void ops_dead_emit(struct shard *self, const struct input *input, const struct r
         return;
     message_clear(&msg_dead_letter_desc, &out);
     snprintf(out.origin, sizeof out.origin, "%s/%s", self->reader, input->stream);
-    out.position = input->position;
+    out.position = self->retrying ? self->verdict.position : input->position;
     text_set(out.stream, sizeof out.stream, input->stream);
     text_set(out.reader, sizeof out.reader, self->reader);
     text_put(out.key, sizeof out.key, input->record->key, input->record->key_size);
     text_set(out.rule, sizeof out.rule, rule[0] ? rule : "refused without a reason");
-    out.attempts = attempts;
+    out.attempts = attempts + (self->retrying ? self->verdict.attempts : 0);
+    out.version = input->record->version;
     out.payload = input->record->payload;
     out.at = input->time_us;
     self->step.input = input; /* its parent */

@@ -176,6 +176,8 @@ void kit_subscribe(struct kit *self)
     for (const struct take *take = self->actor->takes;
          take && take->message && count < KIT_STREAMS_MAX; take++)
         inputs[count++] = (struct link_input){take->message->stream, take->every_partition};
+    if (count && count < KIT_STREAMS_MAX && self->verdicts)
+        inputs[count++] = (struct link_input){verdict_take.message->stream, true};
     if (count)
         link_subscribe(self->link, inputs, count, shard_state(self->shard)->cursor,
                        (uint32_t)self->settings.broker.credit_records,

@@ -246,6 +246,8 @@ int shard_offer(struct shard *self, const struct shard_batch *batch)
     for (uint32_t i = 0; i < self->take_count && !queued->take; i++)
         if (strcmp(self->options.actor->takes[i].message->stream, batch->stream) == 0)
             queued->take = &self->options.actor->takes[i];
+    if (!queued->take && verdict_is_for(self, batch->stream))
+        queued->take = &verdict_take;
     if (batch->body.size)
         memcpy(queued->body, batch->body.data, batch->body.size);
     if (self->tail)

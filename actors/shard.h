@@ -15,6 +15,8 @@
 
 struct shard;
 
+extern const struct take verdict_take; /* every shard that reads anything reads it, too */
+
 struct shard_options {
     const struct actor *actor;
     void *self; /* the actor's memory, from its `start` */

@@ -114,12 +114,13 @@ static int outbox_write(struct shard *self)
 static int counts_write(struct shard *self)
 {
     int error = STORE_OK;
-    for (uint32_t i = 0; !error && i < self->take_count; i++) {
+    for (uint32_t i = 0; !error && i <= self->take_count; i++) {
         const struct take_count *count = &self->counts[i];
+        const struct take *take =
+            i < self->take_count ? &self->options.actor->takes[i] : &verdict_take;
         if (count->done || count->never)
-            error =
-                shard_env_add_count(self->step.txn, self->options.actor->takes[i].message->stream,
-                                    count->done, count->never);
+            error = shard_env_add_count(self->step.txn, take->message->stream, count->done,
+                                        count->never);
     }
     return error;
 }
@@ -164,7 +165,7 @@ static void totals_add(struct shard *self)
     self->totals.steps++;
     self->totals.records += self->step_records;
     self->totals.emitted += self->emission.added_count;
-    for (uint32_t i = 0; i < self->take_count; i++) {
+    for (uint32_t i = 0; i <= self->take_count; i++) {
         self->totals.done += self->counts[i].done;
         self->totals.never += self->counts[i].never;
     }

@@ -41,7 +41,8 @@ enum shard_built shard_begin(struct shard *self)
     self->bodies_made = false;
     self->step_records = 0;
     self->step_run_count = 0;
-    memset(self->counts, 0, self->take_count * sizeof *self->counts);
+    memset(self->counts, 0, (self->take_count + 1) * sizeof *self->counts);
+    self->retrying = false;
     self->here.batch = self->head;
     self->here.at = self->head_at;
     self->here.byte = self->head_byte;
@@ -104,12 +105,20 @@ static bool refusal_add(struct shard *self, uint32_t index, const char *rule, in
     return true;
 }
 
+/* Where an outcome is counted: by the stream of the record that has it. */
+static struct take_count *count_of(struct shard *self, const struct take *take)
+{
+    bool verdict = self->retrying || take == &verdict_take;
+    return &self->counts[verdict ? self->take_count
+                                 : (uint32_t)(take - self->options.actor->takes)];
+}
+
 /* The record is a dead letter, in this step. */
 static void never(struct shard *self, const struct take *take, const struct input *input,
                   enum error_class error, const char *rule, int64_t attempts)
 {
     struct run *run = self->step.run;
-    self->counts[take - self->options.actor->takes].never++;
+    count_of(self, take)->never++;
     if (run)
         run->bytes_in += input->record->payload.size;
     if (run && take->scope == RUN_PER_RECORD) {
@@ -139,7 +148,7 @@ enum taken {
 static void record_done(struct shard *self, const struct take *take)
 {
     struct run *run = self->step.run;
-    self->counts[take - self->options.actor->takes].done++;
+    count_of(self, take)->done++;
     if (!run)
         return;
     run->bytes_in += self->step.input->record->payload.size;
@@ -234,8 +243,8 @@ static enum taken record_handle(struct shard *self, const struct take *take,
     return record_refused(self, take, input, verdict, store_writes(step->txn) != writes);
 }
 
-static enum taken record_take(struct shard *self, const struct take *take,
-                              const struct input *input)
+static enum taken record_offer(struct shard *self, const struct take *take,
+                               const struct input *input)
 {
     struct message_error error;
     char rule[RULE_SIZE];
@@ -261,6 +270,50 @@ static enum taken record_take(struct shard *self, const struct take *take,
         return TAKEN;
     }
     return record_handle(self, take, input);
+}
+
+/* The environment failed: this step ends before the record, and it is tried again. */
+static enum taken verdict_failed(struct shard *self, const struct input *input)
+{
+    (void)step_refuse(&self->step, LATER, "the verdict cannot be looked up or kept now");
+    record_later(self, input);
+    self->limit = self->step_records;
+    return TAKE_BACK;
+}
+
+/* A verdict has one outcome like any record: counted as never if what it offers again is refused again. */
+static enum taken verdict_take_one(struct shard *self, const struct input *input)
+{
+    struct input again;
+    const struct take *take = NULL;
+    const char *outcome = "dropped";
+    struct take_count *count = &self->counts[self->take_count];
+    uint64_t refused = count->never;
+    self->step.input = input;
+    self->step.run = NULL;
+    self->step.now_us = input->time_us;
+    enum verdict_asks asks = verdict_open(self, input, &again, &take);
+    if (asks == VERDICT_FAILED)
+        return verdict_failed(self, input);
+    if (asks == VERDICT_RETRY) {
+        self->retrying = true;
+        enum taken taken = record_offer(self, take, &again);
+        self->retrying = false;
+        if (taken == TAKE_BACK || self->step_records >= self->limit)
+            return taken;
+        outcome = count->never > refused ? "refused" : "taken";
+    } else {
+        count->done++;
+    }
+    return asks != VERDICT_NOTHING && verdict_close(self, input, outcome) != STORE_OK
+               ? verdict_failed(self, input)
+               : TAKEN;
+}
+
+static enum taken record_take(struct shard *self, const struct take *take,
+                              const struct input *input)
+{
+    return take == &verdict_take ? verdict_take_one(self, input) : record_offer(self, take, input);
 }
 
 /* ---- many records ---- */

@@ -6,6 +6,7 @@
 #include "actors/outbox.h"
 #include "actors/shard.h"
 #include "config/clock.h"
+#include "schema/messages.h"
 
 #define STEP_RUNS_MAX 16
 #define RULE_SIZE 241
@@ -94,6 +95,9 @@ struct shard {
     struct step step;
     uint32_t step_records;
     uint32_t limit; /* records that this build may take */
+    bool retrying;  /* what is in hand is a dead letter's record, by self->verdict */
+    struct msg_ops_verdict verdict;
+    struct record retried;
     struct refusal *refusals;
     uint32_t refusal_count, refusal_capacity;
     struct run step_runs[STEP_RUNS_MAX];
@@ -133,8 +137,22 @@ void run_close_step(struct shard *self);    /* the RUN_PER_STEP ones */
 void run_committed(struct shard *self);
 void run_undone(struct shard *self);
 
+/* ---- verdict.c ---- */
+bool verdict_is_for(const struct shard *self, const char *stream);
+enum verdict_asks {
+    VERDICT_NOTHING, /* another reader's, acted upon before, or unreadable */
+    VERDICT_DROP,    /* close it */
+    VERDICT_RETRY,   /* offer `again` to `take`, then close it */
+    VERDICT_FAILED   /* the environment did not answer */
+};
+enum verdict_asks verdict_open(struct shard *self, const struct input *input, struct input *again,
+                               const struct take **take);
+/* Says the outcome, and remembers that it was acted upon. A store_error. */
+int verdict_close(struct shard *self, const struct input *input, const char *outcome);
+
 /* ---- ops.c: all that the kit itself says; the one place that knows these messages ---- */
 void ops_run_emit(struct shard *self, const struct run *run, int64_t closed_at);
+void ops_resolved_emit(struct shard *self, const struct msg_ops_resolved *message);
 void ops_crashed_emit(struct shard *self, const struct run_mark *mark);
 void ops_dead_emit(struct shard *self, const struct input *input, const struct run *run,
                    const char *rule, int64_t attempts);

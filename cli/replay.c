@@ -240,20 +240,27 @@ static void lane_seek(struct replay *self, struct in_lane *lane, uint64_t positi
     }
 }
 
+static void input_open(struct rerun *self, struct inputs *inputs, const struct take *take,
+                       unsigned shards)
+{
+    const struct records_stream *stream =
+        records_stream_named(self->replay->records, take->message->stream);
+    for (uint16_t p = 0; stream && p < stream->partitions && inputs->count < LANES_MAX; p++) {
+        if (!take->every_partition && p % shards != self->producer->shard)
+            continue;
+        struct in_lane *lane = &inputs->lanes[inputs->count++];
+        *lane = (struct in_lane){.stream = stream, .partition = p};
+        lane_seek(self->replay, lane, 1);
+    }
+}
+
 static void inputs_open(struct rerun *self, struct inputs *inputs, unsigned shards)
 {
     inputs->count = 0;
-    for (const struct take *take = self->actor->takes; take && take->message; take++) {
-        const struct records_stream *stream =
-            records_stream_named(self->replay->records, take->message->stream);
-        for (uint16_t p = 0; stream && p < stream->partitions && inputs->count < LANES_MAX; p++) {
-            if (!take->every_partition && p % shards != self->producer->shard)
-                continue;
-            struct in_lane *lane = &inputs->lanes[inputs->count++];
-            *lane = (struct in_lane){.stream = stream, .partition = p};
-            lane_seek(self->replay, lane, 1);
-        }
-    }
+    for (const struct take *take = self->actor->takes; take && take->message; take++)
+        input_open(self, inputs, take, shards);
+    if (inputs->count)
+        input_open(self, inputs, &verdict_take, shards);
 }
 
 /* 1: offered one; 0: no more; -1: cannot go on. */
@@ -329,7 +336,7 @@ static void check_ends(struct rerun *self)
     struct replay *replay = self->replay;
     for (size_t i = 0; i < records_stream_count(replay->records); i++) {
         const struct records_stream *stream = records_stream_at(replay->records, i);
-        if (!strcmp(stream->name, "ops.run") || !strcmp(stream->name, "dead"))
+        if (!strncmp(stream->name, "ops.", 4) || !strcmp(stream->name, "dead"))
             continue; /* the kit's own words are not said again */
         for (uint16_t p = 0; p < stream->partitions; p++) {
             struct log_seq found;

@@ -10,6 +10,7 @@
 #define TABLE_LANE "_lane"
 #define TABLE_OUT "_outbox"
 #define TABLE_COUNT "_count"
+#define TABLE_VERDICT "_verdict"
 #define KEY_STATE "state"
 #define FORMAT 1 /* of the rows below; a newer one is refused */
 
@@ -288,4 +289,23 @@ int shard_env_each_count(struct store_txn *txn, shard_count_visit *visit, void *
     struct each each = {.count = visit, .context = context};
     return store_scan(txn, TABLE_COUNT, STORE_UNDATED, STORE_UNDATED, NULL, 0, false, each_count,
                       &each);
+}
+
+/* ---- verdicts: key = position of the letter; row = position of the verdict ---- */
+
+int shard_env_find_verdict(struct store_txn *txn, uint64_t letter)
+{
+    struct store_key key;
+    struct span row;
+    number_key(&key, letter);
+    return store_get(txn, TABLE_VERDICT, STORE_UNDATED, key.data, key.size, &row);
+}
+
+int shard_env_put_verdict(struct store_txn *txn, uint64_t letter, uint64_t position)
+{
+    uint8_t row[8];
+    struct store_key key;
+    number_key(&key, letter);
+    put_number(row, position, 8);
+    return store_put(txn, TABLE_VERDICT, STORE_UNDATED, key.data, key.size, row, sizeof row);
 }

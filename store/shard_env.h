@@ -60,4 +60,8 @@ int shard_env_add_count(struct store_txn *txn, const char *stream, uint64_t done
 typedef int shard_count_visit(const struct shard_count *count, void *context);
 int shard_env_each_count(struct store_txn *txn, shard_count_visit *visit, void *context);
 
+/* Verdicts on dead letters that were acted upon, by the letter's position. STORE_NOT_FOUND: none so far. */
+int shard_env_find_verdict(struct store_txn *txn, uint64_t letter);
+int shard_env_put_verdict(struct store_txn *txn, uint64_t letter, uint64_t position);
+
 #endif

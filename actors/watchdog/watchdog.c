@@ -1,5 +1,5 @@
 /* watchdog - says what is wrong, once per incident, and when it is right again.
- * takes  row.game, ops.run (the poller's), dead      gives  ops.alert
+ * takes  row.game, ops.run (the poller's), dead, ops.resolved      gives  ops.alert
  * keeps  games, when each source last did its work, dead letters by reader, incidents that are open
  * never  mends anything */
 #include "actors/watchdog/watchdog.h"
@@ -126,6 +126,28 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
     row.count++;
     return stored(step, store_put_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data,
                                           key.size, &msg_watch_dead_desc, &row));
+}
+
+/* One less that waits for somebody's verdict; one that was refused again is another letter. */
+static enum verdict take_resolved(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_ops_resolved *resolved = input->message;
+    struct msg_watch_dead row;
+    struct store_key key;
+    (void)self;
+    key_of(&key, resolved->reader);
+    int error = store_get_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data, key.size,
+                                  &msg_watch_dead_desc, &row);
+    if (error == STORE_NOT_FOUND)
+        return DONE; /* its letter is older than this environment */
+    if (error)
+        return stored(step, error);
+    row.count--;
+    return stored(step,
+                  row.count > 0
+                      ? store_put_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data,
+                                          key.size, &msg_watch_dead_desc, &row)
+                      : store_del(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data, key.size));
 }
 
 /* ---- judging sources ---- */
@@ -480,6 +502,7 @@ static const struct take takes[] = {
     {.message = &msg_row_game_desc, .take = take_game, .every_partition = true},
     {.message = &msg_ops_run_desc, .take = take_run, .every_partition = true},
     {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
+    {.message = &msg_ops_resolved_desc, .take = take_resolved, .every_partition = true},
     {.message = NULL},
 };
 

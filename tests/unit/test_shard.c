@@ -24,6 +24,8 @@ enum wish {
     WISH_BROKEN,      /* emit something that fails its check */
     WISH_LATER,       /* LATER as long as memory.later says */
     WISH_LATER_WROTE,
+    WISH_UNTIL, /* refuse it as long as memory.later says */
+    WISH_UNTIL_WROTE,
     WISH_TIMER, /* a timer in a second */
     WISH_TWO    /* a count, a sum and a count: two streams in one partition */
 };
@@ -71,6 +73,15 @@ static enum verdict take_number(struct step *step, const struct input *input, vo
         count(step, in);
         sum.terms = 0;
         step_emit(step, &msg_proof_sum_desc, &sum);
+        return DONE;
+    case WISH_UNTIL:
+        if (memory.later-- > 0)
+            return step_refuse(step, NEVER, "not so");
+        break;
+    case WISH_UNTIL_WROTE:
+        count(step, in);
+        if (memory.later-- > 0)
+            return step_refuse(step, NEVER, "not so, after the fact");
         return DONE;
     case WISH_LATER_WROTE:
         count(step, in);
@@ -439,6 +450,133 @@ static void the_environment_tells_what_happened(void **state)
     assert_int_equal(shard.step, step);
 }
 
+/* ---- verdicts ---- */
+
+static const struct msg_dead_letter *letter_at(struct harness *h, size_t index, uint64_t *id)
+{
+    const struct harness_record *record = harness_at(h, &msg_dead_letter_desc, index);
+    assert_non_null(record);
+    *id = record->position;
+    return record->message;
+}
+
+static const struct msg_ops_resolved *resolved_at(struct harness *h, size_t index)
+{
+    const struct harness_record *record = harness_at(h, &msg_ops_resolved_desc, index);
+    assert_non_null(record);
+    return record->message;
+}
+
+static uint64_t put_verdict(struct harness *h, uint64_t id, const struct msg_dead_letter *letter,
+                            const char *what)
+{
+    struct msg_ops_verdict out;
+    message_clear(&msg_ops_verdict_desc, &out);
+    out.letter = id;
+    snprintf(out.verdict, sizeof out.verdict, "%s", what);
+    snprintf(out.reader, sizeof out.reader, "%s", letter->reader);
+    snprintf(out.by, sizeof out.by, "somebody");
+    out.position = letter->position;
+    snprintf(out.stream, sizeof out.stream, "%s", letter->stream);
+    snprintf(out.key, sizeof out.key, "%s", letter->key);
+    out.version = letter->version;
+    out.attempts = letter->attempts;
+    out.payload = letter->payload;
+    out.at = T0;
+    uint64_t position = harness_put(h, &msg_ops_verdict_desc, &out, T0);
+    assert_true(position > 0);
+    return position;
+}
+
+/* Among others in one step, refused before and after it wrote: refused again, then taken, each verdict once. */
+static void a_dead_letter_is_offered_again(void **state)
+{
+    static const enum wish wishes[] = {WISH_UNTIL, WISH_UNTIL_WROTE};
+    for (size_t w = 0; w < 2; w++) {
+        struct harness *h = *state;
+        uint64_t id, second;
+        /* one that wrote is offered twice each time: the first try of a step is undone, and not repeated */
+        memory.later = 2;
+        harness_group(h, true);
+        uint64_t bad = put(h, "a", 1, wishes[w]);
+        run(h);
+        const struct msg_dead_letter *letter = letter_at(h, 0, &id);
+        assert_int_equal(letter->position, bad);
+        assert_int_equal(letter->version, 1);
+        assert_int_equal(letter->attempts, 1);
+
+        put(h, "a", 2, WISH_COUNT);
+        uint64_t verdict = put_verdict(h, id, letter, "retry");
+        put_verdict(h, id, letter, "retry");
+        put(h, "a", 3, WISH_COUNT);
+        run(h);
+        assert_int_equal(harness_count(h, &msg_ops_resolved_desc), 1);
+        assert_string_equal(resolved_at(h, 0)->outcome, "refused");
+        assert_int_equal(resolved_at(h, 0)->letter, id);
+        assert_string_equal(resolved_at(h, 0)->by, "somebody");
+        const struct msg_dead_letter *again = letter_at(h, 1, &second);
+        assert_int_equal(again->position, bad);
+        assert_int_equal(again->attempts, 2);
+        assert_int_equal(harness_at(h, &msg_dead_letter_desc, 1)->parents[0], verdict);
+        assert_int_equal(counted(h, 1), 2); /* the others were taken, and only they */
+        outcomes(h, 3, 2);
+
+        verdict = put_verdict(h, second, again, "retry");
+        put_verdict(h, second, again, "drop"); /* too late */
+        put_verdict(h, id, letter, "retry");
+        put(h, "a", 4, WISH_COUNT);
+        run(h);
+        assert_int_equal(harness_count(h, &msg_ops_resolved_desc), 2);
+        assert_string_equal(resolved_at(h, 1)->outcome, "taken");
+        assert_int_equal(harness_count(h, &msg_dead_letter_desc), 2);
+        const struct harness_record *made = harness_at(h, &msg_proof_counted_desc, 2);
+        assert_int_equal(((const struct msg_proof_counted *)made->message)->number, 1);
+        assert_int_equal(made->parents[0], verdict);
+        assert_int_equal(counted(h, 3), 4);
+        outcomes(h, 7, 2);
+        assert_int_equal(harness_restart(h), 0);
+        put_verdict(h, second, again, "retry"); /* remembered by the environment */
+        run(h);
+        assert_int_equal(harness_count(h, &msg_proof_counted_desc), 4);
+        assert_int_equal(harness_count(h, &msg_ops_resolved_desc), 2);
+        teardown(state);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
+static void a_dead_letter_waits_or_is_dropped(void **state)
+{
+    static const uint8_t nonsense[] = {0x81, 0xa1, 'x', 0x01};
+    struct harness *h = *state;
+    uint64_t id, other;
+    memory.later = 1;
+    put(h, "a", 1, WISH_UNTIL);
+    put(h, "b", 2, WISH_NEVER);
+    run(h);
+    struct msg_dead_letter letter = *letter_at(h, 0, &id), never = *letter_at(h, 1, &other);
+    put_verdict(h, other, &never, "drop");
+    put_verdict(h, other, &never, "retry");
+    run(h);
+    assert_int_equal(harness_count(h, &msg_ops_resolved_desc), 1);
+    assert_string_equal(resolved_at(h, 0)->outcome, "dropped");
+    assert_int_equal(harness_count(h, &msg_dead_letter_desc), 2);
+
+    struct msg_dead_letter elsewhere =
+        letter; /* not ours; nonsense; of a stream that is not read */
+    snprintf(elsewhere.reader, sizeof elsewhere.reader, "proof-test.1");
+    put_verdict(h, id, &elsewhere, "retry");
+    assert_true(harness_put_payload(h, "ops.verdict", "x", 1, nonsense, sizeof nonsense, T0) > 0);
+    run(h);
+    assert_int_equal(harness_count(h, &msg_ops_resolved_desc), 1);
+    outcomes(h, 4, 2);
+
+    put_verdict(h, id, &letter, "retry");
+    run(h);
+    assert_string_equal(resolved_at(h, 1)->outcome, "taken");
+    assert_int_equal(counted(h, 0), 1);
+    outcomes(h, 5, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +592,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sequences_do_not_depend_on_grouping, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(the_environment_tells_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dead_letter_is_offered_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dead_letter_waits_or_is_dropped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
