@@ -134,7 +134,7 @@ struct link_progress {
 };
 void link_progress(struct link *self, const struct link_progress *progress);
 
-/* One question to the control socket, blocking at most `timeout_ms`. malloc'ed JSON text, or NULL with errno. */
+/* One question to the control socket, blocking at most `timeout_ms` (not at all if there is no such socket). malloc'ed JSON text, or NULL with errno. */
 char *link_control(const char *endpoint, const char *words, int timeout_ms);
 
 #endif

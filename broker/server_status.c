@@ -131,6 +131,33 @@ static json_t *inputs_status(struct server *self, const struct core_session *hol
     return out;
 }
 
+/* Which lanes it reads, by stream, and how much of them was not delivered yet. Lanes are in order of their streams. */
+static json_t *reads_status(struct server *self, const struct core_session *holder)
+{
+    json_t *out = json_array(), *row = NULL;
+    uint16_t last = 0;
+    for (uint32_t i = 0; holder && holder->sub.live && i < holder->sub.lane_count; i++) {
+        const struct core_sub_lane *lane = &holder->sub.lanes[i];
+        const struct core_stream *stream = core_stream_by_id(self->core, lane->stream);
+        if (!stream)
+            continue;
+        if (!row || lane->stream != last) {
+            row = json_object();
+            json_object_set_new(row, "stream", json_string(stream->name));
+            json_object_set_new(row, "partitions", json_array());
+            json_object_set_new(row, "undelivered", whole(0));
+            json_array_append_new(out, row);
+        }
+        last = lane->stream;
+        uint64_t total = stream->per_partition[lane->partition];
+        json_t *sum = json_object_get(row, "undelivered");
+        json_array_append_new(json_object_get(row, "partitions"), json_integer(lane->partition));
+        if (total > lane->passed)
+            json_integer_set(sum, json_integer_value(sum) + (json_int_t)(total - lane->passed));
+    }
+    return out;
+}
+
 static json_t *shard_status(struct server *self, const struct core_producer *producer)
 {
     json_t *out = json_object();
@@ -167,6 +194,7 @@ static json_t *shard_status(struct server *self, const struct core_producer *pro
                         holder ? json_integer((self->turn_us - holder->seen_us) / 1000)
                                : json_null());
     json_object_set_new(out, "inputs", inputs_status(self, holder));
+    json_object_set_new(out, "reads", reads_status(self, holder));
     json_object_set_new(out, "code_version", json_of_string(producer->code_version));
     json_object_set_new(out, "config_hash", json_of_string(producer->config_hash));
     return out;

@@ -1,10 +1,12 @@
-/* tipoff tap - records as JSON lines: as they come, or from a position of the log. */
+/* tipoff tap - records as JSON lines: as they come, or from a position of the log; and what the broker says of itself, live. */
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "broker/link.h"
+#include "broker/tap.h"
 #include "cli/command.h"
 #include "cli/records.h"
 #include "config/exit.h"
@@ -75,6 +77,46 @@ static int follow(const struct cli *cli, struct records *log, struct tap *self)
     }
 }
 
+/* ---- $SYS. topics: they stand in no log ---- */
+
+static void print_sys(const char *topic, const struct span *head, const struct span *payload)
+{
+    json_t *line = json_object(), *said = json_of_msgpack(head->data, head->size);
+    json_object_set_new(line, "topic", json_of_string(topic));
+    json_object_set_new(line, "time",
+                        json_of_time(json_integer_value(json_object_get(said, "time_us"))));
+    json_object_set_new(line, "payload", json_of_msgpack(payload->data, payload->size));
+    json_print(stdout, line, 0);
+    fflush(stdout);
+    json_decref(line);
+    json_decref(said);
+}
+
+static int follow_sys(const struct cli *cli, struct tap *self)
+{
+    const char *topic;
+    struct span head, payload;
+    int answer = 0;
+    if (!broker_runs(cli))
+        return cli_fail(cli, EXIT_UNREACHABLE, "nothing runs: no broker answers at %s",
+                        cli->settings->broker.control_endpoint);
+    struct tap_reader *tap = tap_open(cli->settings->broker.tap_endpoint, "$SYS.");
+    if (!tap)
+        return cli_fail(cli, EXIT_UNREACHABLE, "%s: %s", cli->settings->broker.tap_endpoint,
+                        strerror(errno));
+    while (answer >= 0 && self->left != 0 && !ferror(stdout)) {
+        answer = tap_next(tap, ANSWER_MS, &topic, &head, &payload);
+        if (answer == 0 && !broker_runs(cli))
+            break;
+        if (answer <= 0 || fnmatch(self->pattern, topic, 0) != 0)
+            continue;
+        print_sys(topic, &head, &payload);
+        self->left -= self->left > 0;
+    }
+    tap_close(&tap);
+    return answer < 0 ? EXIT_UNREACHABLE : EXIT_OK;
+}
+
 static int tap_run(struct cli *cli, int argc, char **argv)
 {
     struct records *log;
@@ -86,6 +128,9 @@ static int tap_run(struct cli *cli, int argc, char **argv)
         code = cli_integer(cli, "count", 1, INT64_MAX, &self.left);
     if (code)
         return code;
+    if (self.pattern && strncmp(self.pattern, "$SYS", 4) == 0)
+        return from >= 0 ? cli_fail(cli, EXIT_USAGE, "--from: $SYS. topics stand in no log")
+                         : follow_sys(cli, &self);
     code = records_open(&log, cli->dir, why, sizeof why);
     if (code)
         return cli_fail(cli, code, "%s", why);
@@ -107,7 +152,9 @@ static const struct command_option options[] = {
 const struct command command_tap = {
     .name = "tap",
     .args = "[PATTERN]",
-    .summary = "records as JSON lines; PATTERN is a shell pattern over stream or stream.key",
+    .summary =
+        "records as JSON lines; PATTERN is a shell pattern over stream or stream.key, or over the "
+        "broker's own topics: '$SYS.*'",
     .options = options,
     .run = tap_run,
 };

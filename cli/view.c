@@ -1,21 +1,18 @@
 /* The live view on a terminal. */
 #include "cli/view.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
+#include "cli/screen.h"
 #include "config/clock.h"
 #include "config/exit.h"
 
 #define DRAW_INTERVAL_US 250000
 #define EVENTS 6
-#define LINE_BYTES 512
-#define SCREEN_BYTES 65536
 
 struct view {
-    FILE *out;
+    struct screen *screen;
     int32_t date;
     json_t *status; /* NULL until the broker answered */
     int64_t drawn_us, rated_us;
@@ -23,9 +20,6 @@ struct view {
     double rate; /* records a second, real time, over the last second or so */
     char events[EVENTS][160];
     int event_count;
-    int rows, columns, row; /* of the terminal; the row being written */
-    char screen[SCREEN_BYTES];
-    size_t size;
 };
 
 struct view *view_open(FILE *out, int32_t date)
@@ -33,18 +27,19 @@ struct view *view_open(FILE *out, int32_t date)
     struct view *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
-    self->out = out;
     self->date = date;
-    fputs("\033[?1049h\033[?25l", out); /* the other screen, no cursor */
-    return self;
+    self->screen = screen_open(out);
+    if (self->screen)
+        return self;
+    free(self);
+    return NULL;
 }
 
 void view_close(struct view **self)
 {
     if (!*self)
         return;
-    fputs("\033[?25h\033[?1049l", (*self)->out);
-    fflush((*self)->out);
+    screen_close(&(*self)->screen);
     json_decref((*self)->status);
     free(*self);
     *self = NULL;
@@ -91,24 +86,6 @@ void view_status(struct view *self, const json_t *status)
     self->status = json_deep_copy(status);
 }
 
-/* One line, cut at the right edge; nothing below the last row. */
-static void line(struct view *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void line(struct view *self, const char *fmt, ...)
-{
-    char text[LINE_BYTES];
-    va_list args;
-    if (self->row >= self->rows || self->size + LINE_BYTES + 16 > sizeof self->screen)
-        return;
-    va_start(args, fmt);
-    int size = vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    if (size < 0)
-        return;
-    int width = self->columns < (int)sizeof text ? self->columns : (int)sizeof text - 1;
-    self->size += (size_t)snprintf(self->screen + self->size, sizeof self->screen - self->size,
-                                   "\033[%d;1H%.*s\033[K", ++self->row, width, text);
-}
-
 static void draw_head(struct view *self, const struct night *night)
 {
     char date[CLOCK_DATE_SIZE] = "now", at[CLOCK_TEXT_SIZE];
@@ -117,11 +94,13 @@ static void draw_head(struct view *self, const struct night *night)
     clock_format_utc(anchor.league_us, at);
     if (self->date)
         clock_format_date(self->date, date);
-    line(self, "tipoff  night of %s  league time %.19sZ x%g", date, at, anchor.speed);
-    line(self, "log %lld records, %.0f/s   games %d, final %d   predictions %d, graded %d",
-         (long long)self->head, self->rate, night->games, night->final, night->predictions,
-         night->graded);
-    line(self, "%s", "");
+    screen_line(self->screen, "tipoff  night of %s  league time %.19sZ x%g", date, at,
+                anchor.speed);
+    screen_line(self->screen,
+                "log %lld records, %.0f/s   games %d, final %d   predictions %d, graded %d",
+                (long long)self->head, self->rate, night->games, night->final, night->predictions,
+                night->graded);
+    screen_line(self->screen, "%s", "");
 }
 
 static void draw_games(struct view *self, const struct night *night)
@@ -134,12 +113,13 @@ static void draw_games(struct view *self, const struct night *night)
                      (long long)(game->period > 4 ? game->period - 4 : game->period), game->clock);
         else
             snprintf(when, sizeof when, "%s", game->status);
-        line(self, "  %-4s %3lld  @ %-4s %3lld   %s", game->away,
-             (long long)(game->away_score == MESSAGE_NONE ? 0 : game->away_score), game->home,
-             (long long)(game->home_score == MESSAGE_NONE ? 0 : game->home_score), when);
+        screen_line(self->screen, "  %-4s %3lld  @ %-4s %3lld   %s", game->away,
+                    (long long)(game->away_score == MESSAGE_NONE ? 0 : game->away_score),
+                    game->home,
+                    (long long)(game->home_score == MESSAGE_NONE ? 0 : game->home_score), when);
     }
     if (night->games)
-        line(self, "%s", "");
+        screen_line(self->screen, "%s", "");
 }
 
 static const json_t *shard_of(const struct view *self, const struct child *child)
@@ -158,19 +138,20 @@ static const json_t *shard_of(const struct view *self, const struct child *child
 
 static void draw_shards(struct view *self, const struct supervisor *supervisor)
 {
-    line(self, "  %-14s %-12s %8s %9s %10s %8s", "process", "state", "pid", "restarts", "steps",
-         "lag");
+    screen_line(self->screen, "  %-14s %-12s %8s %9s %10s %8s", "process", "state", "pid",
+                "restarts", "steps", "lag");
     for (int i = 0; i < supervisor_count(supervisor); i++) {
         const struct child *child = supervisor_child(supervisor, i);
         const json_t *shard = shard_of(self, child);
         const char *state = json_string_value(json_object_get(shard, "state"));
         if (child->state != CHILD_RUNNING || !state)
             state = child_state_text(child->state);
-        line(self, "  %-14s %-12s %8d %9u %10lld %8lld", child->name, state, (int)child->pid,
-             child->restarts, (long long)json_integer_value(json_object_get(shard, "steps")),
-             (long long)json_integer_value(json_object_get(shard, "lag")));
+        screen_line(self->screen, "  %-14s %-12s %8d %9u %10lld %8lld", child->name, state,
+                    (int)child->pid, child->restarts,
+                    (long long)json_integer_value(json_object_get(shard, "steps")),
+                    (long long)json_integer_value(json_object_get(shard, "lag")));
     }
-    line(self, "%s", "");
+    screen_line(self->screen, "%s", "");
 }
 
 void view_draw(struct view *self, const struct supervisor *supervisor, const struct night *night)
@@ -179,18 +160,11 @@ void view_draw(struct view *self, const struct supervisor *supervisor, const str
     if (self->drawn_us && now - self->drawn_us < DRAW_INTERVAL_US)
         return;
     self->drawn_us = now;
-    struct winsize size = {.ws_row = 0};
-    ioctl(fileno(self->out), TIOCGWINSZ, &size);
-    self->rows = size.ws_row ? size.ws_row : 40;
-    self->columns = size.ws_col ? size.ws_col : 100;
-    self->row = 0;
-    self->size = 0;
+    screen_begin(self->screen);
     draw_head(self, night);
     draw_games(self, night);
     draw_shards(self, supervisor);
     for (int i = 0; i < self->event_count; i++)
-        line(self, "  %s", self->events[i]);
-    fwrite(self->screen, 1, self->size, self->out);
-    fputs("\033[J", self->out); /* whatever an earlier, longer screen left */
-    fflush(self->out);
+        screen_line(self->screen, "  %s", self->events[i]);
+    screen_end(self->screen);
 }
