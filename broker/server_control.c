@@ -50,7 +50,8 @@ static json_t *say_clock(struct server *self, const char *words)
     if (given < 1)
         return clock_status();
     bool start = strcmp(verb, "START") == 0;
-    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !start) || given == 2)
+    bool alone = strlen(words) == strlen("CLOCK ") + strlen(verb); /* nothing else was said */
+    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !(start && alone)) || given == 2)
         return said_wrong("usage",
                           "CLOCK [STAND <league_us> <speed> | START [<league_us> <speed>]]");
     if (given == 3 && !(speed > 0 && speed <= 1e6))
@@ -63,6 +64,8 @@ static json_t *say_clock(struct server *self, const char *words)
     }
     anchor.real_us = clock_real_us();
     anchor.running = start;
+    if (!clock_anchor_valid(&anchor))
+        return said_wrong("usage", "league_us: from year 1 to year 9999");
     if (clock_anchor_save(self->clock_path, &anchor) != 0)
         return said_wrong("disk", "the anchor could not be stored");
     clock_league_set(&anchor);

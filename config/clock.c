@@ -42,6 +42,24 @@ int64_t clock_real_us(void)
 
 /* ---- the league clock ---- */
 
+static bool instant_valid(int64_t instant_us)
+{
+    return instant_us >= CLOCK_FIRST_US && instant_us <= CLOCK_LAST_US;
+}
+
+bool clock_anchor_valid(const struct clock_anchor *anchor)
+{
+    return instant_valid(anchor->league_us) && instant_valid(anchor->real_us) &&
+           isfinite(anchor->speed) && anchor->speed > 0 && anchor->speed <= CLOCK_SPEED_MOST;
+}
+
+static int64_t league_after(int64_t from_us, int64_t elapsed_us, double speed)
+{
+    double passed_us = (double)elapsed_us * speed;
+    return passed_us < (double)(CLOCK_LAST_US - from_us) ? from_us + (int64_t)passed_us
+                                                         : CLOCK_LAST_US;
+}
+
 void clock_league_set(const struct clock_anchor *anchor)
 {
     int64_t elapsed_us = clock_real_us() - anchor->real_us;
@@ -52,7 +70,7 @@ void clock_league_set(const struct clock_anchor *anchor)
     league.base_league_us = anchor->league_us;
     if (anchor->running &&
         elapsed_us > 0) { /* a wall clock behind its anchor was set back: stand, never go back */
-        league.base_league_us += (int64_t)((double)elapsed_us * anchor->speed);
+        league.base_league_us = league_after(anchor->league_us, elapsed_us, anchor->speed);
     }
 }
 
@@ -64,8 +82,7 @@ int64_t clock_league_us(void)
     if (!league.running) {
         return league.base_league_us;
     }
-    return league.base_league_us +
-           (int64_t)((double)(clock_mono_us() - league.base_mono_us) * league.speed);
+    return league_after(league.base_league_us, clock_mono_us() - league.base_mono_us, league.speed);
 }
 
 bool clock_league_running(void)
@@ -164,7 +181,7 @@ static bool parse_anchor(const char *text, struct clock_anchor *anchor)
     }
     anchor->running = running == 1;
     return strcmp(text + used, "\n") == 0 && (running == 0 || running == 1) &&
-           isfinite(anchor->speed) && anchor->speed > 0;
+           clock_anchor_valid(anchor);
 }
 
 int clock_anchor_load(const char *path, struct clock_anchor *anchor)

@@ -14,9 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_NONE INT64_MIN /* no instant known */
-#define CLOCK_TEXT_SIZE 32   /* "2025-11-18T00:10:00.000000Z" and its NUL */
-#define CLOCK_DATE_SIZE 11   /* "2025-11-17" and its NUL */
+#define CLOCK_NONE INT64_MIN                       /* no instant known */
+#define CLOCK_FIRST_US INT64_C(-62135596800000000) /* 0001-01-01, */
+#define CLOCK_LAST_US INT64_C(253402300799999999)  /* 9999-12-31: what RFC 3339 can say */
+#define CLOCK_SPEED_MOST 1e9
+#define CLOCK_TEXT_SIZE 32 /* "2025-11-18T00:10:00.000000Z" and its NUL */
+#define CLOCK_DATE_SIZE 11 /* "2025-11-17" and its NUL */
 
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC */
 int64_t clock_real_us(void); /* CLOCK_REALTIME: for anchors and logs only */
@@ -30,7 +33,9 @@ struct clock_anchor {
     bool running;
 };
 
-/* Until set, the league clock is the real clock, running. Thread-safe only in that nobody sets it twice at once. */
+bool clock_anchor_valid(const struct clock_anchor *anchor); /* instants and speed within bounds */
+/* Until set, the league clock is the real clock, running. Thread-safe only in that nobody sets it twice at once.
+ * It stands still at CLOCK_LAST_US. */
 void clock_league_set(const struct clock_anchor *anchor);
 void clock_league_get(struct clock_anchor *anchor);
 int64_t clock_league_us(void);

@@ -13,9 +13,7 @@
 #include "schema/pack.h"
 #include "schema/utf8.h"
 
-#define TIME_FIRST_US INT64_C(-62135596800000000) /* 0001-01-01: what RFC 3339 can say */
-#define TIME_LAST_US INT64_C(253402300799999999)  /* 9999-12-31 */
-#define NESTED_DEPTH_MAX (MESSAGE_DEPTH_MAX - 1)  /* the message itself is the first level */
+#define NESTED_DEPTH_MAX (MESSAGE_DEPTH_MAX - 1) /* the message itself is the first level */
 
 /* A value within its struct, whatever its kind. */
 union place {
@@ -94,7 +92,7 @@ static int check_text(const struct message_desc *desc, const struct field_desc *
 static int check_time(const struct message_desc *desc, const struct field_desc *field,
                       int64_t value, struct message_error *error)
 {
-    if (value >= TIME_FIRST_US && value <= TIME_LAST_US) {
+    if (value >= CLOCK_FIRST_US && value <= CLOCK_LAST_US) {
         return 0;
     }
     return refuse(desc, field->name, error, "not an instant of the years 1 to 9999: %" PRId64,
