@@ -257,7 +257,7 @@ static void work_turn(struct kit *self, const struct pollfd *fds, int own)
     }
 }
 
-static void loop(struct kit *self)
+void kit_loop(struct kit *self)
 {
     struct pollfd fds[2 + OWN_FDS_MAX];
     bool more = false;
@@ -373,7 +373,7 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     if (failed)
         log_fatal(EXIT_CONFIG, "start-failed", "actor=%s", actor->name);
     link_make(&self);
-    loop(&self);
+    kit_loop(&self);
     link_close(&self.link);
     shard_close(&self.shard);
     if (actor->stop && self.self)

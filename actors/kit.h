@@ -110,5 +110,6 @@ extern const struct link_handlers kit_handlers;
 
 /* actor.c */
 void kit_signals(struct kit *self);
+void kit_loop(struct kit *self); /* until exit_code says so */
 
 #endif

@@ -18,6 +18,16 @@ struct parcel {
     uint32_t count;
 };
 
+/* One thread has one, too large for the stack; empty, whatever became of a broker that lived here before. */
+static struct parcel *parcel_begin(void)
+{
+    static struct parcel parcel;
+    parcel.bodies = NULL;
+    parcel.bytes = parcel.capacity = 0;
+    parcel.count = 0;
+    return &parcel;
+}
+
 static bool parcel_add(struct parcel *self, const struct batch_header *header,
                        const struct span *body)
 {
@@ -122,11 +132,11 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
 
 bool server_deliver(struct server *self)
 {
-    static struct parcel parcel; /* one thread; too large for the stack */
+    struct parcel *parcel = parcel_begin();
     bool more = false;
     for (struct core_session *session = self->core->sessions; session; session = session->next)
         if (session->sub.live && !session->gone)
-            more = deliver_one(self, session, &parcel) || more;
+            more = deliver_one(self, session, parcel) || more;
     log_read_end(self->log);
     return more;
 }
@@ -230,7 +240,7 @@ void server_subscribe(struct server *self, struct core_session *session,
 
 void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask)
 {
-    static struct parcel parcel;
+    struct parcel *parcel = parcel_begin();
     if (self->appending)
         server_commit(self);
     const struct core_stream *stream = core_stream_by_name(self->core, ask->stream);
@@ -251,16 +261,16 @@ void server_own(struct server *self, struct core_session *session, const struct 
             error = found.base ? log_batch(self->log, found.base, &header, &body)
                                : log_later_read(self->log, found.later_due_us, found.later_id,
                                                 &header, &body);
-        if (error || !parcel_add(&parcel, &header, &body))
+        if (error || !parcel_add(parcel, &header, &body))
             break;
         seq = header.first_seq + header.count;
         records += header.count;
         bytes += header.size;
-        if (parcel.count == MESSAGE_BATCHES_MAX)
-            (void)parcel_send(self, session, &parcel, "OWND");
+        if (parcel->count == MESSAGE_BATCHES_MAX)
+            (void)parcel_send(self, session, parcel, "OWND");
     }
-    if (parcel.count)
-        (void)parcel_send(self, session, &parcel, "OWND");
-    (void)parcel_send(self, session, &parcel, "OWND"); /* empty: the end of this answer */
+    if (parcel->count)
+        (void)parcel_send(self, session, parcel, "OWND");
+    (void)parcel_send(self, session, parcel, "OWND"); /* empty: the end of this answer */
     log_read_end(self->log);
 }
