@@ -5,11 +5,14 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 CTEST_ARGS ?=
 KILLS   ?= 60
 STEPS   ?= 100000
+SECONDS ?= 60
+ROUNDS  ?= 300
+KEEP    ?=
 SEED    ?= 1
 POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm power model nights install format clean
+.PHONY: all help packages build demo check storm power model fuzz simulate nights install format clean
 
 all: build
 
@@ -20,6 +23,8 @@ help:
 	@echo "make storm    kill processes at random through a recorded night (KILLS=60 SEED=1)"
 	@echo "make model    the protocol against its model: STEPS=100000 SEED=1"
 	@echo "make power    cut the power at recorded points, reopen all that a disk may then hold (POINTS=250 SEED=1)"
+	@echo "make fuzz     every parser fuzzed for SECONDS=60; KEEP=1 adds what is new to the corpora"
+	@echo "make simulate broker and kit in a deterministic world, crashed at every call: SEED=1 ROUNDS=300"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
@@ -55,6 +60,15 @@ power: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) \
 		/usr/bin/python3 tests/fault/power.py $(POINTS) $(SEED)
+
+fuzz: packages
+	TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) FUZZ_SECONDS=$(SECONDS) FUZZ_KEEP=$(KEEP) \
+	    /usr/bin/python3 tests/fuzz/run.py
+
+simulate: packages
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	cmake --build build -j $(JOBS) --target simulate
+	TIPOFF_BUILD=$(CURDIR)/build SEED=$(SEED) EVERY=1 ROUNDS=$(ROUNDS) bash tests/simulate/simulate.sh
 
 nights: packages
 	+$(MAKE) build

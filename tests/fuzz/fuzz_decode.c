@@ -1,9 +1,6 @@
 /* libFuzzer: any bytes, as a message (the first byte says which) and as a batch. Whatever is
  * taken must be writable again and read back equal; JSON must have a form for it.
- *
- *     cmake -B build-fuzz -DCMAKE_C_COMPILER=clang -DTIPOFF_FUZZ=ON
- *     cmake --build build-fuzz --target fuzz_decode
- *     TIPOFF_FUZZ_SEEDS=corpus build-fuzz/tests/fuzz_decode corpus -max_total_time=30 */
+ * Build and run: see tests/fuzz/run.py. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

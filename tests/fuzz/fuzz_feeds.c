@@ -1,9 +1,6 @@
 /* libFuzzer: any bytes, as the body of a feed (the first byte says which). Whatever is taken must keep what the rows
  * promise, and whatever is refused must say where and why.
- *
- *     cmake -B build-fuzz -DCMAKE_C_COMPILER=clang -DTIPOFF_FUZZ=ON
- *     cmake --build build-fuzz --target fuzz_feeds
- *     TIPOFF_FUZZ_SEEDS=corpus build-fuzz/tests/fuzz_feeds corpus -max_total_time=30 */
+ * Build and run: see tests/fuzz/run.py. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,4 @@
-/* libFuzzer: any bytes as a conversation with the broker (frames.h says how they are read). Build: see fuzz_decode.c.
- *
- *     TIPOFF_FUZZ_SEEDS=corpus build-fuzz/tests/fuzz_frames corpus -max_total_time=60 */
+/* libFuzzer: any bytes as a conversation with the broker (frames.h says how they are read). Build and run: see tests/fuzz/run.py. */
 #include "broker/server.h"
 #include "config/log.h"
 #include "tests/fuzz/frames.h"

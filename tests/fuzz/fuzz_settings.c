@@ -1,5 +1,5 @@
 /* libFuzzer: any bytes as a settings file. Refused with words, or taken; what is taken prints as YAML that reads back to
- * the same. Build: see tests/fuzz/fuzz_decode.c. Seeds: config/tipoff.yaml. */
+ * the same. Build and run: see tests/fuzz/run.py. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "config/settings.h"
+#include "tests/fuzz/input.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int load(struct settings *settings, const void *bytes, size_t size, FILE *errors)
@@ -21,6 +23,25 @@ static int load(struct settings *settings, const void *bytes, size_t size, FILE 
     int result = settings_load(settings, path, NULL, 0, errors);
     close(fd);
     return result;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char *const seeds[] = {
+        "dir: \"./data\"\ntimezone: \"America/New_York\"\nlog:\n  level: info\n  format: text\n",
+        "broker:\n  partitions: 4\n  segment_bytes: 256MiB\n  lease: 10s\n  heartbeat: 500ms\n",
+        "store:\n  map_bytes: 64GiB\nactor:\n  step_records: 512\n  retry_wait: 1m30s\n",
+        "day:\n  rollover_hour: 6\nshards:\n  features: 4\n  grader: 2\n",
+        "# nothing\nday: {rollover_hour: 25}\nlog: [1, 2]\n",
+        "poller:\n  bdl:\n    key: env:BDL_KEY\n  odds:\n    key: file:/etc/key\n"};
+    (void)argc;
+    (void)argv;
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "settings-%zu", i);
+        input_seed(name, seeds[i], strlen(seeds[i]));
+    }
+    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

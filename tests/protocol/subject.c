@@ -120,7 +120,7 @@ static int lane_order(const void *a, const void *b)
 static void text_grnt(const struct msg_grnt *grnt, char *out, size_t size)
 {
     struct unpack in = {grnt->lanes.data, grnt->lanes.size, 0};
-    uint64_t lanes[16][2], stream = 0, partition = 0;
+    uint64_t lanes[16][2] = {{0}}, stream = 0, partition = 0;
     uint32_t count = 0, fields, kept = 0;
     int used = snprintf(out, size,
                         "shard=%" PRIu64 " producer=%" PRIu64 " epoch=%" PRIu64 " cursor=%" PRIu64
