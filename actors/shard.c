@@ -256,6 +256,11 @@ int shard_offer(struct shard *self, const struct shard_batch *batch)
         self->head = queued;
     self->tail = queued;
     self->queued++;
+    if (self->open && !self->here.batch) { /* the step in hand took all there was: it ends here */
+        self->here.batch = queued;
+        self->here.at = 0;
+        self->here.byte = 0;
+    }
     self->passed = 0; /* the cursor moves with what is taken */
     return 0;
 }

@@ -65,7 +65,8 @@ struct shard_batch {
     int64_t time_us;
     struct span body; /* copied */
 };
-int shard_offer(struct shard *self, const struct shard_batch *batch); /* -1: no memory */
+/* Also while a built step waits for its commit: it is no part of that one. -1: no memory. */
+int shard_offer(struct shard *self, const struct shard_batch *batch);
 void shard_drop_queue(struct shard *self);
 uint32_t shard_queued(const struct shard *self); /* batches */
 /* Batches that commits have consumed since the last call, for credit: their whole count and bytes. */
