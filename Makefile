@@ -12,7 +12,7 @@ SEED    ?= 1
 POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm power model fuzz simulate nights install format clean
+.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights install format clean
 
 all: build
 
@@ -21,6 +21,7 @@ help:
 	@echo "make demo     live one night of the simulated league, page on http://127.0.0.1:7480"
 	@echo "make check    build with sanitizers into build-check/ and run every test"
 	@echo "make storm    kill processes at random through a recorded night (KILLS=60 SEED=1)"
+	@echo "make storm-proof  exactly once over 4 partitions under kills, stops, moved and lost shards (KILLS=1000 SEED=1)"
 	@echo "make model    the protocol against its model: STEPS=100000 SEED=1"
 	@echo "make power    cut the power at recorded points, reopen all that a disk may then hold (POINTS=250 SEED=1)"
 	@echo "make fuzz     every parser fuzzed for SECONDS=60; KEEP=1 adds what is new to the corpora"
@@ -50,6 +51,12 @@ check: packages
 storm: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/fault/storm.py $(KILLS) $(SEED)
+
+storm-proof: KILLS = 1000
+storm-proof: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) \
+		/usr/bin/python3 tests/fault/storm_proof.py $(KILLS) $(SEED)
 
 model: packages
 	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)

@@ -22,6 +22,7 @@ class Process:
     def __init__(self, runtime, name, command, faults=""):
         self.runtime, self.name, self.command, self.faults = runtime, name, command, faults
         self.process, self.starts, self.held = None, 0, False
+        self.started_at = 0  # where in its log this life begins
         self.ends = collections.Counter()
 
     def start(self):
@@ -30,6 +31,7 @@ class Process:
         if self.faults:
             env["TIPOFF_FAULT"] = self.faults
             env["TIPOFF_FAULT_ONCE"] = str(self.runtime.fired_dir)
+        self.started_at = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command, stderr=log, stdout=log, env=env)
         self.starts += 1
@@ -40,13 +42,26 @@ class Process:
         return self.runtime.dir / f"{self.name}.log"
 
     def said(self, since=0):
-        return self.log_path.read_text(errors="replace")[since:]
+        """What it wrote from that place on (its logs are ASCII: letters are bytes)."""
+        if not self.log_path.exists():
+            return ""
+        with open(self.log_path, "rb") as log:
+            log.seek(since)
+            return log.read().decode("ascii", "replace")
 
     def await_said(self, text, since=0, timeout=30):
         self.runtime.until(lambda: text in self.said(since), timeout, f"{self.name} says {text}")
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def suspend(self):
+        self.held = True
+        self.signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.held = False
+        self.signal(signal.SIGCONT)
 
     def kill(self):
         """SIGKILL, and gone when this returns; not restarted until start()."""
@@ -85,7 +100,13 @@ class Runtime:
         command = [str(BIN / "tipoff-broker"), "--dir", str(self.dir)] + self.options()
         return self.add("broker", command, faults)
 
-    def add_actor(self, actor, shard=0, shards=1, faults="", directory=None, name=None, host=None):
+    def add_actor(self, *which, **how):
+        process = self.plan_actor(*which, **how)
+        process.start()
+        return process
+
+    def plan_actor(self, actor, shard=0, shards=1, faults="", directory=None, name=None, host=None):
+        """Not started, and not minded before it is."""
         command = [str(TESTS / actor), "--dir", str(directory or self.dir), "--shard", str(shard), "--shards",
                    str(shards)] + self.options()
         if directory:
@@ -94,11 +115,16 @@ class Runtime:
                 command += ["--set", f"{key}={self.endpoint(what)}"]
         if host:
             command += ["--host", host]
-        return self.add(name or f"{actor}.{shard}", command, faults)
+        return self.plan(name or f"{actor}.{shard}", command, faults)
+
+    def plan(self, name, command, faults):
+        process = Process(self, name, command, faults)
+        process.held = True
+        self.processes[name] = process
+        return process
 
     def add(self, name, command, faults):
-        process = Process(self, name, command, faults)
-        self.processes[name] = process
+        process = self.plan(name, command, faults)
         process.start()
         return process
 
@@ -145,13 +171,16 @@ class Runtime:
     def environment(self, actor, shard, directory=None):
         return (directory or self.dir) / "shards" / f"{actor}-{shard}"
 
-    def close(self, keep=False):
+    def end(self):
         for process in self.processes.values():
             if process.process and process.process.poll() is None:
                 process.process.kill()
         for process in self.processes.values():
             if process.process:
                 process.process.wait()
+
+    def close(self, keep=False):
+        self.end()
         if keep:
             print(f"left behind: {self.dir}")
         else:

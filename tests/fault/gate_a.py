@@ -18,7 +18,6 @@ from _wire import Client, control, records_of
 
 STREAMS = [("proof.number", "proof-source"), ("proof.counted", "proof-count"), ("proof.timer", "proof-join"),
            ("proof.joined", "proof-join"), ("proof.sum", "proof-sum"), ("ops.run", "*"), ("dead", "*")]
-SHARDS, PARTITIONS, KEYS = 2, 2, 8
 STAGES = ["proof-count", "proof-join", "proof-sum", "proof-sink"]
 STEP_POINTS = ["handler", "step-before-commit", "step-committed", "step-published", "step-acked"]
 BROKER_POINTS = ["append-before-commit", "append-committed", "roll-created", "roll-complete", "lease-before-grant",
@@ -31,24 +30,26 @@ def value_of(key, number):
 
 
 class Gate:
-    def __init__(self):
+    shards, partitions, keys, streams = 2, 2, 8, STREAMS
+    sets = ["broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64"]
+
+    def __init__(self, place=None, found=None):
         self.total = self.crashed = 0
-        self.runtime = Runtime(STREAMS, PARTITIONS, sets=[
-            "broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64"])
-        self.runtime.env = {"PROOF_KEYS": str(KEYS), "PROOF_TOTAL": "0"}
+        self.runtime = Runtime(self.streams, self.partitions, self.sets, place, found)
+        self.runtime.env = {"PROOF_KEYS": str(self.keys), "PROOF_TOTAL": "0"}
 
     # ---- flow ----
 
     def start(self, faults="", broker_faults=""):
         self.runtime.add_broker(broker_faults)
         for actor in ["proof-source"] + STAGES:
-            for shard in range(SHARDS):
+            for shard in range(self.shards):
                 # an edge opens its steps itself: it has no handler
-                self.runtime.add_actor(actor, shard, SHARDS, faults)
+                self.runtime.add_actor(actor, shard, self.shards, faults)
 
     def sink(self):
         seen = {}
-        for shard in range(SHARDS):
+        for shard in range(self.shards):
             for key, value in rows(self.sink_directory(shard), "seen"):
                 name, number = key.split(b"\0", 1)
                 seen[int(name[4:]), number_key(number)] = struct.unpack("=QQQ", value)
@@ -59,10 +60,10 @@ class Gate:
 
     def flow(self, more, during=None, timeout=120):
         """Lets `more` numbers of each key through; `during` is called again and again until it says True."""
-        runtime, before = self.runtime, self.total * KEYS
+        runtime, before = self.runtime, self.total * self.keys
         self.total += more
         runtime.env["PROOF_TOTAL"] = str(self.total)
-        for shard in range(SHARDS):
+        for shard in range(self.shards):
             source = runtime.processes[f"proof-source.{shard}"]
             if source.process.poll() is None:
                 source.kill()
@@ -71,17 +72,17 @@ class Gate:
 
         def whole():
             if not done[0]:
-                done[0] = during(sum(row_count(self.sink_directory(s), "seen") for s in range(SHARDS)) - before)
+                done[0] = during(sum(row_count(self.sink_directory(s), "seen") for s in range(self.shards)) - before)
             return done[0] and sum(row_count(self.sink_directory(s), "seen")
-                                   for s in range(SHARDS)) >= self.total * KEYS
-        runtime.until(whole, timeout, f"{self.total} numbers of each of {KEYS} keys at the sink")
+                                   for s in range(self.shards)) >= self.total * self.keys
+        runtime.until(whole, timeout, f"{self.total} numbers of each of {self.keys} keys at the sink")
 
     # ---- what must be true ----
 
     def check_sink(self):
         seen = self.sink()
-        assert len(seen) == self.total * KEYS, f"{len(seen)} numbers at the sink, not {self.total * KEYS}"
-        for key in range(KEYS):
+        assert len(seen) == self.total * self.keys, f"{len(seen)} numbers at the sink, not {self.total * self.keys}"
+        for key in range(self.keys):
             mine = {n: row for (k, n), row in seen.items() if k == key}
             assert sorted(mine) == list(range(1, self.total + 1)), f"key {key}: numbers are missing"
             assert all(times == 1 for times, _, _ in mine.values()), f"key {key}: something came twice"
@@ -94,7 +95,7 @@ class Gate:
         """Dense positions, every number once at each stage, and the runs that are in it."""
         client = Client(self.runtime.endpoint("broker"), "proof-check")
         names = {number: name for name, (number, _) in client.streams.items()}
-        client.subscribe([name for name, _ in STREAMS], start=1, records=4096, size=8 << 20)
+        client.subscribe([name for name, _ in self.streams], start=1, records=4096, size=8 << 20)
         found, runs, expected, head = collections.Counter(), {}, 1, None
         lanes = collections.Counter()
         client.send_map(b"BEAT", state="ready", cause="", cursor=0, steps=0)
@@ -124,7 +125,7 @@ class Gate:
             client.credit(count, size)
         client.close()
         assert set(found.values()) == {1}, "something is in the log twice"
-        assert len(found) == 4 * self.total * KEYS, f"{len(found)} records of numbers in the log"
+        assert len(found) == 4 * self.total * self.keys, f"{len(found)} records of numbers in the log"
         return runs
 
     def check(self):
@@ -159,7 +160,7 @@ class Gate:
             f"{len(crashed)} crashed runs, {fired['handler']} kills in handlers"
         self.crashed = len(crashed)
         print(f"kills: {sum(fired.values())} at {dict(sorted(fired.items()))}; {len(crashed)} crashed runs; "
-              f"{self.total * KEYS} numbers")
+              f"{self.total * self.keys} numbers")
 
     def handlers(self):
         """Ten kills inside handlers, and nowhere else, give exactly ten crashed runs more."""
@@ -191,7 +192,7 @@ class Gate:
             if "stopped" not in state and arrived > 40:
                 old.signal(signal.SIGSTOP)
                 old.held = state["stopped"] = True
-                state["other"] = runtime.add_actor("proof-count", 0, SHARDS, directory=runtime.dir / "elsewhere",
+                state["other"] = runtime.add_actor("proof-count", 0, self.shards, directory=runtime.dir / "elsewhere",
                                                    name="proof-count.0b", host="other")
             if "other" in state and "woken" not in state and "rebuilt" in state["other"].said() and \
                     " ready " in state["other"].said():
@@ -322,13 +323,13 @@ class Gate:
     def drain(self):
         """Nothing left to take: cursors follow the head. Asked to stop, everything ends in order with nothing left to send."""
         head = max(s["last"] or 0 for s in control(self.runtime.endpoint("control"), "STATUS")["streams"])
-        shards = [self.runtime.environment(actor, shard) for actor in STAGES for shard in range(SHARDS)]
+        shards = [self.runtime.environment(actor, shard) for actor in STAGES for shard in range(self.shards)]
         self.runtime.until(lambda: all(shard_state(s)["cursor"] + 1001 > head for s in shards), 20, f"cursors near {head}")
         for name, process in self.runtime.processes.items():
             if name != "broker" and process.process.poll() is None:
                 assert process.stop() == 0, f"{name}: {process.said()[-1000:]}"
         for actor in STAGES:
-            for shard in range(SHARDS):
+            for shard in range(self.shards):
                 left = row_count(self.runtime.environment(actor, shard), "_outbox")
                 assert left == 0, f"{actor}.{shard} ended with {left} batches in its outbox"
         assert self.runtime.processes["broker"].stop() == 0
@@ -359,7 +360,7 @@ def main():
     ends = collections.Counter()
     for process in gate.runtime.processes.values():
         ends.update(process.ends)
-    print(f"ends: {dict(ends)}; {gate.total * KEYS} numbers; {time.monotonic() - began:.1f} s")
+    print(f"ends: {dict(ends)}; {gate.total * gate.keys} numbers; {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

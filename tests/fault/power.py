@@ -23,14 +23,23 @@ import time
 
 import _disk
 import gate_a
-from _runtime import BIN, TESTS, Runtime
+from _runtime import BIN, TESTS
 from _wire import Client, control, crc32c, body as body_of
 
-STREAMS = gate_a.STREAMS + [("power.kept", "power-writer")]
-SETS = ["broker.segment_bytes=64KiB", "broker.lease=5s", "broker.heartbeat=200ms", "actor.step_records=64"]
-SHARDS, KEYS = 2, 8
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FAILURES_KEPT = 5
+
+
+class Gate(gate_a.Gate):
+    streams = gate_a.STREAMS + [("power.kept", "power-writer")]
+    sets = ["broker.segment_bytes=64KiB", "broker.lease=5s", "broker.heartbeat=200ms", "actor.step_records=64"]
+
+    def arrived(self):
+        return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(self.shards))
+
+    def verify(self):
+        said = subprocess.run([str(BIN / "tipoff"), "verify", "--dir", str(self.runtime.dir)], capture_output=True, text=True)
+        assert said.returncode == 0, f"verify: {said.returncode}\n{said.stdout[-2000:]}{said.stderr[-2000:]}"
 
 
 # ---- the run that is recorded ----
@@ -52,7 +61,7 @@ class Told:
         self.writer = Client(endpoint, "power-writer", incarnation=str(self.lives), timeout=20)
         assert self.writer.lease()[0] == b"GRNT"
         self.reader = Client(endpoint, "power-reader", incarnation=str(self.lives), timeout=20)
-        self.reader.subscribe([name for name, _ in STREAMS], start=self.position, records=4096, size=8 << 20)
+        self.reader.subscribe([name for name, _ in Gate.streams], start=self.position, records=4096, size=8 << 20)
         self.kept = self.writer.streams["power.kept"][0]
 
     def close(self):
@@ -102,22 +111,17 @@ class Told:
         self.runtime.until(lambda: self.turn() or not self.owed, 20, "every publish is acknowledged")
 
 
-class Recording(gate_a.Gate):
+class Recording(Gate):
     def __init__(self, numbers, journal_path):
-        super().__init__()
-        self.runtime.close()
-        self.runtime = Runtime(STREAMS, 2, SETS, place=SHM)
+        super().__init__(place=SHM)
         self.journal_path, self.numbers = journal_path, numbers
         self.disk = _disk.Disk(str(self.runtime.dir))
         self.runtime.env = {
-            "PROOF_KEYS": str(KEYS), "PROOF_TOTAL": str(numbers), "PROOF_PAUSE_MS": "4", "PROOF_BURST": "8",
+            "PROOF_KEYS": str(self.keys), "PROOF_TOTAL": str(numbers), "PROOF_PAUSE_MS": "4", "PROOF_BURST": "8",
             "LD_PRELOAD": str(TESTS / "power-recorder.so"), "POWER_ROOT": str(self.runtime.dir),
             "POWER_JOURNAL": journal_path,
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         self.journal = os.open(journal_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-
-    def arrived(self):
-        return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(SHARDS))
 
     def forget(self, name):
         """A whole environment is lost, and that is in the journal as well."""
@@ -164,7 +168,7 @@ class Recording(gate_a.Gate):
         self.told.note(trimmed=said)
 
     def run(self):
-        runtime, whole = self.runtime, self.numbers * KEYS
+        runtime, whole = self.runtime, self.numbers * self.keys
         self.start()
         control(runtime.endpoint("control"), "PING", 20)
         self.told = Told(runtime, self.journal)
@@ -340,22 +344,17 @@ class Cuts:
         bad, (_, head, _, _) = self.checker.check(place, promises, trimmed, lost)
         assert not bad, "\n".join(bad)
         if head > 1 or promises:
-            said = subprocess.run([str(BIN / "tipoff"), "verify", "--dir", str(place)], capture_output=True, text=True)
-            assert said.returncode == 0, f"verify: {said.returncode}\n{said.stdout[-2000:]}{said.stderr[-2000:]}"
+            Gate(found=place).verify()
 
     def live(self, place, index):
         """A new broker and new shards start on it, and all goes on to what it would have been."""
-        recording = self.recording
-        gate = gate_a.Gate()
-        gate.runtime.close()
-        gate.runtime = Runtime(STREAMS, 2, SETS, found=place)
-        gate.runtime.env = {"PROOF_KEYS": str(KEYS), "PROOF_TOTAL": str(recording.numbers), "PROOF_PAUSE_MS": "1"}
-        gate.total = recording.numbers
+        gate = Gate(found=place)
+        gate.total = self.recording.numbers
+        gate.runtime.env = {"PROOF_KEYS": str(gate.keys), "PROOF_TOTAL": str(gate.total), "PROOF_PAUSE_MS": "1"}
         try:
             gate.start()
             control(gate.runtime.endpoint("control"), "CLOCK START", 20)  # it may have been cut while it stood
-            gate.runtime.until(lambda: sum(gate_a.row_count(gate.sink_directory(s), "seen") for s in range(SHARDS)) >=
-                               recording.numbers * KEYS, 60, "all numbers at the sink")
+            gate.runtime.until(lambda: gate.arrived() >= gate.total * gate.keys, 60, "all numbers at the sink")
             gate.check_sink()
             for process in gate.runtime.processes.values():
                 process.await_said("ready ")
@@ -363,11 +362,10 @@ class Cuts:
                 if name != "broker":
                     assert process.stop(20) == 0, process.said()[-2000:]
             assert gate.runtime.processes["broker"].stop(20) == 0
-            said = subprocess.run([str(BIN / "tipoff"), "verify", "--dir", str(place)], capture_output=True, text=True)
-            assert said.returncode == 0, f"verify: {said.stdout[-2000:]}{said.stderr[-2000:]}"
+            gate.verify()
             self.lived += 1
         finally:
-            gate.runtime.close(keep=True)
+            gate.runtime.end()
 
     def failed(self, place, index, mode, failure):
         text = f"seed {self.seed}, cut behind entry {index}, mode {mode}: {failure}"

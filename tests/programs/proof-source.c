@@ -1,15 +1,22 @@
 /* proof-source - publishes numbered records: PROOF_KEYS keys, PROOF_TOTAL numbers each, PROOF_BURST records a step, a step each
- * PROOF_PAUSE_MS. An edge: what it has published is in its own environment. */
+ * PROOF_PAUSE_MS. An edge: what it has published is in its own environment; when that is lost, or another one has
+ * published meanwhile, the sequences of its lanes say how far each partition (PROOF_PARTITIONS) got, for the order is always
+ * the same. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/actor.h"
 #include "config/clock.h"
+#include "schema/record.h"
+#include "store/shard_env.h"
 #include "tests/proof/proof.h"
+
+#define PARTITIONS_MAX 16
 
 static struct {
     uint64_t keys, total, burst;
+    uint32_t partitions;
     int64_t pause_us, next_us;
 } plan;
 
@@ -25,31 +32,59 @@ static void *source_start(const struct settings *settings, bool *failed)
     (void)failed;
     plan.keys = told("PROOF_KEYS", 8);
     plan.total = told("PROOF_TOTAL", 0);
+    plan.partitions = (uint32_t)told("PROOF_PARTITIONS", 2);
     plan.burst = told("PROOF_BURST", 16);
     plan.pause_us = (int64_t)told("PROOF_PAUSE_MS", 1) * 1000;
     return NULL;
 }
 
-/* The next record of this shard: numbers go round the keys. False: all are out. */
+/* How far this shard is: records made, in all and by partition; of those the first `there` are in the log already. */
+struct progress {
+    uint64_t next, made[PARTITIONS_MAX], there[PARTITIONS_MAX];
+};
+
+static int lane_there(const struct shard_lane *lane, void *context)
+{
+    struct progress *at = context;
+    if (strcmp(lane->stream, msg_proof_number_desc.stream) == 0 && lane->partition < PARTITIONS_MAX)
+        at->there[lane->partition] = lane->last;
+    return 0;
+}
+
+static void progress_load(struct step *step, struct progress *at)
+{
+    struct span row;
+    memset(at, 0, sizeof *at);
+    if (store_get(step_store(step), "next", STORE_UNDATED, "n", 1, &row) == STORE_OK)
+        memcpy(at, row.data, sizeof *at);
+    else
+        shard_env_each_lane(step_store(step), lane_there, at);
+}
+
+/* Publishes up to a burst of this shard's records: numbers go round the keys. False: all are out. */
 static bool publish(struct step *step)
 {
-    struct msg_proof_number out;
-    struct span row;
-    uint64_t next = 0;
+    struct progress at;
     uint32_t shards, shard = step_shard(step, &shards);
-    if (store_get(step_store(step), "next", STORE_UNDATED, "n", 1, &row) == STORE_OK)
-        memcpy(&next, row.data, sizeof next);
     uint64_t mine = (plan.keys + shards - 1 - shard) / shards; /* keys of this shard */
-    if (mine == 0 || next >= mine * plan.total)
-        return false;
-    uint64_t key = next % mine * shards + shard;
-    snprintf(out.key, sizeof out.key, "key-%llu", (unsigned long long)key);
-    out.number = next / mine + 1;
-    out.value = (key * 7919 + out.number * 104729) % 1000;
-    next++;
-    store_put(step_store(step), "next", STORE_UNDATED, "n", 1, &next, sizeof next);
-    step_emit(step, &msg_proof_number_desc, &out);
-    return true;
+    uint64_t out = 0, before;
+    progress_load(step, &at);
+    before = at.next;
+    while (out < plan.burst && at.next < mine * plan.total) {
+        struct msg_proof_number number;
+        uint64_t key = at.next % mine * shards + shard;
+        snprintf(number.key, sizeof number.key, "key-%llu", (unsigned long long)key);
+        number.number = at.next / mine + 1;
+        number.value = (key * 7919 + number.number * 104729) % 1000;
+        at.next++;
+        uint32_t partition = record_partition(number.key, strlen(number.key), plan.partitions);
+        if (++at.made[partition] <= at.there[partition])
+            continue;
+        step_emit(step, &msg_proof_number_desc, &number);
+        out++;
+    }
+    store_put(step_store(step), "next", STORE_UNDATED, "n", 1, &at, sizeof at);
+    return at.next > before;
 }
 
 static int source_fds(void *self, struct pollfd *fds, int max, int64_t *timeout_us)
@@ -73,11 +108,9 @@ static void source_work(void *self, struct kit *kit, const struct pollfd *fds, i
     struct step *step = kit_step(kit);
     if (!step)
         return;
-    uint64_t out = 0;
-    while (out < plan.burst && publish(step))
-        out++;
-    plan.next_us = clock_mono_us() + (out > 0 ? plan.pause_us : 100000);
-    if (out > 0)
+    bool more = publish(step);
+    plan.next_us = clock_mono_us() + (more ? plan.pause_us : 100000);
+    if (more)
         kit_commit(kit, &step);
     else
         kit_abort(kit, &step);
