@@ -102,7 +102,7 @@ static const struct {
 } weights[] = {{SCRIPT_TURN, 210}, {SCRIPT_PUBL, 405}, {SCRIPT_CRED, 90}, {SCRIPT_BEAT, 60},
                {SCRIPT_SUBS, 50},  {SCRIPT_OWNQ, 40},  {SCRIPT_HELO, 15}, {SCRIPT_LEAS, 24},
                {SCRIPT_CLOCK, 60}, {SCRIPT_USUB, 6},   {SCRIPT_GBYE, 4},  {SCRIPT_RAW, 22},
-               {SCRIPT_DEAF, 8},   {SCRIPT_FULL, 3},   {SCRIPT_CRASH, 3}};
+               {SCRIPT_DEAF, 6},   {SCRIPT_SET, 2},    {SCRIPT_FULL, 3},  {SCRIPT_CRASH, 3}};
 
 static enum script_verb pick(uint64_t *state)
 {
@@ -143,6 +143,12 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
         step->args[0] = (int32_t)peer;
         step->args[1] = model_hears(model, peer) && chance(state, 70);
     }
+    if (verb == SCRIPT_SET) {
+        step->args[0] = chance(state, 50) ? 0 : below(state, 40000) - 15000;
+        step->args[1] = chance(state, 20);
+    }
+    if (verb == SCRIPT_FULL)
+        step->args[0] = chance(state, 50);
     if (verb == SCRIPT_CRASH)
         step->args[0] = chance(state, 50);
 }

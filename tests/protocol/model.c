@@ -25,6 +25,7 @@ struct batch {
     uint64_t epoch, first_seq;
     uint32_t count, size, crc, stamp, extra;
     int64_t put_us, time_us, due_us; /* put: when it was said */
+    bool lost; /* the append it is of is broken already: nothing of it can be compared */
 };
 struct list {
     uint32_t *items;
@@ -80,6 +81,9 @@ struct model_inside {
         uint64_t epoch;
     } view[MODEL_PEERS]; /* what each was last granted */
     bool appending, full, muted;
+    bool full_append, broken;        /* the next batch put finds no space; one of this append has */
+    int64_t league_us, league_at_us; /* league time at that moment */
+    bool standing;
     int64_t full_until_us;
     uint32_t stamp;
 };
@@ -211,6 +215,33 @@ static bool session_get(struct model *self, uint32_t peer)
     return true;
 }
 
+/* ---- league time (§9) ---- */
+
+static int64_t league_now(const struct model *self)
+{
+    const struct model_inside *in = self->inside;
+    return in->league_us + (in->standing ? 0 : self->now_us - in->league_at_us);
+}
+
+void model_set(struct model *self, int64_t by_us, bool stand)
+{
+    struct model_inside *in = self->inside;
+    in->league_us = league_now(self) + by_us;
+    in->league_at_us = self->now_us;
+    in->standing = stand;
+}
+
+/* Never earlier than the append before, unless the clock was set back on purpose. */
+static int64_t stamp_us(const struct model *self)
+{
+    const struct model_inside *in = self->inside;
+    int64_t now = league_now(self);
+    if (in->order.count == 0)
+        return now;
+    int64_t last = in->batches[in->order.items[in->order.count - 1]].time_us;
+    return now < last && last - now <= 5 * SECOND_US ? last : now;
+}
+
 /* ---- the append ---- */
 
 static bool append_begin(struct model *self)
@@ -224,12 +255,22 @@ static bool append_begin(struct model *self)
     return true;
 }
 
+/* A batch goes to the log. */
+static void put(struct model_inside *in)
+{
+    if (in->broken) /* nothing more is even tried */
+        return;
+    in->broken = in->full_append;
+    in->full_append = false;
+}
+
 static void position_give(struct model *self, uint32_t index)
 {
     struct model_inside *in = self->inside;
     struct batch *batch = &in->batches[index];
+    batch->time_us = stamp_us(self);
     batch->base = in->head;
-    batch->time_us = self->now_us;
+    put(in);
     in->head += batch->count;
     list_add(&in->order, index);
 }
@@ -238,11 +279,11 @@ static void position_give(struct model *self, uint32_t index)
 static void fire(struct model *self)
 {
     struct model_inside *in = self->inside;
-    for (;;) {
+    while (!in->standing && !in->broken) {
         uint32_t first = UINT32_MAX;
         for (uint32_t i = 0; i < in->later.count; i++) {
             const struct batch *batch = &in->batches[in->later.items[i]];
-            if (batch->due_us <= self->now_us &&
+            if (batch->due_us <= league_now(self) &&
                 (first == UINT32_MAX || batch->due_us < in->batches[in->later.items[first]].due_us))
                 first = i;
         }
@@ -278,7 +319,7 @@ static void append_undo(struct model_inside *in)
                    lane->batches.items[lane->batches.count - 1] >= in->batch_count)
                 lane->batches.count--;
         }
-    in->appending = false;
+    in->appending = in->broken = false;
 }
 
 static void commit_failed(struct model *self)
@@ -351,8 +392,8 @@ static void commit(struct model *self)
 {
     struct model_inside *in = self->inside;
     self->committed = true;
-    if (in->appending && in->full) {
-        in->full = false;
+    if (in->appending && (in->full || in->broken)) {
+        in->full = in->full && in->broken; /* what is broken is not even tried */
         commit_failed(self);
         return;
     }
@@ -428,21 +469,29 @@ static void deliver(struct model *self, uint32_t peer)
     }
 }
 
-/* What is being appended is still to come, too, all of it: positions are not looked at before they are sure. */
 static uint64_t lag_of(const struct model_inside *in, const struct session *session)
 {
     uint64_t lag = session->sub.flying_records;
-    for (uint32_t i = session->sub.at; i < in->order.count; i++) {
+    for (uint32_t i = session->sub.at; i < in->durable_order; i++) {
         const struct batch *batch = &in->batches[in->order.items[i]];
-        if (i >= in->durable_order) {
-            lag += session->sub.lanes >> batch->lane & 1 ? batch->count : 0;
-        } else if (sub_wants(in, session, batch)) {
-            lag += batch->count;
-            if (batch->base < session->sub.from)
-                lag -= session->sub.from - batch->base;
-        }
+        if (!sub_wants(in, session, batch))
+            continue;
+        lag += batch->count;
+        if (batch->base < session->sub.from)
+            lag -= session->sub.from - batch->base;
     }
     return lag;
+}
+
+/* What is being appended may count already as still to come, or not. */
+static uint64_t lag_staged(const struct model_inside *in, const struct session *session)
+{
+    uint64_t records = 0;
+    for (uint32_t i = in->durable_order; i < in->order.count; i++) {
+        const struct batch *batch = &in->batches[in->order.items[i]];
+        records += session->sub.lanes >> batch->lane & 1 ? batch->count : 0;
+    }
+    return records;
 }
 
 /* ---- what peers say ---- */
@@ -628,8 +677,9 @@ static uint32_t batch_faults(const struct model_inside *in, const struct ask *as
     if (desc->first_seq == lane->last + 1)
         return desc->due_us > 0 && in->later.count >= MODEL_LATER_MAX ? tags | TAG(TOO_MANY) : tags;
     const struct batch *there = lane_find(in, lane, desc->first_seq);
-    if (there && (there->first_seq != desc->first_seq || there->count != desc->count ||
-                  there->crc != desc->crc))
+    if (there && !there->lost &&
+        (there->first_seq != desc->first_seq || there->count != desc->count ||
+         there->crc != desc->crc))
         return tags | TAG(SEQ_CONFLICT);
     *repeat = tags == 0;
     return tags;
@@ -651,16 +701,18 @@ static void batch_accept(struct model *self, const struct ask *ask, const struct
                                                   .crc = batch->desc.crc,
                                                   .stamp = batch->stamp,
                                                   .extra = batch->extra,
-                                                  .put_us = self->now_us,
-                                                  .time_us = self->now_us,
+                                                  .put_us = stamp_us(self),
+                                                  .time_us = stamp_us(self),
                                                   .due_us = batch->desc.due_us};
     producer->lanes[number].last += batch->desc.count;
     list_add(&producer->lanes[number].batches, in->batch_count);
-    if (batch->desc.due_us > 0)
+    if (batch->desc.due_us > 0) {
         list_add(&in->later, in->batch_count);
-    else
+        put(in);
+    } else {
         position_give(self, in->batch_count);
-    in->batch_count++;
+    }
+    in->batches[in->batch_count++].lost = in->broken;
     used(producer);
     self->totals.accepted++;
 }
@@ -753,10 +805,11 @@ static void say_beat(struct model *self, const struct ask *ask)
             producer->now.cursor = ask->cursor;
     }
     struct answer *said = answer(self, ask->peer, "ALIV");
-    if (said && session->sub.live)
+    if (said && session->sub.live) {
+        said->loose_by = lag_staged(in, session);
         snprintf(said->text, sizeof said->text, "head=%" PRIu64 " lag=%" PRIu64, in->told_head,
-                 lag_of(in, session));
-    else if (said)
+                 lag_of(in, session) + said->loose_by);
+    } else if (said)
         snprintf(said->text, sizeof said->text, "head=%" PRIu64 " lag=-", in->told_head);
 }
 
@@ -840,9 +893,10 @@ void model_deaf(struct model *self, uint32_t peer, bool deaf)
     self->inside->deaf[peer] = deaf;
 }
 
-void model_full(struct model *self)
+void model_full(struct model *self, bool append)
 {
-    self->inside->full = true;
+    self->inside->full = self->inside->full || !append;
+    self->inside->full_append = self->inside->full_append || append;
 }
 
 void model_crash(struct model *self)
@@ -863,7 +917,7 @@ void model_crash(struct model *self)
         producer->untold = false;
         producer->expires_us = self->now_us + MODEL_LEASE_US;
     }
-    in->full = false;
+    in->full = in->full_append = false;
     in->full_until_us = 0;
     in->told_head = in->head;
     self->owed.count = 0;
@@ -914,6 +968,7 @@ void model_open(struct model *self, int64_t now_us)
     self->inside = calloc(1, sizeof *self->inside);
     if (!self->inside)
         abort();
+    self->inside->league_us = self->inside->league_at_us = now_us;
     self->inside->head = self->inside->durable_head = self->inside->told_head = 1;
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         self->inside->sessions[peer].producer = NOBODY;
@@ -969,7 +1024,7 @@ static void spell_batch(struct model *self, const int32_t *args, const struct la
     batch->desc.count = 1 + modulo(args[2], 50);
     batch->extra = modulo(args[3], MODEL_BATCH_BYTES - 80);
     batch->stamp = ++in->stamp;
-    batch->desc.due_us = args[5] ? self->now_us + args[5] * INT64_C(1000) : 0;
+    batch->desc.due_us = args[5] ? league_now(self) + args[5] * INT64_C(1000) : 0;
     batch->desc.first_seq = 1 + (lane ? lane->last + pending[number] : 0);
     if (args[1] > 0)
         batch->desc.first_seq += (uint64_t)args[1];

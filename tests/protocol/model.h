@@ -45,7 +45,8 @@ uint32_t ask_body(const struct ask_batch *batch, uint8_t *out);
 struct answer {
     uint32_t peer;
     char verb[5];
-    uint32_t tags; /* of a REFU: a bit each */
+    uint32_t tags;     /* of a REFU: a bit each */
+    uint64_t loose_by; /* the number at its end may be less by so much */
     char text[240];
 };
 struct answers {
@@ -86,7 +87,8 @@ void model_spell(struct model *self, const struct script_step *step, struct ask 
 void model_say(struct model *self, const struct ask *ask);
 void model_turn(struct model *self, bool second, bool muted);
 void model_deaf(struct model *self, uint32_t peer, bool deaf);
-void model_full(struct model *self); /* the next append fails */
+void model_full(struct model *self, bool append); /* the next commit fails; or the next batch put */
+void model_set(struct model *self, int64_t by_us, bool stand); /* the league clock: from here on */
 void model_crash(struct model *self);
 /* Is that so, as of what is durable? */
 bool model_ack_holds(const struct model *self, const struct ack *ack);

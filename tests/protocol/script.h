@@ -30,7 +30,8 @@ enum { SCRIPT_ARGS = 22, SCRIPT_BATCHES = 3, SCRIPT_BATCH_ARGS = 6 };
     X(TURN, "turn", "second")                                                                      \
     X(CLOCK, "clock", "ms")                                                                        \
     X(DEAF, "deaf", "peer on")                                                                     \
-    X(FULL, "full", "")                                                                            \
+    X(SET, "set", "ms stand")                                                                      \
+    X(FULL, "full", "append")                                                                      \
     X(CRASH, "crash", "after")
 #define SCRIPT_ROW(id, name, args) SCRIPT_##id,
 enum script_verb { SCRIPT_VERBS(SCRIPT_ROW) SCRIPT_VERB_COUNT };

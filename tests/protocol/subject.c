@@ -22,7 +22,7 @@ struct subject_inside {
 /* ---- the clocks and the disk: what the linker puts in place of the real calls ---- */
 
 static int64_t clock_us;
-static bool disk_full;
+static bool disk_full, disk_full_append;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_log_commit(struct log *log);
@@ -43,6 +43,28 @@ int __wrap_log_commit(struct log *log)
     disk_full = false;
     log_abort(log);
     return LOG_FULL;
+}
+
+int __real_log_append(struct log *log, const struct batch_header *header, const void *body);
+int __wrap_log_append(struct log *log, const struct batch_header *header, const void *body);
+int __real_log_later_put(struct log *log, const struct batch_header *header, const void *body);
+int __wrap_log_later_put(struct log *log, const struct batch_header *header, const void *body);
+
+static bool append_fails(void)
+{
+    bool fails = disk_full_append;
+    disk_full_append = false;
+    return fails;
+}
+
+int __wrap_log_append(struct log *log, const struct batch_header *header, const void *body)
+{
+    return append_fails() ? LOG_FULL : __real_log_append(log, header, body);
+}
+
+int __wrap_log_later_put(struct log *log, const struct batch_header *header, const void *body)
+{
+    return append_fails() ? LOG_FULL : __real_log_later_put(log, header, body);
 }
 
 void subject_clock(int64_t now_us)
@@ -488,7 +510,10 @@ void subject_open(struct subject *self, enum lie lie)
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(in->dir))
         abort();
-    disk_full = false;
+    disk_full = disk_full_append = false;
+    const struct clock_anchor real = {
+        .league_us = clock_us, .real_us = clock_us, .speed = 1, .running = true};
+    clock_league_set(&real);
     server_make(in);
 }
 
@@ -531,16 +556,27 @@ void subject_deaf(struct subject *self, uint32_t peer, bool deaf)
     self->inside->deaf[peer] = deaf;
 }
 
-void subject_full(struct subject *self)
+void subject_full(struct subject *self, bool append)
 {
     (void)self;
-    disk_full = true;
+    disk_full = disk_full || !append;
+    disk_full_append = disk_full_append || append;
+}
+
+void subject_set(struct subject *self, int64_t by_us, bool stand)
+{
+    (void)self;
+    const struct clock_anchor anchor = {.league_us = clock_league_us() + by_us,
+                                        .real_us = clock_real_us(),
+                                        .speed = 1,
+                                        .running = !stand};
+    clock_league_set(&anchor);
 }
 
 void subject_crash(struct subject *self)
 {
     server_end(self->inside);
-    disk_full = false;
+    disk_full = disk_full_append = false;
     server_make(self->inside);
 }
 

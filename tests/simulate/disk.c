@@ -84,6 +84,15 @@ void disk_end(uint32_t process)
         }
 }
 
+void disk_lose(const char *dir)
+{
+    for (uint32_t i = 0; i < environment_count; i++)
+        if (strcmp(environments[i]->dir, dir) == 0) {
+            environments[i]->rows.count = 0;
+            memset(environments[i]->marks, 0, sizeof environments[i]->marks);
+        }
+}
+
 uint64_t disk_commits(void)
 {
     return commits;

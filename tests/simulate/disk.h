@@ -14,6 +14,7 @@ struct disk_hooks {                  /* all optional */
 void disk_open(const struct disk_hooks *hooks); /* nothing on it */
 void disk_close(void);
 void disk_end(uint32_t process); /* it died */
+void disk_lose(const char *dir); /* all that was there */
 uint64_t disk_commits(void);
 
 #endif

@@ -1,11 +1,11 @@
 /* Broker core and kit in one deterministic world, which is crashed at every call.
  *
  *     simulate                      without a crash (twice: the same trace), then with a death before every call, then with a full
- *                                   disk at every commit and append
+ *                                   disk at every commit and append, then with a second death soon after the first
  *     simulate --every 7            ... at every seventh
  *     simulate --rounds 100         random worlds: slow messages, falling connections, several deaths
  *     simulate --seed 5             another order of things
- *     simulate --crash N | --full N | --round N    one of them, with its trace
+ *     simulate --crash N | --full N | --twice N | --round N    one of them, with its trace
  *     simulate --lie 1              with a shard that is no function of its input: that is found */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,8 +28,8 @@ const char *__asan_default_options(void)
     return "detect_leaks=0";
 }
 
-enum kind { KIND_CRASH, KIND_FULL, KIND_ROUND };
-static const char *const kind_names[] = {"crash", "full", "round"};
+enum kind { KIND_CRASH, KIND_FULL, KIND_TWICE, KIND_ROUND, KIND_COUNT };
+static const char *const kind_names[] = {"crash", "full", "twice", "round"};
 
 struct plan {
     uint64_t seed, every, rounds, one;
@@ -37,15 +37,17 @@ struct plan {
     bool alone, trace;
 };
 struct shared {
-    uint64_t ran, deaths, failed;
+    uint64_t ran, deaths, lost, failed;
 };
 
 static void wish_make(const struct plan *plan, enum kind kind, uint64_t number,
                       struct world_wish *wish)
 {
     *wish = (struct world_wish){.seed = plan->seed};
-    if (kind == KIND_CRASH)
+    if (kind == KIND_CRASH || kind == KIND_TWICE)
         wish->crash_at = number;
+    if (kind == KIND_TWICE)
+        wish->again = 1 + number * 7919 % 97;
     if (kind == KIND_FULL)
         wish->fail_at = number;
     if (kind == KIND_ROUND) {
@@ -61,18 +63,20 @@ static bool try_one(const struct plan *plan, enum kind kind, uint64_t number,
 {
     struct world_wish wish;
     static struct scenario_result now;
+    bool losses = kind >= KIND_TWICE && number % 2 == 0;
     wish_make(plan, kind, number, &wish);
-    scenario_run(&wish, &now);
+    scenario_run(&wish, losses, &now);
     bool good = now.good && scenario_same(before, &now);
     if (good && (plan->alone || number % 50 == 1)) { /* once more: the same to the last call */
         uint64_t hash = now.hash;
-        scenario_run(&wish, &now);
+        scenario_run(&wish, losses, &now);
         good = hash == now.hash;
         snprintf(now.why, sizeof now.why, "%016" PRIx64 " was %016" PRIx64 ": another trace",
                  now.hash, hash);
     }
     __atomic_add_fetch(&shared->ran, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&shared->deaths, now.deaths, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&shared->lost, now.lost, __ATOMIC_RELAXED);
     if (good)
         return true;
     __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
@@ -120,8 +124,9 @@ static void all_of(const struct plan *plan, enum kind kind, uint64_t most, uint6
             shared->failed++;
         }
     }
-    printf("%s: %" PRIu64 " worlds so far, %" PRIu64 " deaths, %" PRIu64 " failed\n",
-           kind_names[kind], shared->ran, shared->deaths, shared->failed);
+    printf("%s: %" PRIu64 " worlds so far, %" PRIu64 " deaths, %" PRIu64
+           " environments lost, %" PRIu64 " failed\n",
+           kind_names[kind], shared->ran, shared->deaths, shared->lost, shared->failed);
 }
 
 static bool plan_read(struct plan *plan, int argc, char **argv)
@@ -129,7 +134,7 @@ static bool plan_read(struct plan *plan, int argc, char **argv)
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t number = strtoull(argv[i + 1], NULL, 10);
         bool known = false;
-        for (int kind = 0; kind < 3; kind++)
+        for (int kind = 0; kind < KIND_COUNT; kind++)
             if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, kind_names[kind]) == 0) {
                 plan->kind = (enum kind)kind;
                 plan->one = number;
@@ -156,8 +161,8 @@ static bool begin(const struct plan *plan, struct scenario_result *before)
 {
     static struct scenario_result again;
     const struct world_wish none = {.seed = plan->seed};
-    scenario_run(&none, before);
-    scenario_run(&none, &again);
+    scenario_run(&none, false, before);
+    scenario_run(&none, false, &again);
     printf("seed %" PRIu64 ": %" PRIu64 " calls, trace %016" PRIx64 "\n", plan->seed, before->calls,
            before->hash);
     if (!before->good)
@@ -174,8 +179,9 @@ int main(int argc, char **argv)
     struct shared *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !plan_read(&plan, argc, argv)) {
-        fprintf(stderr, "usage: simulate [--seed N] [--every N] [--rounds N] [--crash N | --full N "
-                        "| --round N] [--trace 1] [--lie 1]\n");
+        fprintf(stderr,
+                "usage: simulate [--seed N] [--every N] [--rounds N] [--trace 1] [--lie 1]\n"
+                "                [--crash N | --full N | --twice N | --round N]\n");
         return 64;
     }
     messages_register();
@@ -190,6 +196,7 @@ int main(int argc, char **argv)
     }
     all_of(&plan, KIND_CRASH, before.calls, plan.every, &before.log, shared);
     all_of(&plan, KIND_FULL, before.calls, plan.every, &before.log, shared);
+    all_of(&plan, KIND_TWICE, before.calls, plan.every, &before.log, shared);
     all_of(&plan, KIND_ROUND, plan.rounds, 1, &before.log, shared);
     return scenario_lie ? shared->failed == 0 : shared->failed != 0;
 }

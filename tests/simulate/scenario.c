@@ -15,6 +15,7 @@
 #include "schema/messages.h"
 #include "schema/record.h"
 #include "tests/proof/proof.h"
+#include "tests/simulate/disk.h"
 
 enum { KEYS = 4, NUMBERS = 8, BURST = 3, TIMER_EVERY = 3 };
 #define SECOND_US INT64_C(1000000)
@@ -163,6 +164,11 @@ static struct life lives[] = {{&source, 0, 1, "one"},
 static struct settings settings;
 static uint32_t incarnations, broker;
 
+static void life_dir(const struct life *life, char *dir, size_t size)
+{
+    snprintf(dir, size, "%s/%s-%u", life->host, life->actor->name, life->number);
+}
+
 static int kit_life(void *context)
 {
     const struct life *life = context;
@@ -177,7 +183,7 @@ static int kit_life(void *context)
     self->options.host = life->host;
     self->options.notify_fd = self->signals = self->exit_code = -1;
     snprintf(self->incarnation, sizeof self->incarnation, "life-%u", ++incarnations);
-    snprintf(dir, sizeof dir, "%s/%s-%u", life->host, life->actor->name, life->number);
+    life_dir(life, dir, sizeof dir);
     const struct link_options options = {.endpoint = settings.broker.endpoint,
                                          .actor = life->actor->name,
                                          .host = life->host,
@@ -342,7 +348,21 @@ static int remove_one(const char *path, const struct stat *there, int kind, stru
     return remove(path);
 }
 
-void scenario_run(const struct world_wish *wish, struct scenario_result *result)
+static uint32_t lost;
+
+/* An edge that lost its own would begin anew, by right: it is spared. */
+static void lose(uint32_t process)
+{
+    const struct life *life = process == broker ? NULL : &lives[process - 1];
+    char dir[160];
+    if (!life || life->actor->edge || world_chance() % 2)
+        return;
+    life_dir(life, dir, sizeof dir);
+    disk_lose(dir);
+    lost++;
+}
+
+void scenario_run(const struct world_wish *wish, bool losses, struct scenario_result *result)
 {
     static char dir[64], set[96];
     const char *const sets[] = {set,
@@ -358,7 +378,10 @@ void scenario_run(const struct world_wish *wish, struct scenario_result *result)
         abort();
     (void)mkdir(dir, 0755);
     incarnations = 0;
+    lost = 0;
     world_open(wish);
+    if (losses)
+        world_mourn(lose);
     broker = world_process("broker", broker_life, NULL, 0);
     for (uint32_t i = 0; i < sizeof lives / sizeof *lives; i++) {
         bool second = strcmp(lives[i].host, "another") == 0;
@@ -376,6 +399,7 @@ void scenario_run(const struct world_wish *wish, struct scenario_result *result)
     result->calls = world_calls();
     result->hash = world_hash();
     result->deaths = world_deaths();
+    result->lost = lost;
     snprintf(result->died, sizeof result->died, "%s", world_died());
     world_close();
     (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);

@@ -17,11 +17,12 @@ struct scenario_result {
     bool good;     /* it came to its end, and the log is whole */
     char why[300]; /* if not */
     uint64_t calls, hash;
-    uint32_t deaths, grants;
+    uint32_t deaths, lost;
     char died[120];
     struct scenario_log log;
 };
-void scenario_run(const struct world_wish *wish, struct scenario_result *result);
+/* `losses`: every other shard that dies loses its environment, too. */
+void scenario_run(const struct world_wish *wish, bool losses, struct scenario_result *result);
 /* True; or false, with `why` of `now`. */
 bool scenario_same(const struct scenario_log *before, struct scenario_result *now);
 extern bool scenario_lie; /* a counter that is no function of its input: to be found out */

@@ -56,6 +56,7 @@ struct process {
 static struct {
     struct world_wish wish;
     uint64_t random, hash, calls, next_crash;
+    void (*mourn)(uint32_t process);
     int64_t now_us;
     struct process processes[WORLD_PROCESSES_MAX];
     uint32_t count;
@@ -66,6 +67,7 @@ static struct {
     bool trace, dying;
     char died[120];
 } world;
+static void *stacks[WORLD_PROCESSES_MAX]; /* for every world that comes */
 static const void *home_stack;
 static size_t home_size;
 
@@ -207,10 +209,15 @@ static void die(const char *what)
     abort();
 }
 
+/* Some soon after the last one, in the midst of what that one left to be mended. */
 static void crashes_plan(void)
 {
-    world.next_crash =
-        world.deaths < world.wish.crashes ? world.calls + 1 + next_random() % 1500 : 0;
+    uint64_t within = next_random() % 3 ? 1500 : 80;
+    if (world.wish.again && world.deaths == 1)
+        world.next_crash = world.calls + world.wish.again;
+    else
+        world.next_crash =
+            world.deaths < world.wish.crashes ? world.calls + 1 + next_random() % within : 0;
 }
 
 /* Before every call that leaves the process. */
@@ -272,10 +279,8 @@ void world_open(const struct world_wish *wish)
 
 void world_close(void)
 {
-    for (uint32_t i = 0; i < world.count; i++) {
+    for (uint32_t i = 0; i < world.count; i++)
         process_bury(i);
-        free(world.processes[i].stack);
-    }
     world.count = 0;
     net_close();
     disk_close();
@@ -289,10 +294,22 @@ uint32_t world_process(const char *name, world_main *main, void *context, int64_
     self->context = context;
     self->start_us = start_us;
     self->stop_us = self->goes_on_us = INT64_MAX;
-    self->stack = malloc(STACK_BYTES);
+    if (!stacks[world.count])
+        stacks[world.count] = malloc(STACK_BYTES);
+    self->stack = stacks[world.count];
     if (!self->stack)
         abort();
     return world.count++;
+}
+
+void world_mourn(void (*died)(uint32_t process))
+{
+    world.mourn = died;
+}
+
+uint32_t world_chance(void)
+{
+    return (uint32_t)next_random();
 }
 
 void world_stop(uint32_t process, int64_t from_us, int64_t to_us)
@@ -352,6 +369,8 @@ bool world_run(bool (*done)(void), int64_t limit_us)
             continue;
         world.dying = false;
         process_bury(chosen);
+        if (world.mourn)
+            world.mourn(chosen);
         if (!world.next_crash)
             crashes_plan();
     }

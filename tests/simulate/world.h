@@ -19,6 +19,7 @@ struct world_wish {
     uint64_t seed;
     uint64_t crash_at; /* the process dies before call number so; 0: none does */
     uint64_t fail_at;  /* ... or finds the disk full there, if it is a commit or an append */
+    uint64_t again;    /* whoever makes the call so many after that death dies, too */
     uint32_t crashes;  /* at random calls, in all */
     uint32_t cuts;     /* connections that fall at random times */
     bool slow;         /* messages take up to a second, each connection its own time */
@@ -28,6 +29,9 @@ void world_open(const struct world_wish *wish);
 void world_close(void);
 /* Starts at `start_us` of the world's time, and again `world_restart` after it died. */
 uint32_t world_process(const char *name, world_main *main, void *context, int64_t start_us);
+/* Told of each that died, before it starts again. */
+void world_mourn(void (*died)(uint32_t process));
+uint32_t world_chance(void); /* a number drawn from the seed */
 /* It stands still from then to then, as after SIGSTOP. */
 void world_stop(uint32_t process, int64_t from_us, int64_t to_us);
 /* Runs until `done` says so (asked now and then, between turns): true; or until `limit_us`. */
