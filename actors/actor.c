@@ -28,10 +28,11 @@
 
 static void said(struct kit *self)
 {
-    const char *state = self->stage == KIT_DRAINING     ? "draining"
-                        : self->stage == KIT_REBUILDING ? "recovering"
-                        : self->ready                   ? "ready"
-                                                        : "starting";
+    const char *state = self->stage == KIT_DRAINING ? "draining"
+                        : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING
+                            ? "recovering"
+                        : self->ready ? "ready"
+                                      : "starting";
     const struct shard_state *at = shard_state(self->shard);
     bool reads = self->actor->takes && self->actor->takes->message;
     struct shard_totals totals;
@@ -40,7 +41,8 @@ static void said(struct kit *self)
     progress = (struct link_progress){.taken = totals.done + totals.never,
                                       .done = totals.done,
                                       .never = totals.never,
-                                      .later = totals.later};
+                                      .later = totals.later,
+                                      .keep = snapshots_keep(self)};
     (void)shard_outbox(self->shard, &progress.outbox, NULL);
     link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
@@ -77,6 +79,7 @@ static void credit_give(struct kit *self)
     uint32_t records;
     uint64_t bytes;
     shard_taken(self->shard, &records, &bytes);
+    snapshots_took(self, bytes);
     if (records > 0)
         link_taken(self->link, records, bytes);
 }
@@ -274,10 +277,12 @@ void kit_loop(struct kit *self)
             kit_publish(self);
             for (int i = 0; i < STEPS_PER_TURN && (i == 0 || more) && self->exit_code < 0; i++)
                 more = step_turn(self);
+            snapshots_restore_turn(self);
             rebuild_turn(self);
             ready_turn(self);
             work_turn(self, fds + 2, own);
             trim_turn(self, &idle_since);
+            more |= snapshots_turn(self) || self->stage == KIT_RESTORING;
             said(self);
         }
         drain_turn(self);
@@ -317,6 +322,8 @@ static void store_make(struct kit *self)
                   strerror(unsynced));
     (void)settings_path(&self->settings, dir, sizeof dir, name);
     int error = store_open(&self->store, dir, &options);
+    if (error == STORE_CORRUPT && kit_environment_set_aside(self))
+        error = store_open(&self->store, dir, &options);
     if (error)
         log_fatal(error == STORE_CORRUPT ? EXIT_BUG : EXIT_AGAIN, "environment-unopened",
                   "dir=%s why=\"%s\"", dir, store_error_text(error));
@@ -369,12 +376,14 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     if (self.signals < 0)
         log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));
     store_make(&self);
+    snapshots_open(&self);
     self.self = actor->start ? actor->start(&self.settings, &failed) : NULL;
     if (failed)
         log_fatal(EXIT_CONFIG, "start-failed", "actor=%s", actor->name);
     link_make(&self);
     kit_loop(&self);
     link_close(&self.link);
+    snapshots_drop(&self);
     shard_close(&self.shard);
     if (actor->stop && self.self)
         actor->stop(self.self);

@@ -39,7 +39,8 @@ static void shard_make(struct kit *self)
     if (error) {
         log_error("environment-unreadable", "dir=%s why=\"%s\"", store_dir(self->store),
                   store_error_text(error));
-        kit_end(self, error == STORE_CORRUPT ? EXIT_BUG : EXIT_AGAIN);
+        kit_end(self,
+                error == STORE_CORRUPT && !kit_environment_set_aside(self) ? EXIT_BUG : EXIT_AGAIN);
     }
 }
 
@@ -147,7 +148,7 @@ static void on_down(void *context)
     struct kit *self = context;
     self->granted = false;
     self->ready = false;
-    if (self->stage == KIT_REBUILDING || self->stage == KIT_WORKING)
+    if (self->stage == KIT_RESTORING || self->stage == KIT_REBUILDING || self->stage == KIT_WORKING)
         self->stage = KIT_WAITING;
     if (self->shard) {
         shard_undo(self->shard); /* one that was waiting for the broker's word */

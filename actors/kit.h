@@ -7,11 +7,13 @@
 #include "actors/shard.h"
 #include "broker/link.h"
 #include "config/options.h"
+#include "store/snapshot.h"
 
 #define KIT_STREAMS_MAX 256
 
 enum kit_stage {
     KIT_WAITING,    /* for the broker, or for the lease */
+    KIT_RESTORING,  /* taking the rows of a snapshot */
     KIT_REBUILDING, /* re-executing beside the log */
     KIT_WORKING,
     KIT_DRAINING
@@ -32,6 +34,29 @@ struct own_lane {
     struct own_batch *head, *tail;
     uint32_t at; /* records of `head` that are compared */
     size_t byte; /* where the next one begins */
+};
+
+/* snapshots.c: the one being written or read, and what is there. */
+struct snapshots {
+    bool on;
+    char folder[4000];
+    struct snapshot_slice slice;
+    uint64_t newest, needed; /* cursors: of the newest (0: none), of the oldest that is kept (1) */
+    uint64_t taken_bytes;    /* by the shard since the newest */
+    int64_t since_us;        /* league time of the newest, or of our start */
+    int64_t again_us;        /* monotonic: no other before */
+    struct snapshot_writer *writer;
+    struct snapshot_about about; /* of that one, or of the one being read */
+    uint64_t said_until;         /* number of the first batch that is not of its state */
+    bool whole;                  /* all but its name */
+    int64_t begun_us, slowest_us;
+    struct snapshot_reader *reader;
+    bool cleared;   /* the environment, for what is read */
+    uint64_t tried; /* cursor of the one being read; older ones are left */
+    /* The grant under which the state is made again. */
+    uint64_t first, head, grant_epoch, grant_cursor;
+    struct shard_lane *lanes, *spoken; /* all of them; those of the kit's own streams */
+    uint32_t lane_count, spoken_count;
 };
 
 struct kit {
@@ -68,10 +93,12 @@ struct kit {
     struct own_lane *own; /* while rebuilding */
     uint32_t own_count;
     struct own_lane *asked; /* whose answer is awaited */
+    const char *lost_why;   /* ... and why that is */
     uint64_t rebuild_until; /* what was done before this position is done again, not said again */
     uint64_t compared;      /* records */
-    struct step *step;      /* an edge's own, open */
-    int exit_code;          /* -1: go on */
+    struct snapshots snapshots;
+    struct step *step; /* an edge's own, open */
+    int exit_code;     /* -1: go on */
 };
 
 /* Ends the loop; the first reason counts. */
@@ -82,6 +109,9 @@ void kit_granted(struct kit *self, const struct link_grant *grant);
 void kit_subscribe(struct kit *self);
 /* Sends what the outbox holds and was not sent under this grant. */
 void kit_publish(struct kit *self);
+/* The environment cannot be read: it gets the name DIR.bad-N, and the next start makes its state again. False: an edge's is left as
+ * it is, for people. */
+bool kit_environment_set_aside(struct kit *self);
 /* False if too much is unacknowledged for another step. */
 bool kit_room(const struct kit *self);
 /* True if the lease may be over without our having heard of it: nothing is committed before the broker has answered. */
@@ -104,6 +134,20 @@ void rebuild_own(struct kit *self,
 bool rebuild_confirm(struct kit *self);
 /* Ends it when all is done again; halts if the log has more than that. */
 void rebuild_turn(struct kit *self);
+
+/* ---- what a rebuild does first and last (recover.c): from the beginning of the log, or on from what a snapshot held ---- */
+void rebuild_from_start(struct kit *self);
+void rebuild_go_on(struct kit *self);
+
+/* snapshots.c */
+void snapshots_open(struct kit *self); /* when the settings are known */
+void snapshots_drop(struct kit *self); /* what is being written or read */
+uint64_t snapshots_keep(const struct kit *self);
+void snapshots_took(struct kit *self, uint64_t bytes);
+bool snapshots_turn(struct kit *self); /* true: a slice is left to copy */
+/* False: there is none to make the state from. Else it is being made, or the process ends. The grant is kept either way. */
+bool snapshots_restore(struct kit *self, const struct link_grant *grant);
+void snapshots_restore_turn(struct kit *self);
 
 /* hear.c */
 extern const struct link_handlers kit_handlers;

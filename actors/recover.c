@@ -2,10 +2,12 @@
 #include "actors/kit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config/exit.h"
 #include "config/fault.h"
@@ -95,6 +97,23 @@ static bool lease_sure(struct kit *self)
     return holds;
 }
 
+bool kit_environment_set_aside(struct kit *self)
+{
+    char dir[PATH_MAX], aside[PATH_MAX + 16], name[80];
+    struct stat info;
+    int number = 1;
+    snprintf(name, sizeof name, "shards/%s-%u", self->actor->name, self->number);
+    if (self->actor->edge || settings_path(&self->settings, dir, sizeof dir, name) != 0)
+        return false;
+    do
+        snprintf(aside, sizeof aside, "%s.bad-%d", dir, number);
+    while (number++ < 1000 && lstat(aside, &info) == 0);
+    if (rename(dir, aside) != 0)
+        return false;
+    log_error("environment-set-aside", "dir=%s as=%s", dir, aside);
+    return true;
+}
+
 void kit_step_failed(struct kit *self, int error)
 {
     if (error != STORE_FULL || self->pause_us == 0)
@@ -106,7 +125,8 @@ void kit_step_failed(struct kit *self, int error)
         log_error("zombie-refused", "shard=%s.%u epoch=%" PRIu64 " where=environment",
                   self->actor->name, self->number, self->epoch);
     if (error != STORE_FULL)
-        kit_end(self, error == STORE_CORRUPT ? EXIT_BUG : EXIT_AGAIN);
+        kit_end(self,
+                error == STORE_CORRUPT && !kit_environment_set_aside(self) ? EXIT_BUG : EXIT_AGAIN);
 }
 
 int kit_commit_step(struct kit *self)
@@ -184,17 +204,10 @@ void kit_subscribe(struct kit *self)
                        (uint32_t)self->settings.broker.credit_bytes);
 }
 
-static int start_as(struct kit *self, const struct link_grant *grant, bool discard, bool rebuilding,
-                    uint64_t cursor, const struct shard_lane *lanes, uint32_t lane_count)
+static int start_with(struct kit *self, const struct shard_start *start)
 {
-    struct shard_start start = {.epoch = grant->epoch,
-                                .discard = discard,
-                                .rebuilding = rebuilding,
-                                .cursor = cursor,
-                                .lanes = lanes,
-                                .lane_count = lane_count};
     (void)fault_hit(FAULT_LEASE_RECEIVED);
-    int error = shard_start(self->shard, &start);
+    int error = shard_start(self->shard, start);
     if (error) {
         log_error("start-failed", "shard=%s.%u why=\"%s\"", self->actor->name, self->number,
                   store_error_text(error));
@@ -203,44 +216,65 @@ static int start_as(struct kit *self, const struct link_grant *grant, bool disca
     return error;
 }
 
-static void rebuild_begin(struct kit *self, const struct link_grant *grant, const char *why)
+static int start_as(struct kit *self, const struct link_grant *grant, bool discard, uint64_t cursor,
+                    const struct shard_lane *lanes, uint32_t lane_count)
 {
-    if (grant->first > 1) {
-        char text[160];
-        snprintf(text, sizeof text,
-                 "%s; the log begins at %" PRIu64 ": its state cannot be made again", why,
-                 grant->first);
-        kit_halt(self, "trimmed", text);
-        return;
-    }
-    struct shard_lane *lanes = calloc(grant->lane_count + 1, sizeof *lanes);
-    uint32_t spoken = 0;
-    for (uint32_t i = 0; lanes && i < grant->lane_count; i++) {
-        const struct link_lane *lane = &grant->lanes[i];
-        if (!kit_stream_is_ours(lane->stream))
-            continue;
-        snprintf(lanes[spoken].stream, sizeof lanes[spoken].stream, "%s", lane->stream);
-        lanes[spoken].partition = lane->partition;
-        lanes[spoken].last = lanes[spoken].acked = lane->last_seq;
-        spoken++;
-    }
-    log_warn("rebuild", "shard=%s.%u why=\"%s\" lanes=%u to=%" PRIu64, self->actor->name,
-             self->number, why, grant->lane_count, grant->head);
-    int failed = lanes ? start_as(self, grant, true, true, 1, lanes, spoken) : STORE_IO;
+    struct shard_start start = {.epoch = grant->epoch,
+                                .discard = discard,
+                                .cursor = cursor,
+                                .lanes = lanes,
+                                .lane_count = lane_count};
+    return start_with(self, &start);
+}
+
+/* The state is there as of the shard's cursor: from here on it is done again, beside what the log holds. */
+void rebuild_go_on(struct kit *self)
+{
+    const struct snapshots *grant = &self->snapshots;
+    int failed = 0;
     rebuild_forget(self);
     for (uint32_t i = 0; !failed && i < grant->lane_count; i++)
         if (!kit_stream_is_ours(grant->lanes[i].stream))
             failed = rebuild_lane(self, grant->lanes[i].stream, grant->lanes[i].partition,
-                                  grant->lanes[i].last_seq);
-    free(lanes);
+                                  grant->lanes[i].last);
     if (failed) {
         kit_end(self, EXIT_AGAIN);
         return;
     }
-    shard_quiet_until(self->shard, grant->cursor);
-    self->rebuild_until = grant->cursor;
+    shard_quiet_until(self->shard, grant->grant_cursor);
+    self->rebuild_until = grant->grant_cursor;
     self->stage = KIT_REBUILDING;
     kit_subscribe(self);
+}
+
+void rebuild_from_start(struct kit *self)
+{
+    const struct snapshots *grant = &self->snapshots;
+    struct shard_start start = {.epoch = grant->grant_epoch,
+                                .discard = true,
+                                .rebuilding = true,
+                                .cursor = 1,
+                                .lanes = grant->spoken,
+                                .lane_count = grant->spoken_count};
+    if (grant->first > 1) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "%s; the log begins at %" PRIu64 ": its state cannot be made again",
+                 self->lost_why, grant->first);
+        kit_halt(self, "trimmed", text);
+        return;
+    }
+    if (start_with(self, &start) == STORE_OK)
+        rebuild_go_on(self);
+}
+
+static void rebuild_begin(struct kit *self, const struct link_grant *grant, const char *why)
+{
+    self->lost_why = why;
+    log_warn("rebuild", "shard=%s.%u why=\"%s\" lanes=%u to=%" PRIu64, self->actor->name,
+             self->number, why, grant->lane_count, grant->head);
+    if (!snapshots_restore(self, grant))
+        rebuild_from_start(self);
 }
 
 static void edge_begin(struct kit *self, const struct link_grant *grant)
@@ -257,8 +291,8 @@ static void edge_begin(struct kit *self, const struct link_grant *grant)
     }
     log_warn("state-lost", "shard=%s.%u action=\"go on behind what the log has\"",
              self->actor->name, self->number);
-    if (start_as(self, grant, true, false, grant->cursor ? grant->cursor : 1, lanes,
-                 grant->lane_count) == STORE_OK) {
+    if (start_as(self, grant, true, grant->cursor ? grant->cursor : 1, lanes, grant->lane_count) ==
+        STORE_OK) {
         self->stage = KIT_WORKING;
         kit_subscribe(self);
     }
@@ -267,7 +301,7 @@ static void edge_begin(struct kit *self, const struct link_grant *grant)
 
 static void go_on(struct kit *self, const struct link_grant *grant)
 {
-    if (start_as(self, grant, false, false, grant->first, NULL, 0) != STORE_OK)
+    if (start_as(self, grant, false, grant->first, NULL, 0) != STORE_OK)
         return;
     self->stage = KIT_WORKING;
     shard_resend(
@@ -285,8 +319,9 @@ void kit_granted(struct kit *self, const struct link_grant *grant)
     self->heard_us = clock_mono_us();
     self->granted = true;
     self->ready = false;
+    snapshots_drop(self);
     if (self->stage == KIT_DRAINING) { /* only what is unsent matters now */
-        if (start_as(self, grant, false, false, grant->first, NULL, 0) == STORE_OK) {
+        if (start_as(self, grant, false, grant->first, NULL, 0) == STORE_OK) {
             shard_resend(self->shard);
             kit_publish(self);
         }

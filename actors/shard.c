@@ -213,6 +213,28 @@ int shard_start(struct shard *self, const struct shard_start *start)
     return error ? error : memory_load(self);
 }
 
+int shard_restored(struct shard *self, uint64_t cursor, uint64_t counted_from,
+                   const struct shard_lane *lanes, uint32_t lane_count)
+{
+    struct store_txn *txn;
+    struct shard_state state;
+    int error = store_begin(self->options.store, true, &txn);
+    if (error)
+        return error;
+    error = shard_env_state(txn, &state);
+    state.cursor = cursor;
+    state.counted_from = counted_from;
+    for (uint32_t i = 0; !error && i < lane_count; i++)
+        error = shard_env_put_lane(txn, &lanes[i]);
+    if (!error)
+        error = shard_env_put_state(txn, &state);
+    if (error)
+        store_abort(&txn);
+    else
+        error = store_commit(&txn);
+    return error ? error : memory_load(self);
+}
+
 int shard_known(struct shard *self, const char *stream, uint16_t partition, uint64_t last)
 {
     struct lane *lane = lane_of(self, stream, partition);
@@ -349,6 +371,14 @@ uint32_t shard_outbox(const struct shard *self, uint64_t *records, uint64_t *byt
     if (bytes)
         *bytes = self->outbox.bytes;
     return self->outbox.count;
+}
+
+uint64_t shard_unacked(struct shard *self)
+{
+    for (uint32_t i = 0; i < self->outbox.count; i++)
+        if (!outbox_at(&self->outbox, i)->acked)
+            return outbox_at(&self->outbox, i)->out.number;
+    return self->state.outbox_next;
 }
 
 void shard_pass(struct shard *self, uint64_t position)

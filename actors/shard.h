@@ -51,6 +51,10 @@ struct shard_start {
     uint32_t lane_count;
 };
 int shard_start(struct shard *self, const struct shard_start *start);
+/* Behind shard_start with `discard`, when the rows of a snapshot are in the environment: its cursor is theirs, and the lanes that
+ * `lanes` names stand where that says. A store_error. */
+int shard_restored(struct shard *self, uint64_t cursor, uint64_t counted_from,
+                   const struct shard_lane *lanes, uint32_t lane_count);
 /* The log holds this lane up to `last`: what is emitted up to there is to be compared, not sent. */
 int shard_known(struct shard *self, const char *stream, uint16_t partition, uint64_t last);
 /* Re-execution up to here (not included) repeats nothing the kit said before: runs, dead letters. */
@@ -108,6 +112,8 @@ void shard_resend(struct shard *self); /* all unacknowledged ones, from the olde
 int shard_acked(struct shard *self, const char *stream, uint16_t partition, uint64_t last_seq);
 uint32_t shard_outbox(const struct shard *self, uint64_t *records,
                       uint64_t *bytes); /* unacknowledged */
+/* Number of the oldest unacknowledged batch; the next one's if there is none. */
+uint64_t shard_unacked(struct shard *self);
 /* Nothing that this shard takes is left below `position`: its cursor goes there with the next trim. */
 void shard_pass(struct shard *self, uint64_t position);
 bool shard_trim_due(const struct shard *self); /* acknowledged ones are still in the environment */

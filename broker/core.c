@@ -287,6 +287,7 @@ void core_beat(struct core *self, struct core_session *session, const struct msg
     snprintf(producer->state, sizeof producer->state, "%s", beat->state);
     snprintf(producer->cause, sizeof producer->cause, "%s", beat->cause);
     producer->steps = beat->steps;
+    producer->keep = beat->keep == UINT64_MAX ? 0 : beat->keep;
     producer->told.taken = beat->taken;
     producer->told.done = beat->done;
     producer->told.never = beat->never;

@@ -57,6 +57,7 @@ struct core_producer {
     uint64_t pid;
     char code_version[49], config_hash[17];
     uint64_t cursor, stored_cursor, steps;
+    uint64_t keep, stored_keep; /* no trimming beyond, if not 0 */
     char state[17], cause[121];
     uint32_t grants;             /* this life of the broker */
     int64_t expires_us;          /* monotonic; INT64_MIN: released */

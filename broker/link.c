@@ -138,6 +138,8 @@ static void send_beat(struct link *self, int64_t now)
         beat.never = self->progress.never;
         beat.later = self->progress.later;
         beat.outbox = self->progress.outbox;
+        if (self->progress.keep > 0)
+            beat.keep = self->progress.keep;
     }
     self->beat_us = now;
     if (!self->quiet_us)

@@ -131,6 +131,7 @@ void link_state(struct link *self, const char *state, const char *cause, uint64_
 struct link_progress {
     uint64_t taken, done, never, later;
     uint64_t outbox; /* records committed and not acknowledged */
+    uint64_t keep;   /* oldest position needed to make the state again; 0: the cursor is all */
 };
 void link_progress(struct link *self, const struct link_progress *progress);
 

@@ -77,7 +77,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     struct pack row = {0};
     uint8_t key[4];
     put_u32(key, producer->id);
-    pack_array(&row, 12);
+    pack_array(&row, 13);
     pack_text(&row, producer->actor);
     pack_u64(&row, producer->shard);
     pack_u64(&row, producer->shards);
@@ -90,6 +90,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     pack_text(&row, producer->config_hash);
     pack_u64(&row, producer->cursor);
     pack_text(&row, producer->used_env);
+    pack_u64(&row, producer->keep);
     int error = row.failed ? LOG_FULL
                            : log_put_meta(self->log, LOG_META_PRODUCER, key, sizeof key, row.data,
                                           row.size);
@@ -117,13 +118,15 @@ static int producer_restore(const struct span *key, const struct span *value, vo
         !take_text(&in, producer->code_version, sizeof producer->code_version) ||
         !take_text(&in, producer->config_hash, sizeof producer->config_hash) ||
         !unpack_u64(&in, &cursor) ||
-        (fields > 11 && !take_text(&in, producer->used_env, sizeof producer->used_env)))
+        (fields > 11 && !take_text(&in, producer->used_env, sizeof producer->used_env)) ||
+        (fields > 12 && !unpack_u64(&in, &producer->keep)))
         return LOG_CORRUPT;
     memcpy(producer->committed_env, producer->env, sizeof producer->committed_env);
     producer->shards = (uint16_t)shards;
     producer->epoch = producer->committed_epoch = epoch;
     producer->pid = pid;
     producer->cursor = producer->stored_cursor = cursor;
+    producer->stored_keep = producer->keep;
     producer->expires_us = self->turn_us + self->settings->broker.lease_us;
     memcpy(producer->state, "gone", sizeof "gone");
     return LOG_OK;
@@ -357,6 +360,12 @@ void server_fire_later(struct server *self)
     }
 }
 
+/* It has said how far it is, or what it needs, since that was stored. */
+static bool producer_told(const struct core_producer *producer)
+{
+    return producer->cursor != producer->stored_cursor || producer->keep != producer->stored_keep;
+}
+
 static int dirty_put(struct server *self)
 {
     int error = LOG_OK;
@@ -365,7 +374,7 @@ static int dirty_put(struct server *self)
             error = stream_put(self, &self->core->streams[i]);
     for (uint32_t i = 0; i < self->core->producer_count && !error; i++) {
         struct core_producer *producer = self->core->producers[i];
-        if (producer->dirty || producer->cursor != producer->stored_cursor)
+        if (producer->dirty || producer_told(producer))
             error = producer_put(self, producer);
         for (uint32_t j = 0; j < producer->lane_count && !error; j++)
             if (producer->lanes[j].dirty)
@@ -531,8 +540,10 @@ void server_commit(struct server *self)
             return;
         }
         self->commits++;
-        for (uint32_t i = 0; i < self->core->producer_count; i++)
+        for (uint32_t i = 0; i < self->core->producer_count; i++) {
             self->core->producers[i]->stored_cursor = self->core->producers[i]->cursor;
+            self->core->producers[i]->stored_keep = self->core->producers[i]->keep;
+        }
         core_commit(self->core);
         if (self->granting)
             fault_hit(FAULT_LEASE_GRANTED);
@@ -550,8 +561,7 @@ void server_commit(struct server *self)
 void server_store_cursors(struct server *self)
 {
     for (uint32_t i = 0; i < self->core->producer_count; i++)
-        if (self->core->producers[i]->cursor != self->core->producers[i]->stored_cursor ||
-            self->core->producers[i]->dirty) {
+        if (self->core->producers[i]->dirty || producer_told(self->core->producers[i])) {
             if (server_append_begin(self))
                 server_commit(self);
             return;

@@ -88,6 +88,8 @@ static json_t *say_trim(struct server *self, const char *words)
         const struct core_producer *producer = self->core->producers[i];
         if (producer->cursor > 0 && producer->cursor < lowest)
             lowest = producer->cursor;
+        if (producer->keep > 0 && producer->keep < lowest)
+            lowest = producer->keep;
         if (producer->cursor == 0 && producer->holder && producer->holder->sub.live &&
             producer->holder->sub.from < lowest)
             lowest = producer->holder->sub.from; /* reads, and has not said yet how far it is */

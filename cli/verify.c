@@ -9,7 +9,9 @@
 #include "broker/log.h"
 #include "cli/command.h"
 #include "cli/records.h"
+#include "cli/snapshots.h"
 #include "config/exit.h"
+#include "config/settings.h"
 #include "store/shard_env.h"
 
 #define SLICE_BATCHES 256
@@ -394,6 +396,18 @@ static void check_shards(struct verify *self)
         closedir(folder);
 }
 
+static void bad_snapshot(void *context, const char *name, const char *why)
+{
+    say_bad(context, 0, "snapshot %s: %s", name, why);
+}
+
+static void check_snapshots(struct verify *self, const char *root)
+{
+    char path[CLI_PATH_MAX];
+    snprintf(path, sizeof path, "%s/snapshots", self->dir);
+    (void)snapshots_check(root[0] ? root : path, bad_snapshot, self);
+}
+
 /* ---- dead letters: one refusal of a record by a reader ---- */
 
 static int check_letter(const struct records_item *item, void *context)
@@ -446,6 +460,7 @@ static int verify_run(struct cli *cli, int argc, char **argv)
         check_sequences(&self);
         records_each(self.records, "dead", 0, UINT64_MAX, check_letter, &self);
         check_shards(&self);
+        check_snapshots(&self, cli->settings->snapshot.dir);
         if (cli->json) {
             json_t *out = json_object();
             json_object_set_new(out, "batches", json_integer((json_int_t)self.batches));

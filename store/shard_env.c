@@ -119,6 +119,13 @@ int shard_env_discard(struct store_txn *txn, struct shard_state *state)
     return error ? error : shard_env_put_state(txn, state);
 }
 
+bool shard_env_is_own(const struct span *key)
+{
+    return (key->size >= sizeof TABLE_META &&
+            memcmp(key->data, TABLE_META, sizeof TABLE_META) == 0) ||
+           (key->size >= sizeof TABLE_OUT && memcmp(key->data, TABLE_OUT, sizeof TABLE_OUT) == 0);
+}
+
 /* ---- lanes: key = stream, partition; row = last, acked ---- */
 
 static void lane_key(struct store_key *key, const char *stream, uint16_t partition)

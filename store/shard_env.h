@@ -25,6 +25,10 @@ int shard_env_put_state(struct store_txn *txn, const struct shard_state *state);
 /* Forgets everything but id, epoch and step numbers, its own tables and the actor's. */
 int shard_env_discard(struct store_txn *txn, struct shard_state *state);
 
+/* Of rows by their whole key (table, NUL, ...): what belongs to one environment and not to the state that a snapshot of it
+ * holds: who it is, and the outbox. */
+bool shard_env_is_own(const struct span *key);
+
 /* Lanes. `last`: the last sequence given to a record; `acked`: the broker has it up to here, for sure. */
 struct shard_lane {
     char stream[SHARD_STREAM_MAX + 1];

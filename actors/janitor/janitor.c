@@ -98,11 +98,16 @@ static void sweep(struct janitor *self, struct kit *kit)
 {
     struct swept swept = {.found = 0};
     struct run_close how = {.outcome = RUN_SUCCESS, .error = ERROR_NONE, .next_check = CLOCK_NONE};
+    char snapshots[1024];
     int run = kit_run_open(kit, "JanitorSweep", "schedule", 1);
     if (run < 0)
         return;
     sweep_exports(self->settings->dir, &swept);
     sweep_scratch(self->settings->dir, &swept);
+    if (self->settings->snapshot.dir[0])
+        sweep_snapshots(self->settings->snapshot.dir, &swept);
+    else if (settings_path(self->settings, snapshots, sizeof snapshots, "snapshots") == 0)
+        sweep_snapshots(snapshots, &swept);
     int64_t segments = trim(self, kit);
     how.rows_in = swept.found + (segments > 0 ? segments : 0);
     how.rows_refused = swept.failed;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config/log.h"
+#include "store/snapshot.h"
 
 #define DEPTH_MAX 8
 
@@ -123,6 +124,18 @@ void sweep_exports(const char *dir, struct swept *out)
 void sweep_scratch(const char *dir, struct swept *out)
 {
     sweep_below(dir, "scratch", true, out);
+}
+
+void sweep_snapshots(const char *root, struct swept *out)
+{
+    char path[4096];
+    DIR *folder = opendir(root);
+    for (const struct dirent *entry; folder && (entry = readdir(folder));)
+        if (entry->d_name[0] != '.' && is_folder(dirfd(folder), entry->d_name) &&
+            snprintf(path, sizeof path, "%s/%s", root, entry->d_name) < (int)sizeof path)
+            snapshot_sweep(path, &out->found, &out->removed);
+    if (folder)
+        closedir(folder);
 }
 
 int sweep_remove(const char *path)

@@ -20,6 +20,9 @@ void sweep_exports(const char *dir, struct swept *out);
 /* Scratch folders of replays and private brokers: folders NAME-PID in `dir`/scratch, with all they hold. */
 void sweep_scratch(const char *dir, struct swept *out);
 
+/* Half-made snapshots: files *.tmp that no living writer holds, in the folders of `root`. */
+void sweep_snapshots(const char *root, struct swept *out);
+
 /* A file, or a folder with all it holds; never across a symbolic link. 0 or -1 with errno. */
 int sweep_remove(const char *path);
 
