@@ -12,7 +12,7 @@ SEED    ?= 1
 POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights install format clean
+.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights bench install format clean
 
 all: build
 
@@ -27,6 +27,7 @@ help:
 	@echo "make fuzz     every parser fuzzed for SECONDS=60; KEEP=1 adds what is new to the corpora"
 	@echo "make simulate broker and kit in a deterministic world, crashed at every call: SEED=1 ROUNDS=300"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
+	@echo "make bench    the broker beside Redis and NATS; writes docs/BENCHMARKS.md (ROUNDS=5 ONLY= FRESH=)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
 	@echo "make format   clang-format every source in place"
@@ -81,6 +82,12 @@ simulate: packages
 nights: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/nights.py $(NIGHTS_ARGS)
+
+bench: packages
+	config/packages.sh config/packages-bench.txt
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DTIPOFF_BENCH=ON
+	cmake --build build -j $(JOBS)
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/bench/run.py $(BENCH_ARGS)
 
 install: build
 	DESTDIR=$(DESTDIR) cmake --install build

@@ -182,7 +182,7 @@ static void socket_drop(struct link *self)
 static bool socket_make(struct link *self)
 {
     static unsigned made;
-    int linger = 0, immediate = 1, reconnect = 5, reconnect_max = 200, hwm = 100000, beat = 2000,
+    int linger = 0, immediate = 1, reconnect = 5, reconnect_max = 25, hwm = 100000, beat = 2000,
         beat_timeout = 10000;
     int64_t most = BATCH_BYTES_MAX * INT64_C(8);
     self->socket = zmq_socket(self->context, ZMQ_DEALER);

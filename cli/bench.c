@@ -2,17 +2,14 @@
  * uses. Every publish is acknowledged after its sync. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker/link.h"
 #include "cli/bench_workers.h"
 #include "cli/command.h"
+#include "cli/scratch.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "schema/json.h"
@@ -20,118 +17,33 @@
 struct bench {
     struct cli *cli;
     struct load_shape shape;
-    char dir[96], endpoint[128], control[128];
-    pid_t pid;
+    struct scratch broker;
     double cpu_us; /* of the broker, when the load began; afterwards what it took */
     uint64_t commits;
 };
 
-/* ---- the scratch broker ---- */
-
-static int registry_write(const struct bench *self)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/registry.json", self->dir);
-    FILE *out = fopen(path, "w");
-    if (!out)
-        return -1;
-    fprintf(out,
-            "{\"format\":1,\"streams\":[{\"name\":\"" BENCH_STREAM
-            "\",\"writer\":\"bench\",\"partitions\":%u,\"retention_days\":null}]}",
-            self->shape.consumers ? self->shape.consumers : 1);
-    return fclose(out);
-}
-
-static bool broker_answers(struct bench *self)
-{
-    enum { MOST_US = 15000000, LOOK_US = 5000 };
-    int64_t asked = clock_mono_us();
-    char *pong = NULL;
-    while (!pong && clock_mono_us() - asked < MOST_US) {
-        if (waitpid(self->pid, NULL, WNOHANG) == self->pid) {
-            self->pid = 0; /* it said why */
-            return false;
-        }
-        pong = link_control(self->control, "PING", MOST_US / 1000);
-        if (!pong) /* its socket is not there yet */
-            nanosleep(&(struct timespec){0, LOOK_US * 1000}, NULL);
-    }
-    bool answers = pong != NULL;
-    free(pong);
-    return answers;
-}
-
 static int broker_start(struct bench *self)
 {
-    extern char **environ;
-    char path[CLI_PATH_MAX], parent[32];
-    const char *argv[10 + 2 * CLI_SETS_MAX], *place = getenv("TMPDIR");
-    size_t count = 0;
-    snprintf(self->dir, sizeof self->dir, "%.60s/tipoff-bench-XXXXXX", place ? place : "/tmp");
-    if (!mkdtemp(self->dir))
-        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", self->dir, strerror(errno));
-    snprintf(self->endpoint, sizeof self->endpoint, "ipc://%s/broker.ipc", self->dir);
-    snprintf(self->control, sizeof self->control, "ipc://%s/control.ipc", self->dir);
-    if (registry_write(self) != 0)
-        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", self->dir, strerror(errno));
-    snprintf(path, sizeof path, "%s/tipoff-broker", self->cli->bin_dir);
-    argv[count++] = path;
-    argv[count++] = "--set";
-    argv[count++] = "log.level=warn";
-    argv[count++] = "--set";
-    argv[count++] = "broker.tap_tcp="; /* another broker may run on this machine */
-    for (size_t i = 0; i < self->cli->set_count; i++) {
-        if (!strncmp(self->cli->sets[i], "dir=", 4))
-            continue;
-        argv[count++] = "--set";
-        argv[count++] = self->cli->sets[i];
-    }
-    argv[count++] = "--dir";
-    argv[count++] = self->dir;
-    argv[count] = NULL;
-    snprintf(parent, sizeof parent, "%d", (int)getpid());
-    setenv("TIPOFF_PARENT", parent, 1);
-    int error = posix_spawn(&self->pid, path, NULL, NULL, (char *const *)argv, environ);
-    if (error)
-        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(error));
-    return broker_answers(self)
-               ? EXIT_OK
-               : cli_fail(self->cli, EXIT_UNREACHABLE, "the scratch broker does not answer");
-}
-
-/* What stands in the scratch directory, flat but for the log's segments. */
-static void broker_end(struct bench *self)
-{
-    extern char **environ;
-    pid_t pid;
-    if (self->pid > 0) {
-        kill(self->pid, SIGTERM);
-        while (waitpid(self->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    char *argv[] = {(char[]){"rm"}, (char[]){"-rf"}, self->dir, NULL};
-    if (self->dir[0] && posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) == 0)
-        waitpid(pid, NULL, 0);
-}
-
-static double broker_cpu_us(pid_t pid)
-{
-    char path[64], text[1024];
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *in = fopen(path, "r");
-    if (!in)
-        return 0;
-    const char *at = fgets(text, sizeof text, in) ? strrchr(text, ')') : NULL;
-    if (at)
-        sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    fclose(in);
-    return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+    char registry[256];
+    struct scratch *broker = &self->broker;
+    snprintf(registry, sizeof registry,
+             "{\"format\":1,\"streams\":[{\"name\":\"" BENCH_STREAM
+             "\",\"writer\":\"bench\",\"partitions\":%u,\"retention_days\":null}]}",
+             self->shape.consumers ? self->shape.consumers : 1);
+    broker->bin_dir = self->cli->bin_dir;
+    for (size_t i = 0; i < self->cli->set_count; i++)
+        if (strncmp(self->cli->sets[i], "dir=", 4) != 0)
+            broker->sets[broker->set_count++] = self->cli->sets[i];
+    if (scratch_make(broker, registry) != 0)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", broker->dir, strerror(errno));
+    if (scratch_start(broker) != 0 || scratch_await(broker) != 0)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "the scratch broker does not answer");
+    return EXIT_OK;
 }
 
 static uint64_t broker_commits(const struct bench *self)
 {
-    char *text = link_control(self->control, "STATUS", 10000), why[160];
+    char *text = link_control(self->broker.control, "STATUS", 10000), why[160];
     json_t *status = text ? json_read(text, strlen(text), why, sizeof why) : NULL;
     const json_t *broker = json_object_get(status, "broker");
     uint64_t commits = (uint64_t)json_integer_value(json_object_get(broker, "commits"));
@@ -145,7 +57,7 @@ static double sync_us(const struct bench *self)
     enum { SYNCS = 100 };
     char path[128];
     static const char block[4096];
-    snprintf(path, sizeof path, "%s/sync", self->dir);
+    snprintf(path, sizeof path, "%s/sync", self->broker.dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool good = fd >= 0 && pwrite(fd, block, sizeof block, 0) == sizeof block && fsync(fd) == 0;
     int64_t began = clock_mono_us();
@@ -228,13 +140,13 @@ static json_t *result_json(const struct bench *self, const struct load_result *r
 
 static int bench_measure(struct bench *self)
 {
-    const struct load_work work = {bench_produce, bench_consume, self->endpoint};
+    const struct load_work work = {bench_produce, bench_consume, self->broker.endpoint};
     struct load_result result;
     self->commits = broker_commits(self);
-    self->cpu_us = broker_cpu_us(self->pid);
+    self->cpu_us = scratch_cpu_us(self->broker.pid);
     if (load_run(&self->shape, &work, isatty(STDERR_FILENO) ? stderr : NULL, &result))
         return EXIT_UNREACHABLE;
-    self->cpu_us = broker_cpu_us(self->pid) - self->cpu_us;
+    self->cpu_us = scratch_cpu_us(self->broker.pid) - self->cpu_us;
     self->commits = broker_commits(self) - self->commits;
     json_t *out = result_json(self, &result);
     if (self->cli->json) {
@@ -266,7 +178,7 @@ static int bench_run(struct cli *cli, int argc, char **argv)
     code = broker_start(&self);
     if (!code)
         code = bench_measure(&self);
-    broker_end(&self);
+    scratch_remove(&self.broker);
     return code;
 }
 

@@ -12,7 +12,6 @@
 #include "schema/record.h"
 
 #define PUBLISH_BATCHES 256 /* handed to the link at once */
-#define STAMP_BYTES 16      /* the last of a body: when it was sent, in hexadecimal */
 #define CREDIT_RECORDS 65536
 #define CREDIT_BYTES (64u << 20)
 #define CURSOR_EVERY_US 5000
@@ -124,7 +123,7 @@ static void body_make(struct pack *body, uint32_t records, uint32_t bytes)
     enum { MAP_HEAD = 6 }; /* a map of one, its key "f", the head of a long text */
     struct pack payload = {0};
     const char *rule;
-    uint32_t size = bytes > MAP_HEAD + STAMP_BYTES ? bytes - MAP_HEAD : STAMP_BYTES;
+    uint32_t size = bytes > MAP_HEAD + LOAD_STAMP_BYTES ? bytes - MAP_HEAD : LOAD_STAMP_BYTES;
     char *fill = malloc(size);
     if (fill)
         memset(fill, 'x', size);
@@ -146,14 +145,6 @@ static void body_make(struct pack *body, uint32_t records, uint32_t bytes)
     free(fill);
 }
 
-static void stamp(struct pack *body, int64_t now)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t *at = body->data + body->size - STAMP_BYTES;
-    for (int i = 0; i < STAMP_BYTES; i++)
-        at[i] = (uint8_t)digits[(uint64_t)now >> (60 - 4 * i) & 15];
-}
-
 /* The messages that were sent: all of them, or as many as go at once; 0: the socket takes no more now. */
 static uint32_t publish(struct producer *self, uint32_t messages)
 {
@@ -165,7 +156,7 @@ static uint32_t publish(struct producer *self, uint32_t messages)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t partition = (self->next + i) % self->partitions;
         struct lane *lane = &self->lanes[partition];
-        stamp(&self->bodies[i], now);
+        load_stamp(self->bodies[i].data + self->bodies[i].size - LOAD_STAMP_BYTES, now);
         out[i] = (struct link_out){
             .stream = BENCH_STREAM,
             .partition = (uint16_t)partition,
@@ -273,12 +264,10 @@ static void on_granted_consume(void *context, const struct link_grant *grant)
 static void on_batch(void *context, const struct link_batch *batch)
 {
     struct consumer *self = context;
-    int64_t sent = 0;
-    for (uint32_t i = 0; i < STAMP_BYTES && batch->body.size >= STAMP_BYTES; i++) {
-        uint8_t digit = batch->body.data[batch->body.size - STAMP_BYTES + i];
-        sent = sent << 4 | (digit <= '9' ? digit - '0' : digit - 'a' + 10);
-    }
-    load_delivery_took(self->load, clock_mono_us() - sent);
+    if (batch->body.size >= LOAD_STAMP_BYTES)
+        load_delivery_took(
+            self->load,
+            clock_mono_us() - load_stamped(batch->body.data + batch->body.size - LOAD_STAMP_BYTES));
     self->fresh_records += batch->count;
     self->fresh_bytes += batch->body.size;
     self->cursor = batch->base + batch->count;

@@ -116,6 +116,21 @@ uint32_t load_allows(struct load *self, uint64_t sent, uint64_t acked, int64_t *
     return (uint32_t)(free / shape->batch * shape->batch);
 }
 
+void load_stamp(uint8_t at[LOAD_STAMP_BYTES], int64_t us)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < LOAD_STAMP_BYTES; i++)
+        at[i] = (uint8_t)digits[(uint64_t)us >> (60 - 4 * i) & 15];
+}
+
+int64_t load_stamped(const uint8_t at[LOAD_STAMP_BYTES])
+{
+    uint64_t us = 0;
+    for (int i = 0; i < LOAD_STAMP_BYTES; i++)
+        us = us << 4 | (uint64_t)(at[i] <= '9' ? at[i] - '0' : at[i] - 'a' + 10);
+    return (int64_t)us;
+}
+
 void load_acked(struct load *self, uint64_t messages)
 {
     atomic_fetch_add(&self->acked, messages);

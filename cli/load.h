@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define LOAD_WORKERS_MAX 64
+#define LOAD_STAMP_BYTES 16 /* at the end of a payload: when it was sent */
 
 struct load_shape {
     uint32_t size;                 /* bytes of a message's payload */
@@ -51,6 +52,10 @@ bool load_ended(const struct load *self); /* nothing more is to be published */
 void load_acked(struct load *self, uint64_t messages);
 void load_ack_took(struct load *self, int64_t us);
 void load_sent(struct load *self, uint64_t messages); /* once, at the end: all it ever sent */
+
+/* Printable bytes, so that it may stand in any text; and what they say. */
+void load_stamp(uint8_t at[LOAD_STAMP_BYTES], int64_t us);
+int64_t load_stamped(const uint8_t at[LOAD_STAMP_BYTES]);
 
 /* ---- for consumers ---- */
 void load_took(struct load *self, uint64_t messages);
