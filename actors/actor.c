@@ -352,10 +352,11 @@ int actor_main(const struct actor *actor, int argc, char **argv)
 {
     static struct kit self;
     static char signed_as[64];
-    const char *shards = NULL;
+    const char *shards = NULL, *asked = NULL;
     const struct options_own own[] = {
         {"shards", "N", "shards of this actor in all (default: setting shards.NAME, or 1)",
          &shards},
+        {"register", NULL, "tell the broker of DIR this application's streams, and end", &asked},
         {NULL, NULL, NULL, NULL}};
     bool failed = false;
     self.actor = actor;
@@ -367,6 +368,8 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     snprintf(signed_as, sizeof signed_as, "%s.%d", actor->name, self.options.shard);
     log_init(signed_as, (enum log_level)self.settings.log.level,
              self.settings.log.format == LOG_FORMAT_JSON);
+    if (asked)
+        return kit_register(&self);
     process_tie_to_parent();
     fault_init(signed_as);
     if (self.number >= self.shards)

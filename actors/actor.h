@@ -73,6 +73,8 @@ struct actor {
      * work: called once per loop turn while the shard holds its lease and its outbox is acknowledged far enough; opens steps by kit_step. */
     int (*fds)(void *self, struct pollfd *fds, int max, int64_t *timeout_us);
     void (*work)(void *self, struct kit *kit, const struct pollfd *fds, int count);
+    /* The messages that this application brings, ended by NULL: what --register tells the broker. NULL: those registered by hand. */
+    const struct message_desc *const *messages;
 };
 
 /* ---- inside a step ---- */

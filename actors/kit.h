@@ -152,6 +152,9 @@ void snapshots_restore_turn(struct kit *self);
 /* hear.c */
 extern const struct link_handlers kit_handlers;
 
+/* register.c: writes DIR/registry.d/NAME.json and asks the broker, if one runs, to read it. The process's exit code. */
+int kit_register(struct kit *self);
+
 /* actor.c */
 void kit_signals(struct kit *self);
 void kit_loop(struct kit *self); /* until exit_code says so */

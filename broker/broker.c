@@ -189,17 +189,22 @@ static int log_lock(const char *dir)
     return fd;
 }
 
-/* The streams' ids are durable before anyone is told. Nothing new: nothing is written, so that a full disk can be read. */
-static bool streams_stored(struct server *self)
+static bool streams_dirty(const struct server *self)
 {
-    bool dirty = false;
     for (uint32_t i = 1; i <= self->core->stream_count; i++)
-        dirty = dirty || self->core->streams[i].dirty;
-    if (!dirty)
+        if (self->core->streams[i].dirty)
+            return true;
+    return false;
+}
+
+/* The streams' ids are durable before anyone is told. Nothing new: nothing is written, so that a full disk can be read. */
+bool server_streams_stored(struct server *self)
+{
+    if (!streams_dirty(self))
         return true;
     if (server_append_begin(self))
         server_commit(self);
-    return self->commits > 0;
+    return !streams_dirty(self);
 }
 
 /* A segment holds two files open, and a log may have a thousand. */
@@ -212,7 +217,7 @@ static void files_allow(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int server_open(struct server *self, const struct registry *registry)
+static int server_open(struct server *self)
 {
     const struct settings *settings = self->settings;
     struct log_options options = {.segment_bytes = (uint64_t)settings->broker.segment_bytes,
@@ -239,25 +244,33 @@ static int server_open(struct server *self, const struct registry *registry)
         return error == LOG_CORRUPT ? EXIT_DATA : EXIT_UNREACHABLE;
     }
     self->core = core_new(&core);
-    if (!self->core || server_restore(self, registry) != 0)
-        return EXIT_DATA;
+    struct registry *registry = malloc(sizeof *registry);
+    int code = !registry || server_registry_read(self, registry) != 0 ? EXIT_CONFIG
+               : !self->core || server_restore(self, registry) != 0   ? EXIT_DATA
+                                                                      : EXIT_OK;
+    free(registry);
+    if (code != EXIT_OK)
+        return code;
     self->next_later_us = 0; /* looked up in the first turn */
     self->head = log_head(self->log);
-    if (!streams_stored(self))
+    if (!server_streams_stored(self))
         return EXIT_UNREACHABLE;
     return server_sockets_open(self) ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
-int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd)
+int broker_run(const struct settings *settings, const struct registry *registry,
+               const char *registry_path, int stop_fd)
 {
     struct server self = {.send = router_send,
                           .settings = settings,
+                          .registry = registry,
+                          .registry_path = registry_path,
                           .started_us = clock_mono_us(),
                           .turn_us = clock_mono_us()};
     snprintf(self.instance, sizeof self.instance, "%d-%" PRIx64, (int)getpid(),
              (uint64_t)clock_real_us());
     files_allow();
-    int code = server_open(&self, registry);
+    int code = server_open(&self);
     if (code == EXIT_OK) {
         log_info("ready", "head=%" PRIu64 " segments=%u streams=%u producers=%u",
                  log_head(self.log), log_segments(self.log), self.core->stream_count,
@@ -276,5 +289,6 @@ int broker_run(const struct settings *settings, const struct registry *registry,
     core_free(&self.core);
     log_close(&self.log);
     free(self.staged);
+    json_decref(self.registries);
     return code;
 }

@@ -8,7 +8,9 @@
 #include "config/settings.h"
 #include "schema/registry.h"
 
-/* Runs until `stop_fd` (a signalfd or the like) is readable with SIGTERM/SIGINT. Returns the process's exit code. */
-int broker_run(const struct settings *settings, const struct registry *registry, int stop_fd);
+/* Runs until `stop_fd` (a signalfd or the like) is readable with SIGTERM/SIGINT. Returns the process's exit code. Its streams are those of
+ * `registry`; NULL: of the files, `registry_path` (NULL: DIR/registry.json) and DIR/registry.d/. */
+int broker_run(const struct settings *settings, const struct registry *registry,
+               const char *registry_path, int stop_fd);
 
 #endif

@@ -1,6 +1,5 @@
 /* tipoff-broker - the durable log and its delivery. Knows nothing of the application but its registry of streams. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,21 +10,9 @@
 #include "config/options.h"
 #include "config/process.h"
 
-static void registry_load(struct registry *registry, const struct settings *settings,
-                          const char *asked)
-{
-    char path[PATH_MAX], why[256];
-    if (!asked && settings_path(settings, path, sizeof path, "registry.json") != 0)
-        log_fatal(EXIT_CONFIG, "path-too-long", "dir=%s", settings->dir);
-    if (registry_read(registry, asked ? asked : path, why, sizeof why) != 0)
-        log_fatal(EXIT_CONFIG, "registry-unreadable", "file=%s why=\"%s\"", asked ? asked : path,
-                  why);
-}
-
 int main(int argc, char **argv)
 {
     static struct settings settings;
-    static struct registry registry;
     const char *registry_path = NULL;
     const struct options_own own[] = {{"registry", "FILE",
                                        "streams, writers, partitions (default: DIR/registry.json)",
@@ -43,6 +30,5 @@ int main(int argc, char **argv)
     if (mkdir(settings.dir, 0750) != 0 && errno != EEXIST)
         log_fatal(EXIT_UNREACHABLE, "dir-failed", "dir=%s why=\"%s\"", settings.dir,
                   strerror(errno));
-    registry_load(&registry, &settings, registry_path);
-    return broker_run(&settings, &registry, signals);
+    return broker_run(&settings, NULL, registry_path, signals);
 }

@@ -36,6 +36,9 @@ struct server {
     bool (*send)(struct server *self, const struct core_session *session, zmq_msg_t *frames,
                  uint32_t count);
     const struct settings *settings;
+    const struct registry *registry; /* as given; NULL: of the files */
+    const char *registry_path;       /* NULL: DIR/registry.json */
+    json_t *registries;              /* what became of the files in registry.d, for STATUS */
     char instance[64];
     struct core *core;
     struct log *log;
@@ -74,6 +77,8 @@ void server_refuse(struct server *self, struct core_session *session, const char
 
 /* server_append.c: the append and what it carries. */
 int server_restore(struct server *self, const struct registry *registry); /* 0 or -1, logged */
+/* Streams as the registry has them now: new ones get the next id, those it does not name any more are retired. 0 or -1, logged. */
+int server_streams(struct server *self, const struct registry *registry);
 /* core_options.lookup; the context is the server. */
 bool server_lookup(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
                    uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc);
@@ -85,6 +90,13 @@ void server_fire_later(struct server *self);
 /* Commits what was staged; then acknowledges, tells grants, mirrors to the tap. */
 void server_commit(struct server *self);
 void server_store_cursors(struct server *self);
+
+/* server_registry.c: the files that name streams, read anew; `out` is the caller's. 0, or -1 with the log told. */
+int server_registry_read(struct server *self, struct registry *out);
+json_t *server_registry_reload(struct server *self); /* answers the control word */
+
+/* broker.c. Makes new streams durable, so that their ids are for ever. */
+bool server_streams_stored(struct server *self);
 
 /* server_deliver.c */
 /* Delivers to every subscription what credit allows, in slices. True if someone could take more at once. */

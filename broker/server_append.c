@@ -159,8 +159,12 @@ static int lane_restore(const struct span *key, const struct span *value, void *
     return LOG_OK;
 }
 
-static int streams_merge(struct server *self, const struct registry *registry)
+int server_streams(struct server *self, const struct registry *registry)
 {
+    for (uint32_t i = 1; i <= self->core->stream_count; i++) {
+        self->core->streams[i].retired = true;
+        self->core->streams[i].writer[0] = '\0';
+    }
     for (uint32_t i = 0; i < registry->count; i++) {
         const struct registry_stream *known = &registry->streams[i];
         struct core_stream *stream = core_stream_by_name(self->core, known->name);
@@ -199,7 +203,7 @@ int server_restore(struct server *self, const struct registry *registry)
         log_error("log-unreadable", "why=\"%s\"", log_error_text(error));
         return -1;
     }
-    if (streams_merge(self, registry) != 0)
+    if (server_streams(self, registry) != 0)
         return -1;
     self->core->later_count = log_later_count(self->log);
     return 0;

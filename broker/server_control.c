@@ -103,11 +103,20 @@ static json_t *say_trim(struct server *self, const char *words)
                      (json_int_t)log_first(self->log), "allowed", (json_int_t)lowest);
 }
 
+static json_t *say_registry(struct server *self, const char *words)
+{
+    (void)words;
+    return server_registry_reload(self);
+}
+
 static const struct {
     const char *word;
     json_t *(*say)(struct server *self, const char *words);
-} words_known[] = {
-    {"PING", say_ping}, {"STATUS", say_status}, {"CLOCK", say_clock}, {"TRIM", say_trim}};
+} words_known[] = {{"PING", say_ping},
+                   {"STATUS", say_status},
+                   {"CLOCK", say_clock},
+                   {"TRIM", say_trim},
+                   {"REGISTRY", say_registry}};
 
 static json_t *say(struct server *self, const char *words)
 {
@@ -115,7 +124,7 @@ static json_t *say(struct server *self, const char *words)
     for (size_t i = 0; i < sizeof words_known / sizeof *words_known; i++)
         if (strlen(words_known[i].word) == size && strncmp(words, words_known[i].word, size) == 0)
             return words_known[i].say(self, words);
-    return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM");
+    return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM, REGISTRY");
 }
 
 #define QUESTIONS_MAX 16 /* a turn */

@@ -231,5 +231,7 @@ json_t *server_status(struct server *self)
     json_object_set_new(out, "broker", broker_status(self));
     json_object_set_new(out, "shards", shards);
     json_object_set_new(out, "streams", streams);
+    if (self->registries)
+        json_object_set(out, "registries", self->registries);
     return out;
 }

@@ -76,7 +76,7 @@ static json_t *streams_of_log(struct records *log, const struct registry *regist
 static json_t *status_of_log(const struct cli *cli, int *code)
 {
     static struct registry registry;
-    char path[CLI_PATH_MAX], why[256];
+    char why[256];
     struct records *log;
     *code = records_open(&log, cli->dir, why, sizeof why);
     if (*code) {
@@ -84,7 +84,7 @@ static json_t *status_of_log(const struct cli *cli, int *code)
         return NULL;
     }
     registry.count = 0;
-    if (registry_read(&registry, cli_path(cli, path, "registry.json"), why, sizeof why) != 0)
+    if (registry_gather(&registry, cli->dir, NULL, NULL, NULL, why, sizeof why) != 0)
         registry.count = 0;
     json_t *broker = json_object(), *out = json_object();
     json_object_set_new(broker, "pid", json_null());

@@ -8,6 +8,7 @@
      .kind = kind_,                                                                                \
      .presence = presence_,                                                                        \
      .name_size = sizeof(#name_) - 1,                                                              \
+     .offset = 0,                                                                                  \
      .lo = (double)(lo_),                                                                          \
      .hi = (double)(hi_),                                                                          \
      .unit = unit_,                                                                                \

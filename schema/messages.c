@@ -1,6 +1,8 @@
 /* The pipeline's descriptor tables, and the one list of them. */
 #include "schema/messages.h"
 
+#include <string.h>
+
 #include "schema/message_table.h"
 #include "schema/messages.def"
 #include "schema/message_end.h"
@@ -25,4 +27,11 @@ static const struct message_desc *const MESSAGES[] = {
 void messages_register(void)
 {
     message_register(MESSAGES, sizeof MESSAGES / sizeof MESSAGES[0]);
+}
+
+void messages_register_shared(void)
+{
+    for (size_t i = 0; i < sizeof MESSAGES / sizeof MESSAGES[0]; i++)
+        if (strcmp(MESSAGES[i]->writer, "*") == 0)
+            message_register(&MESSAGES[i], 1);
 }

@@ -10,5 +10,8 @@
 
 /* Registers every pipeline message (message_register). Call once, first thing in main. */
 void messages_register(void);
+/* Only those that anyone may write: what the runtime itself says and hears (runs, dead letters and their verdicts), which every application's
+ * actors need. */
+void messages_register_shared(void);
 
 #endif

@@ -48,7 +48,7 @@ def main():
                               ("dead", "*")], partitions=1), False
     try:
         runtime.add_broker()
-        example = pathlib.Path(os.environ["TIPOFF_BUILD"]) / "examples" / "high_score"
+        example = pathlib.Path(os.environ["TIPOFF_BUILD"]) / "examples" / "high-score"
         actor = runtime.add("high-score.0", [str(example), "--dir", str(runtime.dir)], "")
         actor.await_said(" ready ")
         producer = Producer(runtime.endpoint("broker"))

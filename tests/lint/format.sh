@@ -3,5 +3,5 @@
 set -euo pipefail
 
 cd "${TIPOFF_SOURCE:?the root of the sources}"
-find config schema store broker actors cli sim examples tests -name '*.[ch]' 2>/dev/null |
+find config schema store broker actors cli sim include examples tests -name '*.[ch]' 2>/dev/null |
     LC_ALL=C sort | xargs -r clang-format --dry-run -Werror

@@ -220,7 +220,7 @@ static int broker_life(void *context)
         snprintf(registry.streams[i].writer, sizeof registry.streams[i].writer, "*");
         registry.streams[i].partitions = SCENARIO_PARTITIONS;
     }
-    (void)broker_run(&settings, &registry, -1);
+    (void)broker_run(&settings, &registry, NULL, -1);
     return 1; /* it is started again */
 }
 

@@ -112,6 +112,59 @@ static void broken_files_are_refused_by_place(void **state)
     }
 }
 
+/* ---- several applications ---- */
+
+static void put(struct registry *registry, const char *name, const char *writer)
+{
+    struct registry_stream *stream = &registry->streams[registry->count++];
+    memset(stream, 0, sizeof *stream);
+    snprintf(stream->name, sizeof stream->name, "%s", name);
+    snprintf(stream->writer, sizeof stream->writer, "%s", writer);
+    stream->partitions = (uint16_t)registry->count;
+}
+
+static void what_is_anothers_is_not_taken(void **state)
+{
+    static const struct {
+        const char *name, *writer, *why;
+    } tries[] = {{"a.own", "b", "stream a.own is of registry.json"},
+                 {"a.own", "*", "stream a.own is of registry.json"},
+                 {"a.own", "a", "stream a.own is of registry.json"},
+                 {"all", "b", "stream all is of registry.json"},
+                 {"b.new", "a", "stream b.new: writer a is of registry.json"},
+                 {"c.own", "b", "stream c.own is of c.json"},
+                 {"b.new", "c", "stream b.new: writer c is of c.json"}};
+    static struct registry into, from;
+    char why[200];
+    (void)state;
+    into.count = from.count = 0;
+    put(&into, "a.own", "a");
+    put(&into, "all", "*");
+    put(&from, "c.own", "c");
+    put(&from, "c.other", "c");
+    put(&from, "all", "*");
+    assert_int_equal(registry_merge(&into, &from, "c.json", why, sizeof why), 0);
+    assert_int_equal(into.count, 4);
+    assert_int_equal(stream_of(&into, "all")->partitions, 2); /* as the first has it */
+    assert_string_equal(stream_of(&into, "c.other")->origin, "c.json");
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        from.count = 0;
+        put(&from, "b.sound", "b");
+        put(&from, tries[i].name, tries[i].writer);
+        assert_int_equal(registry_merge(&into, &from, "b.json", why, sizeof why), -1);
+        assert_string_equal(why, tries[i].why);
+        assert_int_equal(into.count, 4); /* nothing of it */
+    }
+    from.count = 0;
+    while (from.count < REGISTRY_STREAMS_MAX - 3) {
+        char name[16];
+        snprintf(name, sizeof name, "d.%u", from.count);
+        put(&from, name, "d");
+    }
+    assert_int_equal(registry_merge(&into, &from, "d.json", why, sizeof why), -1);
+    assert_string_equal(why, "more than 256 streams in all");
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -136,6 +189,7 @@ int main(void)
         cmocka_unit_test(it_comes_from_the_messages),
         cmocka_unit_test(it_survives_the_file),
         cmocka_unit_test(broken_files_are_refused_by_place),
+        cmocka_unit_test(what_is_anothers_is_not_taken),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
