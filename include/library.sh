@@ -22,9 +22,10 @@ object)
     shift 2
     exports >"$out.exports"
     sed 's/^tip_\(.*\)/\1 tip_\1/' "$out.exports" >"$out.renamed"
+    sed 's/^tip_\(.*\)/&\n\1/' "$out.exports" >"$out.kept" # GNU's tool asks by the new name, LLVM's by the old one
     # The link names what is wanted by its own name; only those members of the rooms come along.
     sed 's/^tip_/-Wl,-u,/' "$out.exports" | xargs ${CC:-cc} -r -nostdlib -o "$out.whole" -Wl,--start-group "$@" -Wl,--end-group
-    ${OBJCOPY:-objcopy} --redefine-syms="$out.renamed" --keep-global-symbols="$out.exports" "$out.whole" "$out"
+    ${OBJCOPY:-objcopy} --redefine-syms="$out.renamed" --keep-global-symbols="$out.kept" "$out.whole" "$out"
     rm "$out.whole"
     ;;
 script)
