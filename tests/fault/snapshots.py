@@ -10,7 +10,7 @@ import time
 
 from _runtime import BIN
 from _wire import control
-from gate_a import SHARDS, STAGES, Gate
+from gate_a import STAGES, Gate
 
 POINTS = ["snapshot-begun", "snapshot-written", "snapshot-renamed"]
 
@@ -40,10 +40,10 @@ class Snapshots(Gate):
             self.flow(60)
         self.check()
         for actor in STAGES:
-            for shard in range(SHARDS):
+            for shard in range(self.shards):
                 assert 1 <= len(self.cursors(actor, shard)) <= 3, list(self.folder(actor, shard).iterdir())
         assert not self.folder("proof-source", 0).exists(), "an edge has no snapshots"
-        print(f"kills: {dict(sorted(self.runtime.fired().items()))}, {self.total * 8} numbers")
+        print(f"kills: {dict(sorted(self.runtime.fired().items()))}, {self.total * self.keys} numbers")
 
     def trim(self):
         """Trimming goes to the oldest snapshot that is kept, and no further."""
@@ -52,10 +52,10 @@ class Snapshots(Gate):
         def trimmed():
             head = control(endpoint, "STATUS")["broker"]["head"]
             answer = control(endpoint, f"TRIM {head}")
-            needed = min(self.cursors(a, s)[-2:][0] for a in STAGES for s in range(SHARDS))
+            needed = min(self.cursors(a, s)[-2:][0] for a in STAGES for s in range(self.shards))
             assert answer["first"] <= answer["allowed"] <= needed, (answer, needed)
             return answer if answer["first"] > 1 else None
-        while not self.runtime.until(lambda: all(len(self.cursors(a, s)) >= 2 for a in STAGES for s in range(SHARDS)) or
+        while not self.runtime.until(lambda: all(len(self.cursors(a, s)) >= 2 for a in STAGES for s in range(self.shards)) or
                                      self.flow(60) or True, 60, "two snapshots of each"):
             pass
         for _ in range(20):
@@ -168,7 +168,7 @@ def main():
         whole = True
     finally:
         test.runtime.close(keep=not whole)
-    print(f"{test.total * 8} numbers; {time.monotonic() - began:.1f} s")
+    print(f"{test.total * test.keys} numbers; {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":
