@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/scoreboard/metrics.h"
 #include "actors/scoreboard/page.h"
 #include "actors/scoreboard/views.h"
 #include "config/clock.h"
@@ -311,50 +312,8 @@ static void serve_ready(struct web *self, struct httpd_request *request, const c
     json_decref(status);
 }
 
-static void metric(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP tipoff_%s %s\n# TYPE tipoff_%s %s\n", name, help, name, type);
-}
-
-/* One number of every row of a list in STATUS, labelled. */
-static void metric_rows(FILE *out, const json_t *rows, const char *name, const char *type,
-                        const char *help, const char *field, const char *label,
-                        const char *second_label)
-{
-    size_t index;
-    json_t *at;
-    metric(out, name, type, help);
-    json_array_foreach(rows, index, at)
-    {
-        const json_t *value = json_object_get(at, field), *second = NULL;
-        const char *text = json_string_value(json_object_get(at, label));
-        if (!json_is_number(value) || !text)
-            continue;
-        fprintf(out, "tipoff_%s{%s=\"%s\"", name, label, text);
-        if (second_label && (second = json_object_get(at, second_label)) != NULL)
-            fprintf(out, ",%s=\"%lld\"", second_label, (long long)json_integer_value(second));
-        fprintf(out, "} %.17g\n", json_number_value(value));
-    }
-}
-
-static void metric_broker(FILE *out, const json_t *broker, const char *field, const char *type)
-{
-    const json_t *value = json_object_get(broker, field);
-    if (!json_is_number(value))
-        return;
-    fprintf(out, "# TYPE tipoff_broker_%s %s\ntipoff_broker_%s %.17g\n", field, type, field,
-            json_number_value(value));
-}
-
 static void serve_metrics(struct web *self, struct httpd_request *request, const char *rest)
 {
-    static const struct {
-        const char *field, *type;
-    } broker_fields[] = {
-        {"head", "counter"},     {"first", "gauge"},     {"segments", "gauge"},
-        {"bytes", "gauge"},      {"later", "gauge"},     {"bad_batches", "counter"},
-        {"sessions", "gauge"},   {"commits", "counter"}, {"appended_records", "counter"},
-        {"tap_drops", "counter"}};
     char *text = NULL;
     size_t size = 0;
     (void)rest;
@@ -364,32 +323,15 @@ static void serve_metrics(struct web *self, struct httpd_request *request, const
         return;
     }
     json_t *status = control_status(self);
-    const json_t *shards = json_object_get(status, "shards"),
-                 *streams = json_object_get(status, "streams");
-    metric(out, "up", "gauge", "the broker answers");
-    fprintf(out, "tipoff_up %d\n", status != NULL);
-    metric_rows(out, shards, "shard_lag_records", "gauge", "records before the shard", "lag",
-                "actor", "partition");
-    metric_rows(out, shards, "shard_cursor", "counter", "next position to take", "cursor", "actor",
-                "partition");
-    metric_rows(out, shards, "shard_restarts", "counter", "new holders in this life of the broker",
-                "restarts", "actor", "partition");
-    metric_rows(out, shards, "shard_silent_ms", "gauge", "since it was last heard of", "silent_ms",
-                "actor", "partition");
-    metric_rows(out, streams, "stream_records", "counter", "records ever appended", "records",
-                "stream", NULL);
-    metric_rows(out, streams, "stream_last", "counter", "newest position", "last", "stream", NULL);
-    for (size_t i = 0; i < sizeof broker_fields / sizeof *broker_fields; i++)
-        metric_broker(out, json_object_get(status, "broker"), broker_fields[i].field,
-                      broker_fields[i].type);
-    metric(out, "http_requests_total", "counter", "requests to the scoreboard");
+    metrics_status(out, status);
+    metrics_head(out, "http_requests_total", "counter", "requests to the scoreboard");
     fprintf(out, "tipoff_http_requests_total %llu\n", (unsigned long long)self->requests);
-    metric(out, "http_refused_total", "counter", "of them refused");
+    metrics_head(out, "http_refused_total", "counter", "of them refused");
     fprintf(out, "tipoff_http_refused_total %llu\n", (unsigned long long)self->refused);
-    metric(out, "exports_written_total", "counter", "files replaced");
+    metrics_head(out, "exports_written_total", "counter", "files replaced");
     fprintf(out, "tipoff_exports_written_total %llu\n",
             (unsigned long long)(self->exports ? exports_written(self->exports) : 0));
-    metric(out, "league_time_seconds", "gauge", "league clock");
+    metrics_head(out, "league_time_seconds", "gauge", "league clock");
     fprintf(out, "tipoff_league_time_seconds %.3f\n", (double)clock_league_us() / 1e6);
     json_decref(status);
     if (fclose(out) == 0)

@@ -102,6 +102,12 @@ def pages(checks, port):
     checks.that(live["total_games"] == 1 and live["games"][0]["players"][0]["player_lookup"] == "anaother", f"live: {live}")
     metrics = ask(port, "/metrics")[2].decode()
     checks.that('tipoff_shard_lag_records{actor="scoreboard",partition="0"}' in metrics, "metrics: no lag")
+    kinds = [line.split()[2] for line in metrics.splitlines() if line.startswith("# TYPE ")]
+    checks.that(len(kinds) == len(set(kinds)) and "tipoff_broker_sync_seconds" in kinds, f"metrics: {kinds}")
+    for sample in ('tipoff_shard_taken_total{actor="scoreboard",partition="0"}', 'tipoff_broker_sync_seconds_count',
+                   'tipoff_stream_delivered_records_total{stream="ops.run"}', "tipoff_broker_appended_records",
+                   'tipoff_broker_socket_events_total{socket="router",event="accepted"}'):
+        checks.that(f"\n{sample} " in metrics, f"metrics: no {sample}")
     for line in metrics.splitlines():
         checks.that(line.startswith("#") or len(line.rsplit(" ", 1)) == 2 and float(line.rsplit(" ", 1)[1]) is not None,
                     f"metrics: {line}")
