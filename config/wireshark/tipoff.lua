@@ -349,7 +349,7 @@ end
 tipoff:register_heuristic("tcp", by_greeting)
 
 local port = 0
-function tipoff.prefs_changed()
+local function listen()
     local ports = DissectorTable.get("tcp.port")
     if port ~= 0 then
         ports:remove(port, tipoff)
@@ -359,4 +359,5 @@ function tipoff.prefs_changed()
         ports:add(port, tipoff)
     end
 end
-tipoff.prefs_changed()
+tipoff.prefs_changed = listen
+listen()

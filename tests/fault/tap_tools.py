@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+from random import Random
 
 import msgpack
 import zmq
@@ -216,6 +218,7 @@ def test_tshark(port, writer):
         for sub in subs:
             sub.close()
         context.term()
+    assert not any("Lua" in line for line in shark.errors), shark.errors
     packets = [p["_source"]["layers"] for p in json.loads("\n".join(shark.lines))]
     assert not any("tipoff.undecoded" in p or "tipoff.bad_msgpack" in p for p in packets), "something was not understood"
     assert any(p.get("tipoff.mechanism") == ["NULL", "NULL"] or p.get("tipoff.mechanism") == ["NULL"] for p in packets)
@@ -233,6 +236,51 @@ def test_tshark(port, writer):
     assert "small" in packet["tipoff.key"] and "minus=-7" in packet["tipoff.field"]
     assert found["numbers.large."][1] == LARGE and found["numbers.large."][0]["position"] == position + 1
     assert found["$SYS.welcome."][1]["protocol"] == 1
+
+
+def frame(flags, body):
+    return bytes([flags | 2]) + struct.pack(">Q", len(body)) + body if len(body) > 255 else bytes([flags, len(body)]) + body
+
+
+def odd_streams(count):
+    """What a tap says, and what becomes of it when bits flip, bytes go missing and lengths lie."""
+    random = Random(7)
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
+    ready = frame(4, b"\x05READY\x0bSocket-Type\0\0\0\x03SUB")
+    head = msgpack.packb({"position": 2 ** 63, "stream": "numbers", "key": "k", "deep": [[[[{}]]]]})
+    good = greeting + ready + frame(4, b"\x09SUBSCRIBErow.") + frame(0, b"\x01row.") + frame(0, b"") + b"".join(
+        frame(1, b"numbers.k.") + frame(1, head) + frame(0, msgpack.packb(p)) for p in (ROW, LARGE["text"][:300], {}, ROW))
+    yield good
+    nested = b"\x91" * 5000 + b"\x01"  # deeper than anything may be
+    yield greeting + frame(1, b"deep.") + frame(1, head) + frame(0, b"\x81\xa1x" + nested)
+    yield greeting + frame(0, b"\xdf\xff\xff\xff\xff")  # four thousand million pairs
+    yield greeting + b"\x02" + b"\xff" * 8 + b"x" * 30
+    for _ in range(count):
+        bad = bytearray(good[random.randrange(2) * 64:])
+        for _ in range(random.randrange(1, 20)):
+            at = random.randrange(len(bad))
+            if random.random() < 0.3:
+                del bad[at:at + random.randrange(1, 9)]
+            else:
+                bad[at] = random.randrange(256)
+        yield bytes(bad)
+
+
+def test_odd_bytes(path):
+    """A capture file of nonsense: dissected to its end, without an error of the dissector's own."""
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 18, 101))  # raw IP
+        for number, stream in enumerate(odd_streams(200)):
+            tcp = struct.pack(">HHIIBBHHH", 7479, 10000 + number, 1, 1, 5 << 4, 0x18, 65535, 0, 0) + stream[:60000]
+            packet = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, bytes([127, 0, 0, 1]),
+                                 bytes([127, 0, 0, 1])) + tcp
+            out.write(struct.pack("<IIII", number, 0, len(packet), len(packet)) + packet)
+    done = subprocess.run(["tshark", "-r", path, "-X", f"lua_script:{SOURCE}/config/wireshark/tipoff.lua", "-o",
+                           "tipoff.port:7479", "-V"], capture_output=True, text=True, check=False, timeout=100, errors="replace")
+    assert done.returncode == 0 and "Lua" not in done.stderr and "Lua Error" not in done.stdout, done.stderr[-2000:]
+    assert done.stdout.count("tipoff tap (ZMTP)") >= 150 and "Topic: numbers.k." in done.stdout
+    assert "Position: 9223372036854775808" in done.stdout, "a position is unsigned"
+    assert done.stdout.count("Not a msgpack map") >= 3 and "Not ZMTP from its beginning" in done.stdout
 
 
 def free_port():
@@ -253,6 +301,7 @@ def main():
         print(f"skipped: {why}")
     else:
         test_tshark(port, writer)
+        test_odd_bytes(f"{broker.dir}/odd.pcap")
     writer.client.close()
     broker.remove()
     return 77 if why else 0
