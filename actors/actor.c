@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "actors/kit.h"
+#include "actors/member.h"
 #include "config/exit.h"
 #include "config/fault.h"
 #include "config/log.h"
@@ -352,11 +353,13 @@ int actor_main(const struct actor *actor, int argc, char **argv)
 {
     static struct kit self;
     static char signed_as[64];
-    const char *shards = NULL, *asked = NULL;
+    const char *shards = NULL, *asked = NULL, *member = NULL;
     const struct options_own own[] = {
         {"shards", "N", "shards of this actor in all (default: setting shards.NAME, or 1)",
          &shards},
         {"register", NULL, "tell the broker of DIR this application's streams, and end", &asked},
+        {"member", NULL, "run the shards that the broker gives this host, each as a process",
+         &member},
         {NULL, NULL, NULL, NULL}};
     bool failed = false;
     self.actor = actor;
@@ -365,12 +368,17 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     options_settings(&self.options, &self.settings);
     self.number = (uint16_t)self.options.shard;
     self.shards = shards_of(&self.settings, actor->name, shards);
-    snprintf(signed_as, sizeof signed_as, "%s.%d", actor->name, self.options.shard);
+    if (member)
+        snprintf(signed_as, sizeof signed_as, "%s.member", actor->name);
+    else
+        snprintf(signed_as, sizeof signed_as, "%s.%d", actor->name, self.options.shard);
     log_init(signed_as, (enum log_level)self.settings.log.level,
              self.settings.log.format == LOG_FORMAT_JSON);
     if (asked)
         return kit_register(&self);
     process_tie_to_parent();
+    if (member)
+        return member_main(actor, &self.options, &self.settings, self.shards, argc, argv);
     fault_init(signed_as);
     if (self.number >= self.shards)
         log_fatal(EXIT_USAGE, "no-such-shard", "shard=%d shards=%u", self.options.shard,

@@ -139,6 +139,8 @@ static void turn(struct server *self)
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
         server_sockets_turn(self);
+        if (self->members.count > 0)
+            server_members_turn(self);
         server_sys_turn(self);
     }
     if (self->turn_us - (int64_t)self->cursors_stored_us > CURSORS_EVERY_US) {
@@ -287,6 +289,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
     }
     server_sockets_close(&self);
     core_free(&self.core);
+    members_free(&self.members);
     log_close(&self.log);
     free(self.staged);
     json_decref(self.registries);

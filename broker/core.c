@@ -181,6 +181,7 @@ void core_session_drop(struct core *self, struct core_session *session, bool rel
             session->producer->expires_us = INT64_MIN;
     }
     core_unsubscribe(session);
+    free(session->member);
     free(session);
 }
 

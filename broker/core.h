@@ -42,6 +42,7 @@ struct core_lane {
 };
 
 struct core_session;
+struct core_member; /* members.h */
 
 struct core_producer {
     uint32_t id;
@@ -97,6 +98,7 @@ struct core_session {
     uint64_t pid;
     int64_t seen_us;                /* monotonic */
     struct core_producer *producer; /* leased by it */
+    struct core_member *member;     /* it runs shards as it is told; NULL: it is none */
     struct core_sub sub;
     uint32_t refused_tags; /* bit per tag already logged */
     struct core_session *next;

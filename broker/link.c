@@ -56,6 +56,9 @@ struct link {
     bool progressed; /* progress: was said */
     struct link_progress progress;
     bool beat_now;
+    char member_actor[33]; /* "": no member */
+    uint16_t member_shards;
+    uint32_t member_capacity;
     uint64_t lag;
     uint64_t head;        /* ... and where the log ended when it was */
     uint32_t beats_out;   /* beats not answered yet */
@@ -122,6 +125,23 @@ static void send_lease(struct link *self)
     self->lease_again_us = INT64_MAX;
     self->granted = false; /* the epoch is another one from here on */
     self->leasing = send_map(self, "LEAS", &msg_leas_desc, &leas);
+}
+
+static void send_member(struct link *self)
+{
+    struct msg_memb memb;
+    struct pack list = {0};
+    message_clear(&msg_memb_desc, &memb);
+    pack_array(&list, 1);
+    pack_array(&list, 2);
+    pack_text(&list, self->member_actor);
+    pack_u64(&list, self->member_shards);
+    snprintf(memb.member, sizeof memb.member, "%s", self->options.host);
+    memb.actors = (struct span){list.data, (uint32_t)list.size};
+    memb.capacity = self->member_capacity;
+    if (!list.failed)
+        (void)send_map(self, "MEMB", &msg_memb_desc, &memb);
+    pack_free(&list);
 }
 
 static void send_beat(struct link *self, int64_t now)
@@ -393,6 +413,35 @@ static void hear_welc(struct link *self, const struct heard *heard)
         self->options.handlers.welcome(self->options.context, self->streams, self->stream_count);
     if (self->lease_wanted && !self->leasing && !self->granted)
         send_lease(self);
+    if (self->member_actor[0])
+        send_member(self);
+}
+
+static void hear_asgn(struct link *self, const struct heard *heard)
+{
+    struct msg_asgn asgn;
+    uint32_t count, fields, size;
+    const char *name;
+    uint64_t number;
+    if (!self->member_actor[0] || !heard_map(heard, &msg_asgn_desc, &asgn))
+        return;
+    struct unpack in = {asgn.shards.data, asgn.shards.size, 0};
+    bool good = unpack_array(&in, &count) && count <= asgn.shards.size;
+    struct link_shard *shards = good ? calloc(count + 1, sizeof *shards) : NULL;
+    good = shards != NULL;
+    for (uint32_t i = 0; good && i < count; i++) {
+        good = unpack_array(&in, &fields) && fields == 2 && unpack_str(&in, &name, &size) &&
+               size < sizeof shards[i].actor && unpack_u64(&in, &number) && number <= UINT16_MAX;
+        if (!good)
+            break;
+        memcpy(shards[i].actor, name, size);
+        shards[i].shard = (uint16_t)number;
+    }
+    if (!good)
+        log_error("broker-said", "message=asgn field=shards rule=\"[[actor, shard], ...]\"");
+    else if (self->options.handlers.assigned)
+        self->options.handlers.assigned(self->options.context, shards, count);
+    free(shards);
 }
 
 static void hear_clok(struct link *self, const struct heard *heard)
@@ -670,7 +719,7 @@ static const struct {
     void (*hear)(struct link *self, const struct heard *heard);
 } verbs[] = {{"DLVR", hear_dlvr}, {"ACKD", hear_ackd}, {"ALIV", hear_aliv}, {"GRNT", hear_grnt},
              {"WELC", hear_welc}, {"OWND", hear_ownd}, {"WAIT", hear_wait}, {"LOST", hear_lost},
-             {"REFU", hear_refu}, {"CLOK", hear_clok}, {"SUBD", hear_subd}};
+             {"REFU", hear_refu}, {"CLOK", hear_clok}, {"SUBD", hear_subd}, {"ASGN", hear_asgn}};
 
 static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
 {
@@ -1019,6 +1068,15 @@ void link_progress(struct link *self, const struct link_progress *progress)
 {
     self->progress = *progress;
     self->progressed = true;
+}
+
+void link_member(struct link *self, const char *actor, uint16_t shards, uint32_t capacity)
+{
+    snprintf(self->member_actor, sizeof self->member_actor, "%s", actor);
+    self->member_shards = shards;
+    self->member_capacity = capacity;
+    if (self->state == LINK_WELCOMED)
+        send_member(self);
 }
 
 char *link_control(const char *endpoint, const char *words, int timeout_ms)

@@ -35,6 +35,10 @@ struct link_lane {
     uint16_t partition;
     uint64_t last_seq;
 };
+struct link_shard {
+    char actor[33];
+    uint16_t shard;
+};
 struct link_grant {
     uint64_t epoch;
     uint32_t producer;
@@ -67,6 +71,8 @@ struct link_handlers { /* all optional */
     void (*lost)(void *context, const char *why); /* the lease is gone: another epoch exists */
     void (*down)(void *context); /* connection or broker gone; the link is trying again */
     void (*up)(void *context);   /* heartbeat answered: the broker is alive */
+    /* A member's: what it is to run from now on, all of it. */
+    void (*assigned)(void *context, const struct link_shard *shards, uint32_t count);
 };
 struct link_options {
     const char *endpoint;                   /* "ipc:///..." */
@@ -134,6 +140,10 @@ struct link_progress {
     uint64_t keep;   /* oldest position needed to make the state again; 0: the cursor is all */
 };
 void link_progress(struct link *self, const struct link_progress *progress);
+
+/* This session speaks for the member that options.host names: it can run `actor`, of `shards` shards in all, and at most `capacity` of
+ * all its shards (0: any number). Said again with each connection; answers come through `assigned`. */
+void link_member(struct link *self, const char *actor, uint16_t shards, uint32_t capacity);
 
 /* One question to the control socket, blocking at most `timeout_ms` (not at all if there is no such socket). malloc'ed JSON text, or NULL with errno. */
 char *link_control(const char *endpoint, const char *words, int timeout_ms);

@@ -37,7 +37,8 @@
     X(AFTER_REFUSAL, "after-refusal")                                                              \
     X(TRIMMED, "trimmed")                                                                          \
     X(DISK_FULL, "disk-full")                                                                      \
-    X(TOO_MANY, "too-many")
+    X(TOO_MANY, "too-many")                                                                        \
+    X(SHARDS_DIFFER, "shards-differ")
 #define REFUSAL_ROW(id, text) REFUSAL_##id,
 enum refusal { REFUSAL_NONE = -1, REFUSALS(REFUSAL_ROW) REFUSAL_COUNT };
 #undef REFUSAL_ROW

@@ -6,6 +6,7 @@
 
 #include "broker/core.h"
 #include "broker/log.h"
+#include "broker/members.h"
 #include "config/clock.h"
 #include "config/settings.h"
 #include "schema/json.h"
@@ -42,6 +43,7 @@ struct server {
     char instance[64];
     struct core *core;
     struct log *log;
+    struct members members;
     char clock_path[1024];
     void *context;
     struct server_socket router, tap, control;
@@ -97,6 +99,11 @@ json_t *server_registry_reload(struct server *self); /* answers the control word
 
 /* broker.c. Makes new streams durable, so that their ids are for ever. */
 bool server_streams_stored(struct server *self);
+
+/* server_members.c */
+void server_member(struct server *self, struct core_session *session, const struct msg_memb *said);
+void server_members_turn(struct server *self); /* who has come, gone or fallen silent since */
+json_t *server_members_status(struct server *self);
 
 /* server_deliver.c */
 /* Delivers to every subscription what credit allows, in slices. True if someone could take more at once. */

@@ -279,10 +279,19 @@ static void take_ownq(struct server *self, struct core_session *session, const s
         server_own(self, session, &ask);
 }
 
+static void take_memb(struct server *self, struct core_session *session, const struct said *said)
+{
+    struct msg_memb memb;
+    if (said_map(self, session, said, &msg_memb_desc, &memb))
+        server_member(self, session, &memb);
+}
+
 static void take_gbye(struct server *self, struct core_session *session, const struct said *said)
 {
     (void)said;
     core_session_drop(self->core, session, true);
+    if (self->members.count > 0)
+        server_members_turn(self);
 }
 
 /* Array of count + 2, whatever form its head has: all the broker looks at in a body. */
@@ -371,6 +380,7 @@ static const struct verb verbs[] = {
     {"PUBL", take_publ, false}, {"CRED", take_cred, false}, {"BEAT", take_beat, false},
     {"SUBS", take_subs, false}, {"HELO", take_helo, true},  {"LEAS", take_leas, false},
     {"OWNQ", take_ownq, false}, {"USUB", take_usub, false}, {"GBYE", take_gbye, true},
+    {"MEMB", take_memb, false},
 };
 
 static void stranger_refuse(struct server *self, const uint8_t *peer, size_t peer_size)

@@ -233,5 +233,7 @@ json_t *server_status(struct server *self)
     json_object_set_new(out, "streams", streams);
     if (self->registries)
         json_object_set(out, "registries", self->registries);
+    if (self->members.count > 0)
+        json_object_set_new(out, "members", server_members_status(self));
     return out;
 }

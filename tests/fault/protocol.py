@@ -273,6 +273,37 @@ def test_subscriptions(broker):
     a.close(), r.close()
 
 
+def test_members(broker):
+    def member(name, incarnation, actors, **how):
+        client = Client(broker.endpoint, "a", incarnation)
+        client.send_map(b"MEMB", member=name, actors=actors, **how)
+        return client
+
+    def told(client):
+        return client.await_verb(b"ASGN")[1]["shards"]
+
+    one = member("one", "1", [["a", 4], ["b", 1]])
+    assert told(one) == [["a", 0], ["a", 1], ["a", 2], ["a", 3], ["b", 0]]
+    two = member("two", "2", [["a", 4]])
+    mine, theirs = told(two), told(one)
+    assert len(mine) == 2 and len(theirs) == 3 and sorted(mine + theirs)[:4] == [["a", i] for i in range(4)]
+    expect("shards-differ", lambda: told(member("three", "3", [["a", 5]])))
+    for broken in (7, [["a"]], [["a", 0]], [["a", 257]], [["", 1]], [["a", 1, 1]], [["a", 1]] * 65, [["a" * 33, 1]]):
+        expect("bad-frame", lambda broken=broken: told(member("four", "4", broken)))
+    # again, by another connection: the earlier one is none any more
+    again = member("two", "5", [["a", 4]])
+    assert told(again) == mine and told(two) == []
+    # what there is no room for is run by nobody
+    small = member("one", "6", [["a", 4], ["b", 1]], capacity=1)
+    assert len(told(small)) == 1 and told(one) == []
+    # in order: it is none any more at once
+    again.socket.send(b"GBYE")
+    members = {m["member"]: m["shards"] for m in control(broker.control, "STATUS")["members"] if m["shards"]}
+    assert len(members["one"]) == 1 and "two" not in members, members
+    for client in (one, two, again, small):
+        client.close()
+
+
 def test_too_many():
     broker = Broker("broker.peers_max=8", "broker.lease=1s", "broker.heartbeat=100ms")
     peers = [Client(broker.endpoint, f"peer{i}") for i in range(8)]
@@ -405,7 +436,7 @@ def run(test, *broker):
 def main():
     broker = Broker("broker.lease=1s", "broker.heartbeat=100ms", "broker.max_batch_bytes=65536")
     for test in (test_batches, test_restart, test_leases, test_later, test_malformed, test_tap, test_at_once,
-                 test_subscriptions):
+                 test_subscriptions, test_members):
         run(test, broker)
     broker.remove()
     for test in (test_too_many, test_broken_bytes, test_roll_and_trim):

@@ -63,6 +63,8 @@ int main(int argc, char **argv)
     char root[] = "/tmp/bench-snapshot-XXXXXX", dir[64], folder[64], command[64];
     struct store *store;
     struct snapshot_writer *writer;
+    if (rows == 0)
+        return 1;
     const struct snapshot_about about = {.cursor = 1};
     if (!mkdtemp(root))
         return 1;
