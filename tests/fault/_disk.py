@@ -129,11 +129,19 @@ class Disk:
         self.open, self.begun = {}, {}  # (pid, fd) -> what; -> its number when the sync began
         self.last = None                # (file, number) of the last write, while it may be on its way
         self.marks = self.syncs = self.writes = 0
-        for name in os.listdir(root):
-            path = os.path.join(root, name)
-            if os.path.isfile(path):
-                with open(path, "rb") as file:
-                    self.top.now[name] = self.top.certain[name] = File(file.read())
+        self.load(root, self.top)
+
+    def load(self, place, directory):
+        for entry in os.scandir(place):
+            if entry.is_dir():
+                what = Directory()
+                self.load(entry.path, what)
+            elif entry.is_file():
+                with open(entry.path, "rb") as file:
+                    what = File(file.read())
+            else:
+                continue  # a socket
+            directory.now[entry.name] = directory.certain[entry.name] = what
 
     def parent(self, path):
         """(directory, name), or (None, name) where there is none."""
