@@ -15,6 +15,7 @@
 #include "actors/kit.h"
 #include "config/exit.h"
 #include "config/log.h"
+#include "store/env_make.h"
 
 #define AGAIN_US 60000000 /* after one that failed, e.g. for want of space */
 
@@ -39,7 +40,13 @@ static int folder_make(struct snapshots *self, const struct kit *kit)
     if (snprintf(self->folder, sizeof self->folder, "%s/%s-%u", path, kit->actor->name,
                  kit->number) >= (int)sizeof self->folder)
         return -1;
-    return mkdir(self->folder, 0750) != 0 && errno != EEXIST ? -1 : 0;
+    if (mkdir(self->folder, 0750) != 0 && errno != EEXIST)
+        return -1;
+    /* Before any of them is counted on: who named one may have been killed before its name was durable. */
+    errno = env_names_sync(path);
+    if (!errno)
+        errno = env_names_sync(self->folder);
+    return errno ? -1 : 0;
 }
 
 static void look(struct snapshots *self, const struct kit *kit)

@@ -29,7 +29,7 @@ from _wire import Client, Refused, control, crc32c, body as body_of
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FAILURES_KEPT = 5
 # Kills that strike between two calls, so that the journal stays true.
-KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1"
+KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1,snapshot-renamed:2"
 BROKER_KILLS = "roll-created:1,roll-complete:2,append-committed:60,append-before-commit:120,roll-complete:4,lease-granted:9"
 BROKER_KILLS_SLICE = "roll-created:1,roll-complete:2"
 AGAIN_POINTS = 6  # cuts while what a cut has left is started again
@@ -37,7 +37,8 @@ AGAIN_POINTS = 6  # cuts while what a cut has left is started again
 
 class Gate(gate_a.Gate):
     streams = gate_a.STREAMS + [("power.kept", "power-writer")]
-    sets = ["broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64"]
+    sets = ["broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64",
+            "snapshot.every_records=200"]
 
     def arrived(self):
         return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(self.shards))
@@ -61,9 +62,9 @@ def ask(runtime, words):
 
 
 def stop(process):
-    """In order; unless one of its kills was faster."""
+    """In order; unless one of its kills was faster, or it has only just been started again."""
     code = process.stop(20)
-    assert code in (0, -9), f"{process.name} ended with {code}: {process.said()[-2000:]}"
+    assert code in (0, -9, -15), f"{process.name} ended with {code}: {process.said()[-2000:]}"
 
 
 class Told:
@@ -394,8 +395,13 @@ class Cuts:
         promises, trimmed, lost, clocks = self.promises.at(index)
         if clock:
             self.check_clock(place, clocks)
-        bad, (_, head, _, _) = self.checker.check(place, promises, trimmed, lost)
+        bad, (first, head, _, _) = self.checker.check(place, promises, trimmed, lost)
         assert not bad, "\n".join(bad)
+        for environment in (place / "shards").glob("proof-*") if first > 1 else ():
+            kept = [int(snapshot.name[5:]) for snapshot in (place / "snapshots" / environment.name).glob("snap-*")
+                    if snapshot.name[5:].isdigit()]
+            assert environment.name.startswith("proof-source") or max(kept, default=0) >= first, \
+                f"{environment.name} could not be made again: the log begins at {first}, its snapshots are {kept}"
         # In a few only, when there are few: a process each, and what it looks at was looked at.
         if (head > 1 or promises) and (self.recording.kills[0] or self.sparing.random() < 0.2):
             Gate(found=place).verify()
@@ -410,8 +416,14 @@ class Cuts:
         assert clock in clocks or "asked" in clocks, f"the clock says {clock!r}, told was {sorted(map(str, clocks))}"
 
     def live(self, place, index):
-        """A new broker and new shards start on it, and all goes on to what it would have been; and the power goes once more."""
-        gate, disk = Gate(found=place), _disk.Disk(str(place))
+        """A new broker and new shards start on it, and all goes on to what it would have been; and the power goes once more. Each
+        second time an environment did not survive either: a snapshot and the log behind it make it again, trimmed or not."""
+        gate = Gate(found=place)
+        environments = sorted((place / "shards").glob("proof-*"))
+        robbed = self.lived % 2 == 1 and environments and random.Random(f"{self.seed} {index} robbed").choice(environments)
+        if robbed:
+            shutil.rmtree(robbed)
+        disk = _disk.Disk(str(place))
         gate.total = self.recording.numbers
         journal = str(self.work / "journal")
         gate.runtime.env = {"PROOF_KEYS": str(gate.keys), "PROOF_TOTAL": str(gate.total), "PROOF_PAUSE_MS": "1",
@@ -434,7 +446,8 @@ class Cuts:
         with open(journal, "rb") as file:
             taken = list(_disk.entries(file.read()))
         os.unlink(journal)
-        self.cut_again(disk, taken, index)
+        if not robbed:
+            self.cut_again(disk, taken, index)
 
     def cut_again(self, disk, taken, index):
         """Most of these cuts are in the recovery: what was promised before the first one still holds."""

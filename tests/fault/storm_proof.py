@@ -63,9 +63,11 @@ class Victim:
         self.process.start()
         return iter(())
 
-    def lose(self, _how):
+    def lose(self, how):
         self.process.kill()
         shutil.rmtree(self.environment, ignore_errors=True)
+        if how < 0.3:  # and what it could have been made from
+            shutil.rmtree(self.storm.snapshots / self.environment.name, ignore_errors=True)
         self.process.start()
         return iter(())
 
@@ -136,6 +138,8 @@ class Storm(gate_a.Gate):
         self.runtime.env = {"PROOF_KEYS": str(self.keys), "PROOF_TOTAL": "1000000", "PROOF_PARTITIONS": str(self.partitions),
                             "PROOF_BURST": "2", "PROOF_PAUSE_MS": "100"}
         (self.runtime.dir / "elsewhere").mkdir()
+        self.snapshots = self.runtime.dir / "snapshots"  # shared, as hosts do that take over each other's shards
+        self.runtime.sets += [f"snapshot.dir={self.snapshots}", "snapshot.every_records=2000"]
         self.runtime.add_broker()
         control(self.runtime.endpoint("control"), "PING", 20)
         self.victims = [BrokerVictim(self)] + [Victim(self, actor, shard) for actor in ["proof-source"] + gate_a.STAGES
@@ -230,10 +234,11 @@ class Storm(gate_a.Gate):
         hits = [sum(victim.hits.values()) for victim in self.victims]
         assert self.events < 2 * len(self.victims) or min(hits) > 0, "somebody was never hit"
         refused = sum("zombie-refused" in line for p in self.runtime.processes.values() for line in p.said().splitlines())
+        rebuilt = [p.said().count(" rebuilt ") for p in self.runtime.processes.values()]
         print(f"storm-proof: seed {self.seed}, {sum(self.counts.values())} events "
               f"({', '.join(f'{kind} {self.counts[kind]}' for kind, _ in SHARES)}), each process {min(hits)} to {max(hits)} "
               f"times, broker {hits[0]}; {self.zombies} woken holders refused by name, {self.waited} made to wait ({refused} refusals said); "
-              f"{self.total * self.keys} numbers, 0 lost, 0 doubled; verify: {verified}; {seconds:.0f} s")
+              f"{sum(rebuilt)} rebuilds; {self.total * self.keys} numbers, 0 lost, 0 doubled; verify: {verified}; {seconds:.0f} s")
 
 
 def entries(directory):
