@@ -17,7 +17,7 @@
 #include "config/exit.h"
 
 #define ABORT_PATIENCE_US 2000000 /* from SIGABRT to SIGKILL: time for a core file */
-#define STAGES 3
+#define STAGES 4
 
 struct supervisor {
     struct supervisor_options options;

@@ -43,7 +43,7 @@ struct child {
     char name[48];  /* "features.0", "broker": unique */
     char actor[32]; /* "features" */
     unsigned shard;
-    int stage; /* drained in falling order: actors (2) before upstream (1) before the broker (0) */
+    int stage; /* drained in falling order: others (3), actors (2), upstream (1), the broker (0) */
     char **argv;    /* owned; argv[0] is the path of the executable */
     char *log_path; /* owned; where stderr and stdout go; NULL: ours */
     enum child_state state;

@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/exits.h"
 #include "cli/night.h"
+#include "cli/others.h"
 #include "cli/schedule.h"
 #include "cli/supervisor.h"
 #include "cli/view.h"
@@ -37,7 +38,8 @@
     3 /* answers in a row in which nobody had anything left to do: the night is settled */
 #define SETS_MAX (CLI_SETS_MAX + 8)
 
-enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS };
+/* Drained in falling order. Others have no part in the night: it neither waits for them nor ends with them. */
+enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS, STAGE_OTHERS };
 enum phase {
     PHASE_BROKER,
     PHASE_STAND,
@@ -127,6 +129,10 @@ static int check_only(const struct up *self)
             (size == 6 && !strncmp(at, "broker", 6)) || (size == 8 && !strncmp(at, "upstream", 8));
         for (size_t i = 0; i < sizeof actors / sizeof *actors; i++)
             known |= strlen(actors[i].name) == size && !strncmp(at, actors[i].name, size);
+        for (int i = 0; i < self->settings->supervisor.also.count; i++) {
+            const char *other = others_name(self->settings->supervisor.also.item[i]);
+            known |= strlen(other) == size && !strncmp(at, other, size);
+        }
         if (!known)
             return cli_fail(self->cli, EXIT_USAGE, "--only: no such process: %.*s", (int)size, at);
         at += size + (at[size] == ',');
@@ -231,17 +237,11 @@ static void add_set(struct up *self, const char *key, const char *value)
 
 /* ---- starting processes ---- */
 
-static int add_child(struct up *self, const char *actor, unsigned shard, int stage,
-                     bool named_shard, const char *const *more)
+#define COMMON_MAX (2 * SETS_MAX + 8) /* words that every child is started with */
+
+static size_t common_words(const struct up *self, const char *program, const char **argv)
 {
-    const char *argv[2 * SETS_MAX + 24];
-    char program[CLI_PATH_MAX], log_path[CLI_PATH_MAX], name[48], number[16], dir[CLI_PATH_MAX];
     size_t count = 0;
-    snprintf(program, sizeof program, "%s/tipoff-%s", self->cli->bin_dir, actor);
-    snprintf(name, sizeof name, named_shard ? "%s.%u" : "%s", actor, shard);
-    snprintf(number, sizeof number, "%u", shard);
-    snprintf(dir, sizeof dir, "logs/%s.log", name);
-    cli_path(self->cli, log_path, dir);
     argv[count++] = program;
     if (self->cli->config) {
         argv[count++] = "-c";
@@ -255,6 +255,20 @@ static int add_child(struct up *self, const char *actor, unsigned shard, int sta
     argv[count++] = self->cli->dir;
     argv[count++] = "--host";
     argv[count++] = self->host;
+    argv[count] = NULL;
+    return count;
+}
+
+static int add_program(struct up *self, const char *program, const char *actor, unsigned shard,
+                       int stage, bool named_shard, const char *const *more)
+{
+    const char *argv[COMMON_MAX + 16];
+    char log_path[CLI_PATH_MAX], name[48], number[16], dir[CLI_PATH_MAX];
+    snprintf(name, sizeof name, named_shard ? "%s.%u" : "%s", actor, shard);
+    snprintf(number, sizeof number, "%u", shard);
+    snprintf(dir, sizeof dir, "logs/%s.log", name);
+    cli_path(self->cli, log_path, dir);
+    size_t count = common_words(self, program, argv);
     if (named_shard) {
         argv[count++] = "--shard";
         argv[count++] = number;
@@ -267,6 +281,32 @@ static int add_child(struct up *self, const char *actor, unsigned shard, int sta
         log_fatal(EXIT_BUG, "child-not-added", "name=%s why=\"%s\"", name, strerror(errno));
     supervisor_start(self->supervisor, index);
     return index;
+}
+
+static int add_child(struct up *self, const char *actor, unsigned shard, int stage,
+                     bool named_shard, const char *const *more)
+{
+    char program[CLI_PATH_MAX];
+    snprintf(program, sizeof program, "%s/tipoff-%s", self->cli->bin_dir, actor);
+    return add_program(self, program, actor, shard, stage, named_shard, more);
+}
+
+/* The broker learns their streams, then they start. Who cannot tell them is not started. */
+static void start_others(struct up *self)
+{
+    const struct settings_list *also = &self->settings->supervisor.also;
+    for (int i = 0; i < also->count; i++) {
+        const char *argv[COMMON_MAX];
+        const char *program = also->item[i], *name = others_name(program);
+        if (!wanted(self, name))
+            continue;
+        (void)common_words(self, program, argv);
+        int code = others_register(argv);
+        if (code == EXIT_OK)
+            add_program(self, program, name, 0, STAGE_OTHERS, true, NULL);
+        else
+            log_error("not-registered", "program=%s code=%d", program, code);
+    }
 }
 
 /* A port that is free now, so that the upstream comes back at the same one after a restart; 0 if there is none. */
@@ -331,6 +371,7 @@ static void start_actors(struct up *self)
              wanted(self, actors[i].name) && shard < shards_of(self->settings, actors[i].name);
              shard++)
             add_child(self, actors[i].name, shard, STAGE_ACTORS, true, NULL);
+    start_others(self);
 }
 
 /* ---- what children did ---- */
@@ -361,7 +402,7 @@ static void on_exit_of(struct up *self, const struct child_event *event)
                   event->code == EXIT_USAGE || event->code == EXIT_CONFIG
                       ? "no restart mends that exit code"
                       : "crash loop: no step between its exits");
-        self->impossible = true;
+        self->impossible |= event->child->stage != STAGE_OTHERS;
     } else if (event->verdict == EXIT_STOPPED) {
         log_info("stopped", "name=%s pid=%d code=%d signal=%d", name, (int)event->pid, event->code,
                  event->signal);
@@ -402,7 +443,8 @@ static void on_event(void *context, const struct child_event *event)
         log_error("not-started", "name=%s program=%s why=\"%s\" state=%s", name,
                   event->child->argv[0], strerror(event->error),
                   child_state_text(event->child->state));
-        self->impossible |= event->child->state == CHILD_QUARANTINED;
+        self->impossible |=
+            event->child->state == CHILD_QUARANTINED && event->child->stage != STAGE_OTHERS;
         break;
     }
     if (self->view)

@@ -13,7 +13,7 @@
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 #define SETTINGS_LIST_MAX 16
-#define SETTINGS_ITEM_SIZE 48
+#define SETTINGS_ITEM_SIZE 200
 #define SETTINGS_HASH_SIZE 17 /* 16 hex digits and NUL */
 #define SETTINGS_SECRET_SIZE 4096
 
