@@ -46,6 +46,11 @@ struct tip_link_stream {
     uint16_t partitions;
 };
 
+struct tip_link_shard {
+    char actor[33];
+    uint16_t shard;
+};
+
 struct tip_link_handlers { /* all optional; what they are told is borrowed until they return */
     void (*welcome)(void *context, const struct tip_link_stream *streams, uint32_t count);
     void (*granted)(void *context, const struct tip_link_grant *grant);
@@ -62,6 +67,8 @@ struct tip_link_handlers { /* all optional; what they are told is borrowed until
     void (*lost)(void *context, const char *why);    /* the lease is gone: another epoch exists */
     void (*down)(void *context); /* connection or broker gone; the link is trying again */
     void (*up)(void *context);   /* heartbeat answered: the broker is alive */
+    /* A member's: what it is to run from now on, all of it. */
+    void (*assigned)(void *context, const struct tip_link_shard *shards, uint32_t count);
 };
 struct tip_link_options {
     const char *endpoint;                   /* "ipc:///..." */
@@ -126,6 +133,11 @@ TIP_API void tip_link_own(struct tip_link *self, const char *stream, uint16_t pa
  * take), steps; sends one now if `state` changed. Copied. */
 TIP_API void tip_link_state(struct tip_link *self, const char *state, const char *cause,
                             uint64_t cursor, uint64_t steps);
+
+/* This session speaks for the member that options.host names: it can run `actor`, of `shards` shards in all, and at most `capacity` of all its
+ * shards (0: any number). Copied; said again with each connection; answers come through `assigned`. */
+TIP_API void tip_link_member(struct tip_link *self, const char *actor, uint16_t shards,
+                             uint32_t capacity);
 
 /* One question to the control socket, blocking at most `timeout_ms`: its JSON text, the caller's to free(); NULL with errno. */
 TIP_API char *tip_link_control(const char *endpoint, const char *words, int timeout_ms);

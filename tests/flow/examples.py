@@ -19,7 +19,7 @@ BUILD = pathlib.Path(os.environ["TIPOFF_BUILD"])
 EXAMPLES = SOURCE / "examples"
 sys.path.insert(0, str(SOURCE / "tests" / "fault"))
 from _runtime import Runtime  # noqa: E402
-from _wire import Client, control, records_of  # noqa: E402
+from _wire import Client, control, crc32c, records_of  # noqa: E402
 
 SANITIZE = "TIPOFF_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
 WARN = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -84,25 +84,26 @@ class Reader:
             self.got[self.names[stream]] += records
 
 
+def publish_to(client, sequences, stream, key, payload):
+    lane = crc32c(key.encode()) % client.streams[stream][1]
+    client.publish([(stream, lane, sequences[lane] + 1, [(key, 1, [], None, payload)])])
+    sequences[lane] += 1
+
+
 class Lines:
     """Someone who publishes lines of words, and knows how often each was said."""
 
     def __init__(self, runtime):
         self.client, self.sequences = Client(runtime.endpoint("broker"), "words"), collections.Counter()
         self.client.lease()
-        self.partitions = self.client.streams["words.line"][1]
         self.said, self.random = collections.Counter(), random.Random(7)
 
     def publish(self, lines, source=None):
-        from _wire import crc32c
         for _ in range(lines):
             name = source or self.random.choice("abcdef")
             words = [self.random.choice(["tip", "off", "ball", "foul"]) for _ in range(5)]
             self.said.update((name, w) for w in words)
-            lane = crc32c(name.encode()) % self.partitions
-            record = (name, 1, [], None, {"source": name, "text": " ".join(words)})
-            self.client.publish([("words.line", lane, self.sequences[lane] + 1, [record])])
-            self.sequences[lane] += 1
+            publish_to(self.client, self.sequences, "words.line", name, {"source": name, "text": " ".join(words)})
 
 
 def count_words(runtime, installed):
@@ -131,6 +132,33 @@ def count_words(runtime, installed):
     assert tap.returncode == 0 and len(said) == 3 and all(row[1] == "told" for row in said), said
     assert not reader.got["dead"], reader.got["dead"]
     assert actor.stop() == 0
+
+
+def primes_below(n):
+    return sum(all(k % d for d in range(2, int(k ** 0.5) + 1)) for k in range(2, n))
+
+
+def do_jobs(runtime, installed):
+    """Three workers; one is killed while there is work, and nothing is done twice or not at all."""
+    program = installed.build("work_queue")
+    run(program, "--dir", runtime.dir, "--register", env=dict(os.environ, **runtime.env))
+    reader = Reader(runtime, "jobs.done", "dead")
+    workers = [runtime.add(f"work-queue.{i}", [str(program), "--dir", str(runtime.dir), "--shards", "3", "--shard", str(i)], "")
+               for i in range(3)]
+    for worker in workers:
+        worker.await_said(" ready ")
+    client, sequences, done = Client(runtime.endpoint("broker"), "jobs"), collections.Counter(), reader.got["jobs.done"]
+    client.lease()
+    for i in range(90):
+        publish_to(client, sequences, "jobs.todo", f"job-{i}", {"id": f"job-{i}", "below": 2 + i * 7 if i else 0})
+        if i == 45:
+            runtime.until(lambda: reader.read() or {d["worker"] for d in done} == {0, 1, 2}, 20, "all three work")
+            workers[1].kill()
+    workers[1].start()
+    runtime.until(lambda: reader.read() or len(done) >= 89 and reader.got["dead"], 30, "all jobs done")
+    assert sorted((d["id"], d["primes"]) for d in done) == sorted((f"job-{i}", primes_below(2 + i * 7)) for i in range(1, 90))
+    assert [d["rule"] for d in reader.got["dead"]] == ["job.below: nothing to look at"], reader.got["dead"]
+    assert all(worker.stop() == 0 for worker in workers)
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -203,6 +231,7 @@ def main():
         assert "broker=none" in run(words, "--dir", runtime.dir, "--register")
         runtime.add_broker().await_said(" ready ")
         count_words(runtime, installed)
+        do_jobs(runtime, installed)
         poll_pages(runtime, installed)
         refuse_taken(runtime)
         whole = True
