@@ -292,6 +292,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
     members_free(&self.members);
     log_close(&self.log);
     free(self.staged);
+    free(self.old);
     json_decref(self.registries);
     return code;
 }

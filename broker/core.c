@@ -462,10 +462,17 @@ struct core_sub_lane *core_sub_next(struct core_session *session)
     return first;
 }
 
+#define RECORD_COST 32 /* bytes that a record in flight costs at least, however empty it is */
+
 bool core_sub_admits(const struct core_sub *sub, uint32_t records, uint64_t bytes)
 {
-    return sub->flying_records == 0 || (sub->flying_records + records <= sub->most_records &&
-                                        sub->flying_bytes + bytes <= sub->most_bytes);
+    if (sub->flying_records == 0)
+        return true;
+    if (sub->share_bytes && (sub->flying_bytes + bytes > sub->share_bytes ||
+                             sub->flying_records + records > sub->share_bytes / RECORD_COST))
+        return false;
+    return sub->flying_records + records <= sub->most_records &&
+           sub->flying_bytes + bytes <= sub->most_bytes;
 }
 
 void core_sub_skipped(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,

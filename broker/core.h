@@ -86,6 +86,9 @@ struct core_sub {
     struct core_sub_lane *lanes;
     uint32_t lane_count;
     uint64_t flying_records, flying_bytes, most_records, most_bytes;
+    uint64_t
+        share_bytes; /* of what the broker lets be in flight over all; 0: as much as was asked for */
+    uint64_t served; /* the turn in which it was last given what is old */
 };
 
 struct core_session {

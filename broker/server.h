@@ -61,8 +61,12 @@ struct server {
     int64_t looked_us;          /* monotonic: the monitors, states */
     uint64_t cursors_stored_us;
     int64_t started_us, roll_failed_us, full_until_us;
-    int64_t next_later_us; /* league time of the earliest record for later; INT64_MAX if none */
-    uint64_t head;         /* as committed */
+    int64_t next_later_us;     /* league time of the earliest record for later; INT64_MAX if none */
+    uint64_t head;             /* as committed */
+    uint64_t turn_bytes;       /* appended in this turn */
+    uint64_t deliveries;       /* turns of delivery so far */
+    struct core_session **old; /* room for those who read what is old, in one delivery */
+    uint32_t old_capacity;
     bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */
 };
 
@@ -106,7 +110,8 @@ void server_members_turn(struct server *self); /* who has come, gone or fallen s
 json_t *server_members_status(struct server *self);
 
 /* server_deliver.c */
-/* Delivers to every subscription what credit allows, in slices. True if someone could take more at once. */
+/* Delivers to every subscription what credit allows: what is new at once, what is old in slices that all who read it share. True if
+ * someone could take more at once. */
 bool server_deliver(struct server *self);
 void server_subscribe(struct server *self, struct core_session *session,
                       const struct msg_subs *subs);

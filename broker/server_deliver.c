@@ -8,7 +8,9 @@
 
 #define MESSAGE_BATCHES_MAX 256   /* in one DLVR */
 #define PARCEL_BYTES 65536u       /* its memory to begin with */
-#define SLICE_BYTES (1024 * 1024) /* one subscription's share of a turn */
+#define SLICE_BYTES (1024 * 1024) /* one subscription's share of a turn, of what is new */
+#define OLD_BYTES (256 * 1024)    /* what all who read what is old share in a turn */
+#define OLD_RECORDS 65536 /* so far behind the head it is old: a disk may have to be asked */
 
 /* A DLVR or OWND being filled. The bodies' memory goes with the message. */
 struct parcel {
@@ -92,51 +94,132 @@ static uint64_t lane_after(struct server *self, const struct core_sub_lane *lane
                : CORE_NONE;
 }
 
-/* True if it stopped for its share, not for lack of work. */
-static bool deliver_one(struct server *self, struct core_session *session, struct parcel *parcel)
+/* The batch that is next in the lane into the parcel. False: the subscription is over, or takes no more now. */
+static bool deliver_batch(struct server *self, struct core_session *session,
+                          struct core_sub_lane *lane, struct parcel *parcel)
 {
     struct core_sub *sub = &session->sub;
-    struct core_sub_lane *lane;
-    bool more = false;
-    while ((lane = core_sub_next(session)) != NULL) {
-        struct batch_header header;
-        struct span body;
-        if (parcel->count == MESSAGE_BATCHES_MAX || parcel->bytes >= SLICE_BYTES) {
-            more = true;
-            break;
-        }
-        int error = log_batch(self->log, lane->next, &header, &body);
-        if (error == LOG_TRIMMED) { /* said, never skipped over */
-            server_refuse(self, session, "SUBS", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")",
-                          log_first(self->log));
-            core_unsubscribe(session);
-            break;
-        }
-        if (error) { /* set aside: named by the log, never delivered, never fatal */
-            uint32_t count = error == LOG_CORRUPT && header.count ? header.count : 1;
-            core_sub_skipped(sub, lane, count, lane_after(self, lane, lane->next + count));
-            continue;
-        }
-        if (!core_sub_admits(sub, header.count, header.size))
-            break;
-        if (!parcel_add(parcel, &header, &body))
-            break;
-        core_sub_delivered(sub, lane, header.count, header.size,
-                           lane_after(self, lane, header.base + header.count));
-        server_count_delivered(self, session, &header);
+    struct batch_header header;
+    struct span body;
+    int error = log_batch(self->log, lane->next, &header, &body);
+    if (error == LOG_TRIMMED) { /* said, never skipped over */
+        server_refuse(self, session, "SUBS", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")",
+                      log_first(self->log));
+        core_unsubscribe(session);
+        return false;
     }
-    if (parcel->count && !parcel_send(self, session, parcel, "DLVR"))
+    if (error) { /* set aside: named by the log, never delivered, never fatal */
+        uint32_t count = error == LOG_CORRUPT && header.count ? header.count : 1;
+        core_sub_skipped(sub, lane, count, lane_after(self, lane, lane->next + count));
+        return true;
+    }
+    if (!core_sub_admits(sub, header.count, header.size) || !parcel_add(parcel, &header, &body))
+        return false;
+    core_sub_delivered(sub, lane, header.count, header.size,
+                       lane_after(self, lane, header.base + header.count));
+    server_count_delivered(self, session, &header);
+    return true;
+}
+
+/* At most `*share` bytes (one batch more), which become less by what was delivered. True if it stopped for that, not for lack of
+ * work. */
+static bool deliver_one(struct server *self, struct core_session *session, struct parcel *parcel,
+                        int64_t *share)
+{
+    struct core_sub_lane *lane;
+    bool more = false, sent = true;
+    int64_t left = *share;
+    while (sent && (lane = core_sub_next(session)) != NULL) {
+        more = *share <= 0;
+        if (more || !deliver_batch(self, session, lane, parcel))
+            break;
+        *share = left - (int64_t)parcel->bytes - parcel->count * (int64_t)PROTOCOL_HEADER_BYTES;
+        if (parcel->count < MESSAGE_BATCHES_MAX)
+            continue;
+        left = *share;
+        sent = parcel_send(self, session, parcel, "DLVR");
+    }
+    if (parcel->count)
+        sent = parcel_send(self, session, parcel, "DLVR") && sent;
+    if (!sent)
         log_warn("peer-gone", "actor=%s", session->actor);
+    return more && sent;
+}
+
+static bool reads_old(const struct server *self, struct core_session *session)
+{
+    const struct core_sub_lane *lane = core_sub_next(session);
+    return lane && lane->next + OLD_RECORDS < self->head;
+}
+
+static int served_order(const void *a, const void *b)
+{
+    const struct core_session *one = *(struct core_session *const *)a;
+    const struct core_session *other = *(struct core_session *const *)b;
+    return (one->sub.served > other->sub.served) - (one->sub.served < other->sub.served);
+}
+
+/* Who reads what is old, who waits for longest first. */
+static uint32_t old_readers(struct server *self, struct core_session ***out)
+{
+    uint32_t count = 0;
+    if (self->old_capacity < self->core->session_count) {
+        struct core_session **grown =
+            realloc(self->old, self->core->session_count * sizeof *self->old);
+        if (!grown)
+            return 0; /* and again in the next turn */
+        self->old = grown;
+        self->old_capacity = self->core->session_count;
+    }
+    for (struct core_session *session = self->core->sessions; session; session = session->next)
+        if (session->sub.live && !session->gone && reads_old(self, session))
+            self->old[count++] = session;
+    if (count > 1)
+        qsort(self->old, count, sizeof *self->old, served_order);
+    *out = self->old;
+    return count;
+}
+
+/* Whoever catches up gets of a turn little more than what came new in it, all of them together: so they cost the others no
+ * more than that. */
+static bool deliver_old(struct server *self, struct parcel *parcel)
+{
+    struct core_session **sessions = NULL;
+    uint32_t count = old_readers(self, &sessions);
+    int64_t share = OLD_BYTES + 2 * (int64_t)self->turn_bytes;
+    bool more = false;
+    for (uint32_t i = 0; i < count && !more; i++) {
+        int64_t before = share;
+        more = deliver_one(self, sessions[i], parcel, &share);
+        if (share < before)
+            sessions[i]->sub.served = self->deliveries;
+    }
     return more;
+}
+
+/* What may be on its way to all of them together, in equal shares: the memory that it takes does not grow with their number. */
+static void shares_give(struct server *self)
+{
+    uint64_t live = 0, most = (uint64_t)self->settings->broker.delivery_bytes;
+    for (struct core_session *session = self->core->sessions; session; session = session->next)
+        live += session->sub.live;
+    for (struct core_session *session = self->core->sessions; session; session = session->next)
+        session->sub.share_bytes = most && most < live ? 1 : live ? most / live : 0;
 }
 
 bool server_deliver(struct server *self)
 {
     struct parcel *parcel = parcel_begin();
     bool more = false;
-    for (struct core_session *session = self->core->sessions; session; session = session->next)
-        if (session->sub.live && !session->gone)
-            more = deliver_one(self, session, parcel) || more;
+    self->deliveries++;
+    shares_give(self);
+    for (struct core_session *session = self->core->sessions; session; session = session->next) {
+        int64_t share = SLICE_BYTES;
+        if (session->sub.live && !session->gone && !reads_old(self, session))
+            more = deliver_one(self, session, parcel, &share) || more;
+    }
+    more = deliver_old(self, parcel) || more;
+    self->turn_bytes = 0;
     log_read_end(self->log);
     return more;
 }

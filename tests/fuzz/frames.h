@@ -380,6 +380,7 @@ static void frames_close(struct frames_run *run)
     core_free(&run->server.core);
     log_close(&run->server.log);
     free(run->server.staged);
+    free(run->server.old);
     int rc = nftw(run->dir, frames_remove, 8, FTW_DEPTH | FTW_PHYS);
     assert(rc == 0);
 }

@@ -492,6 +492,7 @@ static void server_end(struct subject_inside *in)
     core_free(&in->server.core);
     log_close(&in->server.log);
     free(in->server.staged);
+    free(in->server.old);
 }
 
 void subject_open(struct subject *self, enum lie lie)
