@@ -1,20 +1,35 @@
 /* The tap: what was committed, mirrored for any SUB to read. Nothing durable rides on it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "broker/server.h"
 #include "schema/record.h"
 
+/* Refused as a whole as soon as one reader's backlog is full, so that we hear of it; or passed by whoever is full. */
+static void tap_refuses(void *tap, int refuses)
+{
+    (void)zmq_setsockopt(tap, ZMQ_XPUB_NODROP, &refuses, sizeof refuses);
+}
+
+/* A reader that is full is counted once, and then left out by the socket until it reads again; the others lose nothing. */
 void server_tap_send(struct server *self, const char *topic, const struct span *head,
                      const struct span *payload)
 {
     void *tap = self->tap.zmq;
+    bool full = false;
     if (zmq_send(tap, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        if (errno != EAGAIN)
+            return;
+        full = true;
         self->tap_drops++;
-        return;
+        tap_refuses(tap, 0);
+        (void)zmq_send(tap, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT);
     }
     (void)zmq_send(tap, head->data, head->size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     (void)zmq_send(tap, payload->data, payload->size, ZMQ_DONTWAIT);
+    if (full)
+        tap_refuses(tap, 1);
     self->tap_sent++;
 }
 

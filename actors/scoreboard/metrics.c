@@ -54,7 +54,8 @@ static const struct metric of_broker[] = {
     {"broker_acks", "counter", "lanes acknowledged", NULL, "acks"},
     {"broker_duplicates", "counter", "batches that were there already", NULL, "duplicates"},
     {"broker_tap_records", "counter", "messages given to the tap", NULL, "tap_records"},
-    {"broker_tap_drops", "counter", "... and lost by it", NULL, "tap_drops"},
+    {"broker_tap_drops", "counter", "times that a reader of it began to lose some", NULL,
+     "tap_drops"},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static const json_t *value_of(const json_t *row, const struct metric *metric)

@@ -175,6 +175,52 @@ def test_counters(broker, writer):
     assert 0 < after["broker"]["sync_us"]["p50"] <= after["broker"]["sync_us"]["p99"] <= after["broker"]["sync_us"]["max"]
 
 
+def test_slow_reader():
+    """One that does not read loses records, is counted, and takes nothing from the others."""
+    broker = Broker("broker.heartbeat=200ms", "broker.tap_backlog=100")
+    writer, context = Writer(broker), zmq.Context()
+    slow, quick = context.socket(zmq.SUB), context.socket(zmq.SUB)
+    for sub, most in ((slow, 5), (quick, 0)):
+        sub.linger, sub.rcvhwm = 0, most
+        sub.connect(broker.tap)
+        sub.subscribe(b"numbers.")
+    quick.subscribe(b"$SYS.tap.")
+    numbers, drops = [], None
+
+    def see():
+        nonlocal drops
+        assert quick.poll(10000), f"{len(numbers)} seen, {drops} drops"
+        topic, _, payload = quick.recv_multipart()
+        if topic == b"$SYS.tap.":
+            drops = msgpack.unpackb(payload)["drops"]
+        else:
+            numbers.append(msgpack.unpackb(payload)["n"])
+
+    while control(broker.control, "STATUS")["broker"]["tap_subscribers"] < 3:
+        time.sleep(0.01)
+    count = 0
+    while count < 5000 and not (drops and count > 200):
+        count += 1
+        writer.put("k", {"n": count, "text": "x" * 40000})
+        while len(numbers) < count:
+            see()
+    while drops is None:
+        see()
+    assert numbers == list(range(1, count + 1)) and 1 <= drops < count, (count, drops)
+    lost = 0
+    while slow.poll(500):
+        slow.recv_multipart()
+        lost += 1
+    assert 0 < lost < count, "the slow one has lost something, or the test is none"
+    writer.put("k", {"n": 0})  # it reads again: it is told again
+    assert slow.poll(5000) and msgpack.unpackb(slow.recv_multipart()[2]) == {"n": 0}
+    slow.close()
+    quick.close()
+    context.term()
+    writer.client.close()
+    broker.remove()
+
+
 def may_capture():
     if not shutil.which("tshark"):
         return "tshark is not installed"
@@ -296,6 +342,7 @@ def main():
     test_python(broker, writer)
     test_sys(broker, writer)
     test_counters(broker, writer)
+    test_slow_reader()
     why = may_capture()
     if why:
         print(f"skipped: {why}")
