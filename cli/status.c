@@ -132,15 +132,16 @@ static void print_status(const json_t *status)
     json_t *row;
     printf("broker %s  log %lld..%lld\n\n", running ? "runs" : "does not run",
            number_of(broker, "first"), number_of(broker, "head") - 1);
-    printf("%-16s %-11s %8s %6s %9s %10s %8s  %s\n", "shard", "state", "pid", "epoch", "restarts",
-           "cursor", "lag", "cause");
+    printf("%-16s %-12s %-11s %8s %6s %9s %10s %8s  %s\n", "shard", "host", "state", "pid", "epoch",
+           "restarts", "cursor", "lag", "cause");
     json_array_foreach(json_object_get(status, "shards"), i, row)
     {
         char name[48];
         snprintf(name, sizeof name, "%s.%lld", text_of(row, "actor"), number_of(row, "partition"));
-        printf("%-16s %-11s %8lld %6lld %9lld %10lld %8lld  %s\n", name, text_of(row, "state"),
-               number_of(row, "pid"), number_of(row, "epoch"), number_of(row, "restarts"),
-               number_of(row, "cursor"), number_of(row, "lag"), text_of(row, "cause"));
+        printf("%-16s %-12s %-11s %8lld %6lld %9lld %10lld %8lld  %s\n", name, text_of(row, "host"),
+               text_of(row, "state"), number_of(row, "pid"), number_of(row, "epoch"),
+               number_of(row, "restarts"), number_of(row, "cursor"), number_of(row, "lag"),
+               text_of(row, "cause"));
     }
     printf("\n%-24s %-11s %10s %12s %10s %10s\n", "stream", "writer", "records", "bytes", "first",
            "last");

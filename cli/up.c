@@ -14,6 +14,7 @@
 #include "cli/asker.h"
 #include "cli/command.h"
 #include "cli/exits.h"
+#include "cli/members.h"
 #include "cli/night.h"
 #include "cli/others.h"
 #include "cli/schedule.h"
@@ -64,7 +65,7 @@ struct up {
     const struct settings *settings;
     /* What was asked for. */
     const char *upstream; /* NULL: none, or sim is set */
-    bool sim, until_final, has_speed;
+    bool sim, until_final, has_speed, members;
     const char *only, *host, *seed;
     int32_t date; /* 0 = whatever is on */
     double speed;
@@ -147,6 +148,7 @@ static int read_options(struct up *self)
     const struct cli *cli = self->cli;
     self->until_final = cli_option(cli, "until-final") != NULL;
     self->only = cli_option(cli, "only");
+    self->members = cli_option(cli, "members") != NULL;
     self->host = cli_option(cli, "host");
     self->has_speed = cli_option(cli, "speed") != NULL;
     self->speed = 1;
@@ -366,9 +368,14 @@ static int read_port(const struct up *self)
 
 static void start_actors(struct up *self)
 {
+    static const char *const as_member[] = {"--member", NULL};
+    for (size_t i = 0; i < sizeof actors / sizeof *actors; i++)
+        if (self->members && actors[i].sharded && wanted(self, actors[i].name))
+            add_child(self, actors[i].name, 0, STAGE_ACTORS, false, as_member);
     for (size_t i = 0; i < sizeof actors / sizeof *actors; i++)
         for (unsigned shard = 0;
-             wanted(self, actors[i].name) && shard < shards_of(self->settings, actors[i].name);
+             wanted(self, actors[i].name) && !(self->members && actors[i].sharded) &&
+             shard < shards_of(self->settings, actors[i].name);
              shard++)
             add_child(self, actors[i].name, shard, STAGE_ACTORS, true, NULL);
     start_others(self);
@@ -506,6 +513,25 @@ static void take_shard(struct up *self, const json_t *shard, int64_t now)
         supervisor_progressed(self->supervisor, index);
 }
 
+/* One that runs shards as the broker says: it is as ready as they are. */
+static void take_member(struct up *self, const json_t *status, const json_t *member, int64_t now)
+{
+    const char *actor = json_string_value(json_object_get(member, "actor"));
+    int index = self->members && actor ? supervisor_find(self->supervisor, actor, 0) : -1;
+    const struct child *child = index >= 0 ? supervisor_child(self->supervisor, index) : NULL;
+    if (!child || !child->pid || json_integer_value(json_object_get(member, "pid")) != child->pid ||
+        !text_is(member, "member", self->host))
+        return;
+    struct members_word word = members_word(status, member, self->host);
+    self->words[index].known = true;
+    self->words[index].ready = word.ready;
+    self->words[index].idle = word.idle;
+    self->words[index].heard_us =
+        now - json_integer_value(json_object_get(member, "silent_ms")) * 1000;
+    if (word.ready)
+        supervisor_progressed(self->supervisor, index);
+}
+
 /* Does a clock run already, and is it this night's? The clock of another date is not gone on with. */
 static bool night_goes_on(const struct up *self, struct clock_anchor *anchor)
 {
@@ -576,6 +602,10 @@ static void take_status(struct up *self, const char *text)
     json_array_foreach(json_object_get(status, "shards"), i, shard)
     {
         take_shard(self, shard, now);
+    }
+    json_array_foreach(json_object_get(status, "members"), i, shard)
+    {
+        take_member(self, status, shard, now);
     }
     find_hung(self, now);
     if (self->view)
@@ -983,6 +1013,8 @@ static const struct command_option options[] = {
     {"until-final", NULL, "end in order once every game of D is final and graded"},
     {"only", "NAME,...", "only these processes (broker, upstream, poller, ...)"},
     {"host", "NAME", "what this host is called; default: its own name"},
+    {"members", NULL,
+     "of processor, features, predictor, grader: the shards that the broker gives this host"},
     {NULL, NULL, NULL},
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=120 processors=2
+# ctest: timeout=120
 """Members, proved over the pipeline of gate_a: hosts (each a directory of its own, snapshots shared) join, leave, are killed, and
 are stopped past their leases and wake up, while numbers flow. Shards move with a fenced epoch; the sink is what the model says,
 nothing is lost, nothing comes twice."""

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=120 processors=2
+# ctest: timeout=120
 """Snapshots, proved over the pipeline of gate_a: shards are killed at every point of making one; on a trimmed log lost, corrupt and
 broken environments come back from the newest good snapshot, what they say again compared with the log; a broken snapshot is set
 aside by name and the one before it serves; with none left the shard halts and says so."""
