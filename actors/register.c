@@ -11,6 +11,7 @@
 #include "config/log.h"
 #include "schema/json.h"
 #include "schema/registry.h"
+#include "store/env_make.h"
 
 /* Why the broker would not have our file; NULL: it has it. Borrows from `answer`. */
 static const char *refused(const json_t *answer, const char *name)
@@ -63,5 +64,10 @@ int kit_register(struct kit *self)
     if (registry_save(path, (uint16_t)self->settings.broker.partitions) != 0)
         log_fatal(EXIT_UNREACHABLE, "registry-unwritten", "file=%s why=\"%s\"", path,
                   strerror(errno));
+    path[size] = '\0';
+    int unsynced = env_names_sync(path); /* the folder may be new */
+    if (unsynced)
+        log_fatal(EXIT_UNREACHABLE, "registry-unwritten", "dir=%s why=\"%s\"", path,
+                  strerror(unsynced));
     return ask(self, name);
 }
