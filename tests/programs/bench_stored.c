@@ -1,15 +1,20 @@
 /* A broker with much stored. Fills a log through the link, kills the broker (-9), starts it again and measures the time to the first
- * delivery to a consumer that waits for it; then what memory it takes with many consumers connected and reading.
+ * delivery to a consumer that waits for it; then how long a lone publish waits for its ack, a thousand a second, in quiet and while
+ * another client reads a million stored records that no page cache holds; then what memory it takes with many consumers connected and reading.
  *
  *     bench_stored BIN [RECORDS [CONSUMERS]]      BIN: where tipoff-broker is; prints one JSON object */
 #include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "broker/link.h"
 #include "cli/scratch.h"
@@ -48,7 +53,7 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
 static void on_granted(void *context, const struct link_grant *grant)
 {
     struct client *self = context;
-    (void)grant;
+    self->acked = grant->lane_count ? grant->lanes[0].last_seq : 0;
     self->granted = true;
 }
 
@@ -58,6 +63,17 @@ static void on_acked(void *context, const char *stream, uint16_t partition, uint
     (void)stream;
     (void)partition;
     self->acked = last_seq;
+}
+
+static void on_refused(void *context, const char *tag, const char *text, const char *stream,
+                       uint16_t partition, uint64_t first_seq)
+{
+    (void)context;
+    (void)stream;
+    (void)partition;
+    (void)first_seq;
+    fprintf(stderr, "bench_stored: %s: %s\n", tag, text);
+    exit(1);
 }
 
 static void on_batch(void *context, const struct link_batch *batch)
@@ -77,6 +93,7 @@ static void client_open(struct client *self, const struct scratch *bench, const 
                                          .handlers = {.welcome = on_welcome,
                                                       .granted = on_granted,
                                                       .acked = on_acked,
+                                                      .refused = on_refused,
                                                       .batch = on_batch},
                                          .context = self};
     self->link = link_open(&options);
@@ -95,7 +112,7 @@ static void turn(struct link *link, int64_t most_us)
     link_turn(link);
 }
 
-static void body_make(struct pack *body)
+static void body_make(struct pack *body, uint32_t records)
 {
     struct pack payload = {0};
     char fill[PAYLOAD_BYTES - 6];
@@ -104,8 +121,8 @@ static void body_make(struct pack *body)
     pack_map(&payload, 1);
     pack_text(&payload, "f");
     pack_str(&payload, fill, sizeof fill);
-    batch_head(body, BATCH, "bench", "0000000000000000");
-    for (uint32_t i = 0; i < BATCH; i++) {
+    batch_head(body, records, "bench", "0000000000000000");
+    for (uint32_t i = 0; i < records; i++) {
         const struct record record = {.key = "key",
                                       .key_size = 3,
                                       .version = 1,
@@ -121,7 +138,7 @@ static void fill(const struct scratch *bench, uint64_t records)
     struct client client = {0};
     struct pack body = {0};
     uint64_t next = 1;
-    body_make(&body);
+    body_make(&body, BATCH);
     client_open(&client, bench, "bench");
     while (!client.granted)
         turn(client.link, 100000);
@@ -208,6 +225,95 @@ static double consumers_mib(const struct scratch *self, uint32_t count, uint64_t
     return most;
 }
 
+/* ---- the head during a catch-up ---- */
+
+static int time_order(const void *a, const void *b)
+{
+    return (*(const int64_t *)a > *(const int64_t *)b) -
+           (*(const int64_t *)a < *(const int64_t *)b);
+}
+
+/* p99 of the time from a publish to its ack, one at a time and at most one a millisecond, for as long as `reader` runs or (0) three seconds. */
+static double paced_p99_us(const struct scratch *bench, pid_t reader)
+{
+    enum { TIMES_MAX = 60000, EVERY_US = 1000, QUIET_US = 3000000 };
+    static int64_t times[TIMES_MAX];
+    struct client client = {0};
+    struct pack body = {0};
+    uint32_t count = 0;
+    body_make(&body, 1);
+    client_open(&client, bench, "bench");
+    while (!client.granted)
+        turn(client.link, 100000);
+    int64_t began = clock_mono_us();
+    while (count < TIMES_MAX &&
+           (reader ? waitpid(reader, NULL, WNOHANG) == 0 : clock_mono_us() - began < QUIET_US)) {
+        int64_t due = began + count * (int64_t)EVERY_US;
+        uint64_t seq = client.acked + 1;
+        for (int64_t now; (now = clock_mono_us()) < due;)
+            turn(client.link, due - now);
+        int64_t sent = clock_mono_us();
+        const struct link_out out = {.stream = "bench",
+                                     .count = 1,
+                                     .first_seq = seq,
+                                     .due_us = CLOCK_NONE,
+                                     .body = {body.data, (uint32_t)body.size}};
+        if (!link_publish(client.link, &out, 1))
+            fail("publish");
+        while (client.acked < seq)
+            turn(client.link, 100000);
+        times[count++] = clock_mono_us() - sent;
+    }
+    link_close(&client.link);
+    pack_free(&body);
+    qsort(times, count, sizeof *times, time_order);
+    return count ? (double)times[count * 99 / 100] : -1;
+}
+
+/* The pages of the log out of the page cache: they are clean, and nobody has them mapped now. */
+static void pages_drop(const struct scratch *bench)
+{
+    char pattern[128];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/log/*/data.mdb", bench->dir);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0)
+            (void)close(fd);
+    }
+    globfree(&found);
+}
+
+static pid_t reader_start(const struct scratch *bench, uint64_t records)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    struct client client = {.from = 1};
+    uint64_t taken = 0;
+    client_open(&client, bench, "reader");
+    while (client.delivered < records) {
+        turn(client.link, 100000);
+        link_taken(client.link, (uint32_t)(client.delivered - taken),
+                   (client.delivered - taken) * (PAYLOAD_BYTES + 40));
+        taken = client.delivered;
+    }
+    _exit(0);
+}
+
+static void catchup_run(struct scratch *self, uint64_t records, double p99_us[2])
+{
+    scratch_stop(self, SIGTERM);
+    pages_drop(self);
+    if (scratch_start(self) != 0 || scratch_await(self) != 0)
+        fail("the broker does not start");
+    p99_us[0] = paced_p99_us(self, 0);
+    pid_t reader = reader_start(self, records < 1000000 ? records : 1000000);
+    p99_us[1] = paced_p99_us(self, reader);
+}
+
 int main(int argc, char **argv)
 {
     struct scratch self = {.bin_dir = argv[1]};
@@ -225,11 +331,15 @@ int main(int argc, char **argv)
     double seconds = (double)(clock_mono_us() - began) / 1e6, first[3];
     for (int i = 0; i < 3; i++)
         first[i] = restart_ms(&self, i == 2 ? 1 : records - BATCH);
+    double p99_us[2];
+    catchup_run(&self, records, p99_us);
     double idle = memory_kib(self.pid, "RssAnon:") / 1024;
     double busy = consumers_mib(&self, consumers, records);
     printf("{\"records\":%" PRIu64 ",\"fill_s\":%.1f,\"restart_ms\":[%.1f,%.1f,%.1f],"
-           "\"consumers\":%u,\"idle_mib\":%.1f,\"busy_mib\":%.1f}\n",
-           records, seconds, first[0], first[1], first[2], consumers, idle, busy);
+           "\"ack_p99_quiet_us\":%.0f,\"ack_p99_catchup_us\":%.0f,\"consumers\":%u,\"idle_mib\":%."
+           "1f,\"busy_mib\":%.1f}\n",
+           records, seconds, first[0], first[1], first[2], p99_us[0], p99_us[1], consumers, idle,
+           busy);
     scratch_remove(&self);
     return 0;
 }
