@@ -1,5 +1,8 @@
 /* The log behind its seam: append with dense positions, read in order, remember producers.
  *
+ * Two implementations: LMDB segments in a directory (log_lmdb*.c), and memory (log_memory.c, log_memory.h) for whoever
+ * wants a disk that fails and crashes on request. tests/unit/test_log_seam.c holds both to this page.
+ *
  * One writer (the broker) appends in transactions: log_begin, any number of log_append / log_later_* /
  * log_put_*, log_commit (durable when it returns) or log_abort (nothing happened). Readers of the same process see what is
  * committed; other processes open it read_only and call log_refresh to see newer segments.
@@ -25,11 +28,13 @@ enum log_error {
 const char *log_error_text(int error);
 
 struct log;
+struct log_disk; /* log_memory.h */
 struct log_options {
     uint64_t segment_bytes; /* roll when the active segment is larger */
     int64_t segment_age_us; /* or older (league time between first and last append); 0 = never */
     bool read_only;         /* reader of another process; LOG_NONE if there is no log yet */
     uint64_t map_bytes;     /* of a new segment's map at least; 0: enough for segment_bytes */
+    struct log_disk *disk;  /* in memory, on this one (borrowed); NULL: LMDB in `dir` */
 };
 int log_open(struct log **out, const char *dir, const struct log_options *options);
 void log_close(struct log **self);

@@ -25,7 +25,7 @@ check() { # check ROOT: one line per broken rule, "file:line: include: rule"
         lives["^jansson\\.h$"]         = "^schema/"
         lives["^openssl/"]             = "^schema/"
         lives["^isa-l"]                = "^(schema|store|broker)/"
-        lives["^lmdb\\.h$"]            = "^(store/|broker/log_lmdb\\.c$)"
+        lives["^lmdb\\.h$"]            = "^(store/|broker/log_lmdb[a-z_]*\\.[ch]$)"
         lives["^(zmq|zmq_utils)\\.h$"] = "^broker/"
         lives["^czmq"]                 = "^broker/"
         lives["^curl/"]                = "^actors/(poller|watchdog|scoreboard)/"
@@ -77,6 +77,8 @@ prove() {
     put schema/a.c '"config/a.h"' '<msgpack.h>' '<jansson.h>' '"store/store.h"' '<lmdb.h>' '"a.h"'
     put store/a.c '<lmdb.h>' '"broker/link.h"' '<jansson.h>' '"elsewhere/x.h"'
     put broker/log_lmdb.c '<lmdb.h>' '<zmq.h>'
+    put broker/log_lmdb_read.c '<lmdb.h>'
+    put broker/log_memory.c '<lmdb.h>'
     put broker/core.c '<lmdb.h>' '<msgpack/pack.h>'
     put actors/actor.c '"broker/link.h"' '"broker/core.h"' '<zmq.h>' '"actors/poller/fetch.h"'
     put actors/poller/main.c '"actors/actor.h"' '"actors/poller/fetch.h"' '"actors/grader/rules.h"' '<curl/curl.h>'
@@ -87,7 +89,7 @@ prove() {
     put examples/a.c '<tipoff/actor.h>' '"a.def"' '<curl/curl.h>' '"actors/actor.h"' HEADER
     put tests/unit/a.c '<zlib.h>' '"sim/league.h"' '"actors/poller/fetch.h"'
     expected='actors/actor.c:2 actors/actor.c:3 actors/actor.c:4 actors/grader/main.c:1 actors/grader/main.c:2
-        actors/grader/main.c:3 actors/poller/main.c:3 broker/core.c:1 broker/core.c:2 cli/a.c:3 config/a.c:3
+        actors/grader/main.c:3 actors/poller/main.c:3 broker/core.c:1 broker/core.c:2 broker/log_memory.c:1 cli/a.c:3 config/a.c:3
         config/httpd.c:2 examples/a.c:4 examples/a.c:5 include/tipoff/a.h:2 include/tipoff/a.h:3 include/tipoff/a.h:4 schema/a.c:4 schema/a.c:5 schema/a.c:6 sim/a.c:2 store/a.c:2
         store/a.c:3 store/a.c:4'
     said=$(check "$tree" | cut -d: -f1,2 | tr '\n' ' ' || true)

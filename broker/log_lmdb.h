@@ -1,0 +1,162 @@
+/* The log as a directory of LMDB environments, one per segment (PROTOCOL.md §7). Private to broker/log_lmdb*.c.
+ *
+ * `batches`  base u64                                  -> header (80 bytes) + body
+ * `index`    stream u16, partition u16, first base u64 -> (base u64, count u32)*      one row per lane and commit
+ * `seqs`     producer u32, stream, partition, first seq u64 -> (seq u64, count u32, crc u32, base u64)*  contiguous runs
+ * `later`    due u64, id u64                           -> header + body; due LATER_ASIDE: broken, never taken
+ * `laterseq` producer u32, stream, partition, seq u64  -> count u32, crc u32, due u64, id u64
+ * `meta`     "c" complete; "h" head row; other letters + key: the core's own
+ * All integers big-endian, so that keys sort by value. */
+#ifndef BROKER_LOG_LMDB_H
+#define BROKER_LOG_LMDB_H
+
+#include <lmdb.h>
+
+#include "broker/log_impl.h"
+
+enum { DB_BATCHES, DB_INDEX, DB_SEQS, DB_LATER, DB_LATERSEQ, DB_META, DB_COUNT };
+
+#define INDEX_ENTRY 12
+#define SEQ_ENTRY 24
+#define LANE_KEY 8 /* producer, stream, partition */
+#define LATER_ASIDE INT64_MAX
+
+struct segment {
+    uint64_t first;
+    char name[40];
+    MDB_env *env;
+    MDB_dbi db[DB_COUNT];
+    MDB_txn *reader; /* open during a burst of reads */
+    MDB_cursor *at;  /* of it, in `batches`: the next one asked for is most often beside the last */
+    bool reader_live;
+};
+
+/* Where a lane was read last, in this burst of reads: what follows stands in the same row of the index. */
+struct spot {
+    uint64_t burst, end; /* end: the position after that batch */
+    uint16_t stream, partition;
+    MDB_val row;
+    size_t at;
+};
+#define SPOTS 64
+
+/* What one commit adds to a lane's index or seqs row: gathered, written once before the commit. */
+struct gather {
+    uint8_t key[LANE_KEY + 8];
+    uint32_t key_size;
+    uint64_t next_seq; /* seqs: what would continue the run */
+    struct pack value;
+};
+struct gathers {
+    struct gather *rows;
+    uint32_t count, capacity;
+};
+
+struct log_lmdb {
+    struct log base;
+    char *dir;
+    struct log_options options;
+    struct segment *segments;
+    uint32_t count, capacity;
+    MDB_txn *txn;  /* the append in progress */
+    bool put;      /* something was put into it */
+    bool map_full; /* the last one ended for want of map: the next begins with a larger one */
+    bool
+        broken; /* a roll left the directory such that appending on would lose records at the next start */
+    uint64_t head, txn_head;
+    uint64_t later_id, txn_later_id;
+    uint64_t later_count, txn_later_count;
+    int64_t last_time_us, txn_last_time_us;
+    int64_t segment_start_us, txn_segment_start_us;
+    uint64_t bad_batches;
+    uint64_t burst;
+    struct spot spots[SPOTS];
+    MDB_cursor *tail; /* of txn: where batches are appended */
+    struct gathers index, seqs;
+    uint8_t *later_body;
+    size_t later_body_size;
+};
+
+static inline struct log_lmdb *lmdb_of(struct log *base)
+{
+    return (struct log_lmdb *)(void *)base;
+}
+
+static inline const struct log_lmdb *lmdb_of_const(const struct log *base)
+{
+    return (const struct log_lmdb *)(const void *)base;
+}
+
+/* NULL before there is one. */
+static inline struct segment *lmdb_active(const struct log_lmdb *self)
+{
+    return self->count ? &self->segments[self->count - 1] : NULL;
+}
+
+/* ---- log_lmdb_segment.c ---- */
+int lmdb_error_of(int rc);
+int lmdb_write_error(struct log_lmdb *self, int rc); /* the same; remembers a full map */
+int lmdb_segment_add(struct log_lmdb *self, const char *name, uint64_t first, uint64_t carried);
+int lmdb_segment_create(struct log_lmdb *self, uint64_t first, uint64_t carried);
+void lmdb_segment_close(struct segment *segment);
+int lmdb_segment_remove(const struct log_lmdb *self, const char *name); /* -1: errno */
+int lmdb_segment_sync(const struct log_lmdb *self, const struct segment *segment);
+/* Pages in use, which is what a roll is decided by; the file itself only grows. */
+uint64_t lmdb_segment_bytes(const struct segment *segment);
+/* The newest segment whose first position is at or below `position`; the oldest if all are above. */
+uint32_t lmdb_segment_of(const struct log_lmdb *self, uint64_t position);
+/* A snapshot of it, until log_read_end. */
+int lmdb_reader_of(struct segment *segment, MDB_txn **out);
+void lmdb_reader_drop(struct segment *segment);
+int lmdb_head_load(struct log_lmdb *self, struct segment *segment, bool *complete);
+int lmdb_head_store(struct log_lmdb *self, MDB_txn *txn, const struct segment *segment);
+
+/* ---- log_lmdb_roll.c ---- */
+/* Marks the segment complete in one transaction with the head row and whatever `from` (may be NULL) carries over. */
+int lmdb_segment_complete(struct log_lmdb *self, struct segment *from, struct segment *to);
+
+/* ---- log_lmdb_append.c ---- */
+void lmdb_gathers_free(struct gathers *self);
+int lmdb_batch_put(struct log_lmdb *self, int db, MDB_val key, const struct batch_header *header,
+                   const void *body);
+
+/* ---- log_lmdb_lane.c ---- */
+void lmdb_lane_key(uint8_t *key, uint32_t producer, uint16_t stream, uint16_t partition);
+
+/* ---- log_lmdb_later.c ---- */
+void lmdb_later_key(uint8_t key[16], int64_t due_us, uint64_t id);
+
+/* ---- log_lmdb_read.c ---- */
+/* A stored value, CRC-checked; a bad one is counted. */
+int lmdb_value_open(struct log_lmdb *self, const MDB_val *value, struct batch_header *header,
+                    struct span *body);
+
+/* The table's functions, one file each or with their kin. */
+int log_lmdb_begin(struct log *base);
+int log_lmdb_append(struct log *base, const struct batch_header *header, const void *body);
+int log_lmdb_later_put(struct log *base, const struct batch_header *header, const void *body);
+int log_lmdb_later_next(struct log *base, int64_t *due_us, uint64_t *id);
+int log_lmdb_later_take(struct log *base, int64_t due_us, uint64_t id, struct batch_header *header,
+                        struct span *body);
+int log_lmdb_later_read(struct log *base, int64_t due_us, uint64_t id, struct batch_header *header,
+                        struct span *body);
+int log_lmdb_put_meta(struct log *base, enum log_meta kind, const void *key, size_t key_size,
+                      const void *value, size_t value_size);
+int log_lmdb_each_meta(struct log *base, enum log_meta kind, log_meta_visit *visit, void *context);
+int log_lmdb_commit(struct log *base);
+void log_lmdb_abort(struct log *base);
+bool log_lmdb_roll_due(struct log *base);
+int log_lmdb_roll(struct log *base);
+int log_lmdb_trim(struct log *base, uint64_t position);
+int log_lmdb_next(struct log *base, uint16_t stream, uint16_t partition, uint64_t position,
+                  uint64_t *found);
+int log_lmdb_next_any(struct log *base, uint64_t position, uint64_t *found);
+int log_lmdb_batch(struct log *base, uint64_t position, struct batch_header *header,
+                   struct span *body);
+uint64_t log_lmdb_count_from(struct log *base, uint16_t stream, uint16_t partition,
+                             uint64_t position);
+int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uint16_t partition,
+                       uint64_t seq, struct log_seq *out);
+void log_lmdb_read_end(struct log *base);
+
+#endif
