@@ -117,6 +117,11 @@ static long wait_ms(struct server *self, bool more)
         if (due < wait_us)
             wait_us = due;
     }
+    int64_t due_us = server_readers_due_us(self);
+    if (due_us < self->full_until_us)
+        due_us = self->full_until_us;
+    if (due_us < INT64_MAX && due_us - self->turn_us < wait_us)
+        wait_us = due_us > self->turn_us ? due_us - self->turn_us : 0;
     return (long)((wait_us + 999) / 1000);
 }
 
@@ -134,6 +139,7 @@ static void turn(struct server *self)
     router_drain(self);
     server_tap_turn(self);
     server_fire_later(self);
+    server_readers_turn(self);
     server_commit(self);
     server_control_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
@@ -290,6 +296,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
     server_sockets_close(&self);
     core_free(&self.core);
     members_free(&self.members);
+    server_readers_free(&self);
     log_close(&self.log);
     free(self.staged);
     free(self.old);

@@ -167,6 +167,8 @@ struct core_session *core_session_get(struct core *self, const uint8_t *peer, si
 
 void core_session_drop(struct core *self, struct core_session *session, bool release)
 {
+    if (session->reader && self->options.dropped)
+        self->options.dropped(self->options.context, session);
     for (struct core_session **link = &self->sessions; *link; link = &(*link)->next)
         if (*link == session) {
             *link = session->next;

@@ -104,6 +104,7 @@ struct core_session {
     struct core_member *member;     /* it runs shards as it is told; NULL: it is none */
     struct core_sub sub;
     uint32_t refused_tags; /* bit per tag already logged */
+    struct reader *reader; /* the named cursor or group it is of (server_group.c); NULL: none */
     struct core_session *next;
 };
 
@@ -116,6 +117,7 @@ struct core_options {
      * first_seq; false = not there any more. */
     bool (*lookup)(void *context, uint32_t producer, uint16_t stream, uint16_t partition,
                    uint64_t seq, uint64_t *first_seq, uint32_t *count, uint32_t *crc);
+    void (*dropped)(void *context, struct core_session *session); /* one with a reader */
     void *context;
 };
 

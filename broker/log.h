@@ -61,7 +61,12 @@ int log_later_take(
                          * not found by log_later_next any more */
 uint64_t log_later_count(const struct log *self);
 /* The state that goes with the appends. Values are opaque to the log and carried from segment to segment. */
-enum log_meta { LOG_META_PRODUCER = 'p', LOG_META_LANE = 'l', LOG_META_STREAM = 's' };
+enum log_meta {
+    LOG_META_PRODUCER = 'p',
+    LOG_META_LANE = 'l',
+    LOG_META_STREAM = 's',
+    LOG_META_READER = 'r'
+};
 int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t key_size,
                  const void *value, size_t value_size);
 typedef int log_meta_visit(const struct span *key, const struct span *value, void *context);
@@ -86,6 +91,8 @@ int log_next_any(struct log *self, uint64_t position, uint64_t *base);
 /* The batch at `base`, CRC-checked; body borrows until log_read_end. LOG_CORRUPT: of `header` base and count hold, the
  * rest if it could be read. */
 int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body);
+/* The first position, in log order, of a batch that was appended at or after `time_us`; the head if none was. */
+int log_at_time(struct log *self, int64_t time_us, uint64_t *position);
 /* Records of (stream, partition) at or after `position`. */
 uint64_t log_count_from(struct log *self, uint16_t stream, uint16_t partition, uint64_t position);
 

@@ -17,6 +17,7 @@
 #define PROTOCOL_DESCRIPTOR_BYTES 32
 #define PROTOCOL_ACK_BYTES 12
 #define PROTOCOL_HEADER_BYTES 80
+#define PROTOCOL_WORK_BYTES 104     /* header, lease, first, records, attempts, reserved */
 #define PROTOCOL_PUBL_HEAD_BYTES 20 /* verb, producer, epoch, count */
 
 /* Tags a peer may be refused with: once, in PROTOCOL.md §8's order. */
@@ -38,7 +39,12 @@
     X(TRIMMED, "trimmed")                                                                          \
     X(DISK_FULL, "disk-full")                                                                      \
     X(TOO_MANY, "too-many")                                                                        \
-    X(SHARDS_DIFFER, "shards-differ")
+    X(SHARDS_DIFFER, "shards-differ")                                                              \
+    X(BUSY, "busy")                                                                                \
+    X(NOT_JOINED, "not-joined")                                                                    \
+    X(STALE_GENERATION, "stale-generation")                                                        \
+    X(LEASE_EXPIRED, "lease-expired")                                                              \
+    X(READER_DIFFERS, "reader-differs")
 #define REFUSAL_ROW(id, text) REFUSAL_##id,
 enum refusal { REFUSAL_NONE = -1, REFUSALS(REFUSAL_ROW) REFUSAL_COUNT };
 #undef REFUSAL_ROW

@@ -67,7 +67,8 @@ struct server {
     uint64_t deliveries;       /* turns of delivery so far */
     struct core_session **old; /* room for those who read what is old, in one delivery */
     uint32_t old_capacity;
-    bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */
+    struct readers *readers; /* named cursors and groups; NULL: there never was one */
+    bool stopping, failed;   /* failed: the log is in a state that only opening it again can tell */
 };
 
 /* server_session.c: what peers say. One call per message; frames are closed by the caller. */
@@ -76,6 +77,9 @@ void server_take(struct server *self, const uint8_t *peer, size_t peer_size, zmq
 void server_tell_grants(struct server *self);
 void server_send_map(struct server *self, struct core_session *session, const char *verb,
                      const struct message_desc *desc, const void *message);
+/* The message as one frame; false: there is none, said. */
+bool server_map_frame(const char *verb, const struct message_desc *desc, const void *message,
+                      zmq_msg_t *out);
 void server_tell_clock(struct server *self);
 void server_refuse(struct server *self, struct core_session *session, const char *verb,
                    enum refusal refusal, const struct batch_desc *batch, const char *fmt, ...)
@@ -115,11 +119,43 @@ json_t *server_members_status(struct server *self);
 bool server_deliver(struct server *self);
 void server_subscribe(struct server *self, struct core_session *session,
                       const struct msg_subs *subs);
+/* `[[stream, [partition, ...] or "*"], ...]` as sorted lanes. False: refused, said. */
+bool server_inputs(struct server *self, struct core_session *session, const char *verb,
+                   const struct span *inputs, struct core_sub_lane *lanes, uint32_t most,
+                   uint32_t *count);
+/* False: no memory. Nothing may be staged. */
+bool server_subscription(struct server *self, struct core_session *session,
+                         struct core_sub_lane *lanes, uint32_t count, uint64_t from,
+                         uint64_t records, uint64_t bytes);
 void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask);
 /* Sends frames, or closes them. False if the peer is gone or does not read: its session is dropped at the end of the turn, and
  * it is told so (no-session) when it says anything. */
 bool server_send_frames(struct server *self, struct core_session *session, zmq_msg_t *frames,
                         uint32_t count);
+
+/* server_reader.c: named cursors, and what groups have in common with them. */
+void server_join(struct server *self, struct core_session *session, const struct msg_join *join);
+void server_leave(struct server *self, struct core_session *session);
+void server_done(struct server *self, struct core_session *session, const struct msg_done *done);
+int server_readers_restore(struct server *self); /* 0 or a log_error */
+int server_readers_put(struct server *self);     /* into the append: 0 or a log_error */
+void server_readers_commit(struct server *self);
+void server_readers_rollback(struct server *self);
+void server_readers_answer(struct server *self);
+bool server_readers_stale(const struct server *self);     /* marks and tells what is to be stored */
+void server_readers_turn(struct server *self);            /* leases and members that end */
+bool server_readers_deliver(struct server *self);         /* true if someone could take more */
+int64_t server_readers_due_us(const struct server *self); /* monotonic; INT64_MAX: never */
+uint64_t server_readers_lowest(const struct server *self); /* no trimming beyond */
+/* NULL, or the tag of why not. */
+const char *server_rewind(struct server *self, const char *name, uint64_t position,
+                          uint64_t *generation);
+const char *server_forget(struct server *self, const char *name);
+json_t *server_readers_status(struct server *self);
+void server_readers_free(struct server *self); /* after core_free */
+
+/* server_group.c */
+void server_settle(struct server *self, struct core_session *session, const struct msg_setl *setl);
 
 /* server_sockets.c */
 bool server_sockets_open(struct server *self); /* false: said */

@@ -199,6 +199,8 @@ int server_restore(struct server *self, const struct registry *registry)
         error = log_each_meta(self->log, LOG_META_PRODUCER, producer_restore, self);
     if (!error)
         error = log_each_meta(self->log, LOG_META_LANE, lane_restore, self);
+    if (!error)
+        error = server_readers_restore(self);
     if (error) {
         log_error("log-unreadable", "why=\"%s\"", log_error_text(error));
         return -1;
@@ -385,7 +387,7 @@ static int dirty_put(struct server *self)
             if (producer->lanes[j].dirty)
                 error = lane_put(self, producer, &producer->lanes[j]);
     }
-    return error;
+    return error ? error : server_readers_put(self);
 }
 
 static void acks_send(struct server *self)
@@ -485,6 +487,7 @@ static void commit_failed(struct server *self, int error)
     log_error("append-failed", "why=\"%s\" batches=%u action=refused", log_error_text(error),
               self->staged_count);
     core_rollback(self->core);
+    server_readers_rollback(self);
     (void)log_each_meta(self->log, LOG_META_STREAM, stream_restore,
                         self); /* counters as they were */
     for (uint32_t i = 1; i <= self->core->stream_count; i++)
@@ -550,10 +553,12 @@ void server_commit(struct server *self)
             self->core->producers[i]->stored_keep = self->core->producers[i]->keep;
         }
         core_commit(self->core);
+        server_readers_commit(self);
         if (self->granting)
             fault_hit(FAULT_LEASE_GRANTED);
     }
     acks_send(self);
+    server_readers_answer(self);
     if (self->granting)
         server_tell_grants(self);
     self->granting = false;
@@ -569,6 +574,8 @@ void server_store_cursors(struct server *self)
         if (self->core->producers[i]->dirty || producer_told(self->core->producers[i])) {
             if (server_append_begin(self))
                 server_commit(self);
-            return;
+            break;
         }
+    if (server_readers_stale(self) && server_append_begin(self))
+        server_commit(self);
 }

@@ -94,6 +94,8 @@ static json_t *say_trim(struct server *self, const char *words)
             producer->holder->sub.from < lowest)
             lowest = producer->holder->sub.from; /* reads, and has not said yet how far it is */
     }
+    if (server_readers_lowest(self) < lowest)
+        lowest = server_readers_lowest(self);
     if (self->appending)
         server_commit(self);
     int removed = log_trim(self->log, strcmp(force, "FORCE") == 0 ? position : lowest);
@@ -101,6 +103,49 @@ static json_t *say_trim(struct server *self, const char *words)
         return said_wrong("disk", log_error_text(removed));
     return json_pack("{s:i, s:I, s:I}", "segments", removed, "first",
                      (json_int_t)log_first(self->log), "allowed", (json_int_t)lowest);
+}
+
+/* Where to: POSITION <n>, TIME <league us>, FIRST or HEAD. False: said. */
+static bool where_to(struct server *self, const char *where, const char *value, uint64_t *position)
+{
+    int64_t time_us;
+    if (strcmp(where, "FIRST") == 0)
+        *position = log_first(self->log);
+    else if (strcmp(where, "HEAD") == 0)
+        *position = log_head(self->log);
+    else if (strcmp(where, "POSITION") == 0)
+        return sscanf(value, "%" SCNu64, position) == 1;
+    else
+        return strcmp(where, "TIME") == 0 && sscanf(value, "%" SCNd64, &time_us) == 1 &&
+               log_at_time(self->log, time_us, position) == LOG_OK;
+    return true;
+}
+
+static json_t *say_rewind(struct server *self, const char *words)
+{
+    char name[64] = "", where[16] = "", value[32] = "";
+    uint64_t position, generation;
+    int given = sscanf(words, "REWIND %63s %15s %31s", name, where, value);
+    if (self->appending)
+        server_commit(self); /* the head as it is told */
+    if (given < 2 || !where_to(self, where, value, &position))
+        return said_wrong("usage", "REWIND <name> POSITION <n> | TIME <us> | FIRST | HEAD");
+    const char *why = server_rewind(self, name, position, &generation);
+    if (why)
+        return json_pack("{s:s, s:s, s:I, s:I}", "error", why, "text",
+                         "a cursor or group there is, to a position there is", "first",
+                         (json_int_t)log_first(self->log), "head", (json_int_t)log_head(self->log));
+    return json_pack("{s:s, s:I, s:I}", "name", name, "position", (json_int_t)position,
+                     "generation", (json_int_t)generation);
+}
+
+static json_t *say_forget(struct server *self, const char *words)
+{
+    char name[64];
+    if (sscanf(words, "FORGET %63s", name) != 1)
+        return said_wrong("usage", "FORGET <name>");
+    const char *why = server_forget(self, name);
+    return why ? said_wrong(why, name) : json_pack("{s:s}", "forgotten", name);
 }
 
 static json_t *say_registry(struct server *self, const char *words)
@@ -112,10 +157,8 @@ static json_t *say_registry(struct server *self, const char *words)
 static const struct {
     const char *word;
     json_t *(*say)(struct server *self, const char *words);
-} words_known[] = {{"PING", say_ping},
-                   {"STATUS", say_status},
-                   {"CLOCK", say_clock},
-                   {"TRIM", say_trim},
+} words_known[] = {{"PING", say_ping},        {"STATUS", say_status}, {"CLOCK", say_clock},
+                   {"TRIM", say_trim},        {"REWIND", say_rewind}, {"FORGET", say_forget},
                    {"REGISTRY", say_registry}};
 
 static json_t *say(struct server *self, const char *words)
@@ -124,7 +167,7 @@ static json_t *say(struct server *self, const char *words)
     for (size_t i = 0; i < sizeof words_known / sizeof *words_known; i++)
         if (strlen(words_known[i].word) == size && strncmp(words, words_known[i].word, size) == 0)
             return words_known[i].say(self, words);
-    return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM, REGISTRY");
+    return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM, REWIND, FORGET, REGISTRY");
 }
 
 #define QUESTIONS_MAX 16 /* a turn */

@@ -221,7 +221,7 @@ bool server_deliver(struct server *self)
     more = deliver_old(self, parcel) || more;
     self->turn_bytes = 0;
     log_read_end(self->log);
-    return more;
+    return server_readers_deliver(self) || more;
 }
 
 static int lane_order(const void *a, const void *b)
@@ -232,11 +232,21 @@ static int lane_order(const void *a, const void *b)
     return (one->partition > other->partition) - (one->partition < other->partition);
 }
 
-static bool inputs_read(struct server *self, struct core_session *session,
-                        const struct msg_subs *subs, struct core_sub_lane *lanes, uint32_t most,
-                        uint32_t *count)
+/* "*": every partition there is. */
+static bool inputs_all(struct unpack *in, uint32_t *partitions)
 {
-    struct unpack in = {subs->inputs.data, subs->inputs.size, 0};
+    const char *text;
+    uint32_t size;
+    *partitions = 0;
+    return unpack_peek(in) == PACK_STR && unpack_str(in, &text, &size) && size == 1 &&
+           text[0] == '*';
+}
+
+bool server_inputs(struct server *self, struct core_session *session, const char *verb,
+                   const struct span *list, struct core_sub_lane *lanes, uint32_t most,
+                   uint32_t *count)
+{
+    struct unpack in = {list->data, list->size, 0};
     uint32_t inputs = 0;
     *count = 0;
     bool good = unpack_array(&in, &inputs);
@@ -245,22 +255,25 @@ static bool inputs_read(struct server *self, struct core_session *session,
         const char *text;
         char name[STREAM_NAME_MAX + 1];
         good = unpack_array(&in, &pair) && pair == 2 && unpack_str(&in, &text, &size) &&
-               size < sizeof name && unpack_array(&in, &partitions);
+               size < sizeof name;
+        bool all = good && inputs_all(&in, &partitions);
+        good = good && (all || unpack_array(&in, &partitions));
         if (!good)
             break;
         memcpy(name, text, size);
         name[size] = '\0';
         const struct core_stream *stream = core_stream_by_name(self->core, name);
         if (!stream) {
-            server_refuse(self, session, "SUBS", REFUSAL_UNKNOWN_STREAM, NULL, "no stream %s",
-                          name);
+            server_refuse(self, session, verb, REFUSAL_UNKNOWN_STREAM, NULL, "no stream %s", name);
             return false;
         }
+        if (all)
+            partitions = stream->partitions;
         for (uint32_t j = 0; good && j < partitions; j++) {
-            uint64_t partition;
-            good = unpack_u64(&in, &partition) && *count < most;
+            uint64_t partition = j;
+            good = (all || unpack_u64(&in, &partition)) && *count < most;
             if (good && partition >= stream->partitions) {
-                server_refuse(self, session, "SUBS", REFUSAL_BAD_PARTITION, NULL,
+                server_refuse(self, session, verb, REFUSAL_BAD_PARTITION, NULL,
                               "%s has %u partitions", name, stream->partitions);
                 return false;
             }
@@ -270,7 +283,7 @@ static bool inputs_read(struct server *self, struct core_session *session,
         }
     }
     if (!good) {
-        server_refuse(self, session, "SUBS", REFUSAL_BAD_FRAME, NULL,
+        server_refuse(self, session, verb, REFUSAL_BAD_FRAME, NULL,
                       "inputs: [[stream, [partition, ...]], ...], at most %u", most);
         return false;
     }
@@ -278,12 +291,27 @@ static bool inputs_read(struct server *self, struct core_session *session,
         qsort(lanes, *count, sizeof *lanes, lane_order);
     for (uint32_t i = 1; i < *count; i++)
         if (lane_order(&lanes[i - 1], &lanes[i]) == 0) { /* would be delivered twice */
-            server_refuse(self, session, "SUBS", REFUSAL_BAD_FRAME, NULL,
+            server_refuse(self, session, verb, REFUSAL_BAD_FRAME, NULL,
                           "inputs: stream %u partition %u is named twice", lanes[i].stream,
                           lanes[i].partition);
             return false;
         }
     return true;
+}
+
+bool server_subscription(struct server *self, struct core_session *session,
+                         struct core_sub_lane *lanes, uint32_t count, uint64_t from,
+                         uint64_t records, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct core_stream *stream = core_stream_by_id(self->core, lanes[i].stream);
+        uint64_t left = log_count_from(self->log, lanes[i].stream, lanes[i].partition, from);
+        uint64_t total = stream->per_partition[lanes[i].partition];
+        lanes[i].passed = total > left ? total - left : 0;
+        lanes[i].next = lane_after(self, &lanes[i], from);
+    }
+    log_read_end(self->log);
+    return core_subscribe(session, lanes, count, from, records, bytes) == 0;
 }
 
 void server_subscribe(struct server *self, struct core_session *session,
@@ -294,7 +322,7 @@ void server_subscribe(struct server *self, struct core_session *session,
         server_commit(self); /* what is staged counts neither as there nor as passed */
     struct core_sub_lane *lanes = calloc(LANES_MAX, sizeof *lanes);
     uint32_t count;
-    if (!lanes || !inputs_read(self, session, subs, lanes, LANES_MAX, &count)) {
+    if (!lanes || !server_inputs(self, session, "SUBS", &subs->inputs, lanes, LANES_MAX, &count)) {
         free(lanes);
         return;
     }
@@ -304,15 +332,7 @@ void server_subscribe(struct server *self, struct core_session *session,
         free(lanes);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct core_stream *stream = core_stream_by_id(self->core, lanes[i].stream);
-        uint64_t left = log_count_from(self->log, lanes[i].stream, lanes[i].partition, subs->from);
-        uint64_t total = stream->per_partition[lanes[i].partition];
-        lanes[i].passed = total > left ? total - left : 0;
-        lanes[i].next = lane_after(self, &lanes[i], subs->from);
-    }
-    log_read_end(self->log);
-    if (core_subscribe(session, lanes, count, subs->from, subs->records, subs->bytes) == 0) {
+    if (server_subscription(self, session, lanes, count, subs->from, subs->records, subs->bytes)) {
         struct msg_subd subd = {.head = self->head, .lag = core_sub_lag(self->core, session)};
         server_send_map(self, session, "SUBD", &msg_subd_desc, &subd);
     } else {

@@ -21,28 +21,36 @@ bool server_send_frames(struct server *self, struct core_session *session, zmq_m
     return false;
 }
 
-void server_send_map(struct server *self, struct core_session *session, const char *verb,
-                     const struct message_desc *desc, const void *message)
+bool server_map_frame(const char *verb, const struct message_desc *desc, const void *message,
+                      zmq_msg_t *out)
 {
     struct message_error error;
     size_t most = message_size_max(desc, message);
     zmq_msg_t frame;
     if (zmq_msg_init_size(&frame, PROTOCOL_VERB_BYTES + most) != 0)
-        return;
+        return false;
     uint8_t *at = zmq_msg_data(&frame);
     memcpy(at, verb, PROTOCOL_VERB_BYTES);
     long size = message_encode(desc, message, at + PROTOCOL_VERB_BYTES, most, &error);
     if (size < 0) {
         log_error("reply-invalid", "verb=%s field=%s rule=\"%s\"", verb, error.field, error.rule);
         zmq_msg_close(&frame);
-        return;
+        return false;
     }
-    zmq_msg_t exact; /* zmq cannot shrink a message */
-    if (zmq_msg_init_size(&exact, PROTOCOL_VERB_BYTES + (size_t)size) == 0) {
-        memcpy(zmq_msg_data(&exact), at, PROTOCOL_VERB_BYTES + (size_t)size);
-        (void)server_send_frames(self, session, &exact, 1);
-    }
+    /* zmq cannot shrink a message */
+    bool made = zmq_msg_init_size(out, PROTOCOL_VERB_BYTES + (size_t)size) == 0;
+    if (made)
+        memcpy(zmq_msg_data(out), at, PROTOCOL_VERB_BYTES + (size_t)size);
     zmq_msg_close(&frame);
+    return made;
+}
+
+void server_send_map(struct server *self, struct core_session *session, const char *verb,
+                     const struct message_desc *desc, const void *message)
+{
+    zmq_msg_t frame;
+    if (server_map_frame(verb, desc, message, &frame))
+        (void)server_send_frames(self, session, &frame, 1);
 }
 
 void server_refuse(struct server *self, struct core_session *session, const char *verb,
@@ -126,6 +134,7 @@ static void take_helo(struct server *self, struct core_session *session, const s
                       "protocol %" PRIu64 "; spoken here: %d", helo.protocol, PROTOCOL_VERSION);
         return;
     }
+    server_leave(self, session); /* who says HELO begins anew */
     if (session->producer && (strcmp(session->actor, helo.actor) != 0 ||
                               strcmp(session->incarnation, helo.incarnation) != 0)) {
         session->producer->holder = NULL; /* another process behind the same connection */
@@ -252,15 +261,38 @@ static void take_beat(struct server *self, struct core_session *session, const s
 static void take_subs(struct server *self, struct core_session *session, const struct said *said)
 {
     struct msg_subs subs;
-    if (said_map(self, session, said, &msg_subs_desc, &subs))
-        server_subscribe(self, session, &subs);
+    if (!said_map(self, session, said, &msg_subs_desc, &subs))
+        return;
+    server_leave(self, session);
+    server_subscribe(self, session, &subs);
 }
 
 static void take_usub(struct server *self, struct core_session *session, const struct said *said)
 {
-    (void)self;
     (void)said;
+    server_leave(self, session);
     core_unsubscribe(session);
+}
+
+static void take_join(struct server *self, struct core_session *session, const struct said *said)
+{
+    struct msg_join join;
+    if (said_map(self, session, said, &msg_join_desc, &join))
+        server_join(self, session, &join);
+}
+
+static void take_done(struct server *self, struct core_session *session, const struct said *said)
+{
+    struct msg_done done;
+    if (said_map(self, session, said, &msg_done_desc, &done))
+        server_done(self, session, &done);
+}
+
+static void take_setl(struct server *self, struct core_session *session, const struct said *said)
+{
+    struct msg_setl setl;
+    if (said_map(self, session, said, &msg_setl_desc, &setl))
+        server_settle(self, session, &setl);
 }
 
 static void take_cred(struct server *self, struct core_session *session, const struct said *said)
@@ -380,7 +412,8 @@ static const struct verb verbs[] = {
     {"PUBL", take_publ, false}, {"CRED", take_cred, false}, {"BEAT", take_beat, false},
     {"SUBS", take_subs, false}, {"HELO", take_helo, true},  {"LEAS", take_leas, false},
     {"OWNQ", take_ownq, false}, {"USUB", take_usub, false}, {"GBYE", take_gbye, true},
-    {"MEMB", take_memb, false},
+    {"MEMB", take_memb, false}, {"JOIN", take_join, false}, {"DONE", take_done, false},
+    {"SETL", take_setl, false},
 };
 
 static void stranger_refuse(struct server *self, const uint8_t *peer, size_t peer_size)

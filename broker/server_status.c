@@ -224,13 +224,15 @@ json_t *server_status(struct server *self)
 {
     json_t *shards = json_array(), *streams = json_array();
     for (uint32_t i = 0; i < self->core->producer_count; i++)
-        json_array_append_new(shards, shard_status(self, self->core->producers[i]));
+        if (self->core->producers[i]->epoch > 0) /* else it is the broker's own */
+            json_array_append_new(shards, shard_status(self, self->core->producers[i]));
     for (uint32_t i = 1; i <= self->core->stream_count; i++)
         json_array_append_new(streams, stream_status(&self->core->streams[i]));
     json_t *out = json_object();
     json_object_set_new(out, "broker", broker_status(self));
     json_object_set_new(out, "shards", shards);
     json_object_set_new(out, "streams", streams);
+    json_object_set_new(out, "readers", server_readers_status(self));
     if (self->registries)
         json_object_set(out, "registries", self->registries);
     if (self->members.count > 0)

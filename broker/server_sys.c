@@ -222,7 +222,8 @@ static void state_look(struct server *self, struct core_producer *producer)
 void server_sys_turn(struct server *self)
 {
     for (uint32_t i = 0; i < self->core->producer_count; i++)
-        state_look(self, self->core->producers[i]);
+        if (self->core->producers[i]->epoch > 0) /* else it is the broker's own */
+            state_look(self, self->core->producers[i]);
     if (self->tap_drops == self->said_drops || !self->tap_subscribers)
         return;
     struct pack out = {0};

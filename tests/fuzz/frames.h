@@ -378,6 +378,7 @@ static int frames_remove(const char *path, const struct stat *there, int kind, s
 static void frames_close(struct frames_run *run)
 {
     core_free(&run->server.core);
+    server_readers_free(&run->server);
     log_close(&run->server.log);
     free(run->server.staged);
     free(run->server.old);

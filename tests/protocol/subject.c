@@ -490,6 +490,7 @@ static void server_make(struct subject_inside *in)
 static void server_end(struct subject_inside *in)
 {
     core_free(&in->server.core);
+    server_readers_free(&in->server);
     log_close(&in->server.log);
     free(in->server.staged);
     free(in->server.old);
