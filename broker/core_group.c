@@ -224,6 +224,14 @@ static void due_find(struct group *self, int64_t now_us)
     }
 }
 
+static void floor_move(struct group *self)
+{
+    while (self->count && entry_of(self, 0)->state == GROUP_DONE) {
+        self->first++;
+        self->count--;
+    }
+}
+
 void group_commit(struct group *self)
 {
     if (!self->staged)
@@ -239,10 +247,7 @@ void group_commit(struct group *self)
         }
         entry->staged = GROUP_OUT;
     }
-    while (self->count && entry_of(self, 0)->state == GROUP_DONE) {
-        self->first++;
-        self->count--;
-    }
+    floor_move(self);
     self->staged = 0;
     due_find(self, INT64_MIN);
 }
@@ -400,6 +405,7 @@ int group_decode(struct group *self, struct unpack *in, int64_t now_us, int64_t 
                                      .state = run.done ? GROUP_DONE : GROUP_WAITS,
                                      .staged = GROUP_OUT};
     }
+    floor_move(self); /* the row was written with what its commit made done */
     due_find(self, now_us);
     return 0;
 }

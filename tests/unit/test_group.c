@@ -153,6 +153,10 @@ static void a_restart_finds_what_was_settled(void **state)
     assert_int_equal(group_waiting(&again, 0)->position, 1);
     assert_int_equal(group_at(&again, 12)->due_us, 300); /* 500 after, 200 of them gone */
     group_free(&again);
+    group_stage_done(&self, 1, 1);
+    again = restarted(&self, 100, 1000000, 0);
+    assert_int_equal(group_floor(&again), 3); /* 1 and 2 were done with that commit */
+    group_free(&again);
     group_free(&self);
 }
 
