@@ -40,7 +40,7 @@ int others_register(const char *const *argv)
     size_t count = 0;
     pid_t pid;
     int status;
-    while (argv[count] && count < ARGUMENTS_MAX - 2) {
+    while (count < ARGUMENTS_MAX - 2 && argv[count]) {
         words[count] = (char *)(uintptr_t)argv[count];
         count++;
     }
