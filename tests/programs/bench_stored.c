@@ -267,7 +267,8 @@ static double paced_p99_us(const struct scratch *bench, pid_t reader)
     link_close(&client.link);
     pack_free(&body);
     qsort(times, count, sizeof *times, time_order);
-    return count ? (double)times[count * 99 / 100] : -1;
+    size_t at = (size_t)count * 99 / 100;
+    return count ? (double)times[at] : -1;
 }
 
 /* The pages of the log out of the page cache: they are clean, and nobody has them mapped now. */
