@@ -390,6 +390,8 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
         if (lives[i].actor == &count && lives[i].number == 1 && !second)
             world_stop(process, SECOND_US, HALF_US + SECOND_US / 5);
     }
+    if (losses && world_chance() % 2) /* one more, for longer than its lease; it may be the broker */
+        world_stop(world_chance() % 3, SECOND_US + world_chance() % 6000000, 8 * SECOND_US);
     result->good = world_run(done, LIMIT_US);
     if (!result->good)
         snprintf(result->why, sizeof result->why, "no end within %d s",
