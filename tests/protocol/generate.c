@@ -95,18 +95,22 @@ static void fill(uint64_t *state, struct script_step *step)
     }
 }
 
-/* How often, of a thousand. */
+/* How often, about of a thousand. */
 static const struct {
     enum script_verb verb;
     uint32_t weight;
 } weights[] = {{SCRIPT_TURN, 210}, {SCRIPT_PUBL, 405}, {SCRIPT_CRED, 90}, {SCRIPT_BEAT, 60},
                {SCRIPT_SUBS, 50},  {SCRIPT_OWNQ, 40},  {SCRIPT_HELO, 15}, {SCRIPT_LEAS, 24},
                {SCRIPT_CLOCK, 60}, {SCRIPT_USUB, 6},   {SCRIPT_GBYE, 4},  {SCRIPT_RAW, 22},
-               {SCRIPT_DEAF, 6},   {SCRIPT_SET, 2},    {SCRIPT_FULL, 3},  {SCRIPT_CRASH, 3}};
+               {SCRIPT_DEAF, 6},   {SCRIPT_SET, 2},    {SCRIPT_TRIM, 3},  {SCRIPT_FULL, 3},
+               {SCRIPT_CRASH, 3}};
 
 static enum script_verb pick(uint64_t *state)
 {
-    uint32_t at = next(state) % 1000;
+    uint32_t all = 0;
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+        all += weights[i].weight;
+    uint32_t at = next(state) % all;
     for (size_t i = 0; i < sizeof weights / sizeof *weights; i++) {
         if (at < weights[i].weight)
             return weights[i].verb;
@@ -119,7 +123,7 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
 {
     memset(step, 0, sizeof *step);
     enum script_verb verb = pick(state);
-    uint32_t peer = chance(state, 90) ? next(state) % 3 : next(state) % MODEL_PEERS;
+    uint32_t peer = chance(state, 95) ? next(state) % 3 : next(state) % MODEL_PEERS;
     bool speaks = verb < SCRIPT_TURN && verb != SCRIPT_RAW && verb != SCRIPT_HELO;
     if (speaks && !model_welcomed(model, peer) && chance(state, 85))
         verb = SCRIPT_HELO;
@@ -143,6 +147,8 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
         step->args[0] = (int32_t)peer;
         step->args[1] = model_hears(model, peer) && chance(state, 70);
     }
+    if (verb == SCRIPT_TRIM)
+        step->args[0] = below(state, chance(state, 20) ? 100 : 5000);
     if (verb == SCRIPT_SET) {
         step->args[0] = chance(state, 50) ? 0 : below(state, 40000) - 15000;
         step->args[1] = chance(state, 20);

@@ -71,7 +71,7 @@ struct model_inside {
     struct list order; /* batches by position */
     uint32_t durable_order;
     struct list later;
-    uint64_t head, durable_head, told_head;
+    uint64_t head, durable_head, told_head, first;
     struct producer producers[PRODUCERS_MAX];
     uint32_t producer_count;
     struct session sessions[MODEL_PEERS];
@@ -361,9 +361,9 @@ static void grant_tell(struct model *self, uint32_t peer)
     in->view[peer].epoch = producer->now.epoch;
     int used = snprintf(said->text, sizeof said->text,
                         "shard=%" PRIu64 " producer=%d epoch=%" PRIu64 " cursor=%" PRIu64
-                        " head=%" PRIu64 " first=1 last_env=%s lanes",
+                        " head=%" PRIu64 " first=%" PRIu64 " last_env=%s lanes",
                         producer->shard, session->producer + 1, producer->now.epoch,
-                        producer->now.cursor, in->head, producer->last_env);
+                        producer->now.cursor, in->head, in->first, producer->last_env);
     for (uint32_t i = 0; i < MODEL_LANES; i++)
         if (producer->lanes[i].last)
             used += snprintf(said->text + used, sizeof said->text - (size_t)used, " %u/%u:%" PRIu64,
@@ -454,6 +454,15 @@ static void deliver(struct model *self, uint32_t peer)
         const struct batch *batch = &in->batches[in->order.items[session->sub.at]];
         if (!sub_wants(in, session, batch))
             continue;
+        if (session->sub.flying_records > 0 &&
+            (session->sub.flying_records + 1 > session->sub.most_records ||
+             session->sub.flying_bytes + 1 > session->sub.most_bytes))
+            return;
+        if (batch->base < in->first) { /* said, never skipped over */
+            refuse(self, peer, TAG(TRIMMED), "SUBS", NULL);
+            memset(&session->sub, 0, sizeof session->sub);
+            return;
+        }
         if (session->sub.flying_records > 0 &&
             (session->sub.flying_records + batch->count > session->sub.most_records ||
              session->sub.flying_bytes + batch->size > session->sub.most_bytes))
@@ -590,11 +599,14 @@ static void say_subs(struct model *self, const struct ask *ask)
     struct session *session = &in->sessions[ask->peer];
     if (in->appending) /* what is on its way counts neither as there nor as still to come */
         commit(self);
-    if (ask->flaw) {
-        refuse(self, ask->peer, tags[ask->flaw], "SUBS", NULL);
+    if (ask->flaw || (ask->from > 0 && ask->from < in->first && in->first > 1)) {
+        refuse(self, ask->peer, ask->flaw ? tags[ask->flaw] : TAG(TRIMMED), "SUBS", NULL);
         return;
     }
     memset(&session->sub, 0, sizeof session->sub);
+    while (session->sub.at < in->durable_order &&
+           in->batches[in->order.items[session->sub.at]].base < in->first)
+        session->sub.at++;
     session->sub.live = true;
     session->sub.lanes = ask->lanes;
     session->sub.from = ask->from;
@@ -621,7 +633,10 @@ static const struct batch *lane_find(const struct model_inside *in, const struct
     for (uint32_t i = lane->batches.count; i > 0; i--) {
         const struct batch *batch = &in->batches[lane->batches.items[i - 1]];
         if (batch->first_seq <= seq)
-            return seq < batch->first_seq + batch->count ? batch : NULL;
+            return seq < batch->first_seq + batch->count &&
+                           (batch->base == 0 || batch->base >= in->first)
+                       ? batch
+                       : NULL;
     }
     return NULL;
 }
@@ -936,6 +951,22 @@ bool model_ack_holds(const struct model *self, const struct ack *ack)
            producer->lanes[number].durable_last == ack->last;
 }
 
+void model_trim(struct model *self)
+{
+    if (self->inside->appending)
+        commit(self);
+}
+
+void model_trimmed(struct model *self, uint64_t first)
+{
+    self->inside->first = first;
+}
+
+uint64_t model_first(const struct model *self)
+{
+    return self->inside->first;
+}
+
 uint64_t model_head(const struct model *self)
 {
     return self->inside->told_head;
@@ -970,6 +1001,7 @@ void model_open(struct model *self, int64_t now_us)
         abort();
     self->inside->league_us = self->inside->league_at_us = now_us;
     self->inside->head = self->inside->durable_head = self->inside->told_head = 1;
+    self->inside->first = 1;
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         self->inside->sessions[peer].producer = NOBODY;
 }

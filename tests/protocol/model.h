@@ -87,12 +87,16 @@ void model_spell(struct model *self, const struct script_step *step, struct ask 
 void model_say(struct model *self, const struct ask *ask);
 void model_turn(struct model *self, bool second, bool muted);
 void model_deaf(struct model *self, uint32_t peer, bool deaf);
+/* What lies below `position` may be dropped: commits what is on its way. Then the log begins at `first`, as it says itself. */
+void model_trim(struct model *self);
+void model_trimmed(struct model *self, uint64_t first);
 void model_full(struct model *self, bool append); /* the next commit fails; or the next batch put */
 void model_set(struct model *self, int64_t by_us, bool stand); /* the league clock: from here on */
 void model_crash(struct model *self);
 /* Is that so, as of what is durable? */
 bool model_ack_holds(const struct model *self, const struct ack *ack);
 uint64_t model_head(const struct model *self);
+uint64_t model_first(const struct model *self);
 /* For whoever makes steps up: what the peer could do. */
 bool model_welcomed(const struct model *self, uint32_t peer);
 bool model_leased(const struct model *self, uint32_t peer);

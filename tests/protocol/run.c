@@ -145,6 +145,17 @@ static void step_take(struct model *model, struct subject *subject, const struct
         model_deaf(model, peer, args[1] != 0);
         subject_deaf(subject, peer, args[1] != 0);
         break;
+    case SCRIPT_TRIM: {
+        model_trim(model);
+        uint64_t head = model_head(model), back = (uint64_t)args[0] & 0xffff;
+        uint64_t first = subject_trim(subject, head > back ? head - back : 1);
+        if (first < model_first(model) || first > head)
+            subject->broken = "the log begins where it cannot";
+        else if (first != model_first(model) && first > (head > back ? head - back : 1))
+            subject->broken = "trimmed more than was asked for";
+        model_trimmed(model, first);
+        break;
+    }
     case SCRIPT_SET:
         model_set(model, args[0] * INT64_C(1000), args[1] != 0);
         subject_set(subject, args[0] * INT64_C(1000), args[1] != 0);

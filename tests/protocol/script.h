@@ -30,6 +30,7 @@ enum { SCRIPT_ARGS = 22, SCRIPT_BATCHES = 3, SCRIPT_BATCH_ARGS = 6 };
     X(TURN, "turn", "second")                                                                      \
     X(CLOCK, "clock", "ms")                                                                        \
     X(DEAF, "deaf", "peer on")                                                                     \
+    X(TRIM, "trim", "back")                                                                        \
     X(SET, "set", "ms stand")                                                                      \
     X(FULL, "full", "append")                                                                      \
     X(CRASH, "crash", "after")

@@ -458,7 +458,7 @@ void subject_say(struct subject *self, const struct ask *ask)
 static void server_make(struct subject_inside *in)
 {
     static struct registry registry = {.count = MODEL_STREAMS};
-    const struct log_options log = {.segment_bytes = 256 << 10, .map_bytes = 1 << 22};
+    const struct log_options log = {.segment_bytes = 128 << 10, .map_bytes = 1 << 22};
     struct core_options core = {.lease_us = MODEL_LEASE_US,
                                 .sessions_max = MODEL_SESSIONS_MAX,
                                 .max_batch_bytes = MODEL_BATCH_BYTES,
@@ -556,6 +556,16 @@ void subject_turn(struct subject *self, bool second, bool muted)
 void subject_deaf(struct subject *self, uint32_t peer, bool deaf)
 {
     self->inside->deaf[peer] = deaf;
+}
+
+uint64_t subject_trim(struct subject *self, uint64_t position)
+{
+    struct server *server = &self->inside->server;
+    if (server->appending)
+        server_commit(server);
+    if (log_trim(server->log, position) < 0)
+        broken(self->inside, "the log cannot be trimmed");
+    return log_first(server->log);
 }
 
 void subject_full(struct subject *self, bool append)

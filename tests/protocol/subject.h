@@ -31,6 +31,8 @@ void subject_say(struct subject *self, const struct ask *ask);
  * before its answers left. */
 void subject_turn(struct subject *self, bool second, bool muted);
 void subject_deaf(struct subject *self, uint32_t peer, bool deaf);
+/* Drops what may be dropped below `position`; the position that the log begins at then. */
+uint64_t subject_trim(struct subject *self, uint64_t position);
 void subject_full(struct subject *self, bool append);
 void subject_set(struct subject *self, int64_t by_us, bool stand); /* the league clock */
 void subject_crash(struct subject *self);
