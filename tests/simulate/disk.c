@@ -3,37 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/run_marks.h"
-#include "store/store.h"
+#include "tests/simulate/disk_inside.h"
 
-enum { TABLE_BYTES = 64, KEY_BYTES = TABLE_BYTES + 4 + STORE_KEY_MAX, ENVIRONMENTS_MAX = 64 };
-
-struct row {
-    uint8_t key[KEY_BYTES];
-    size_t key_size, head; /* head: table, NUL and date */
-    int32_t date;
-    uint8_t *value;
-    size_t value_size;
-};
-/* Rows in order of their keys. Rows themselves never change: a transaction works on a list of its own. */
-struct rows {
-    struct row **items;
-    uint32_t count, capacity;
-};
-struct store_txn {
-    struct store *store;
-    struct rows rows;
-    bool write;
-    uint64_t writes;
-};
-struct store { /* an environment */
-    char dir[200];
-    struct rows rows;
-    uint32_t holder; /* process + 1; 0: closed */
-    struct store_txn writer;
-    bool writing;
-    struct run_mark marks[RUN_MARKS_SLOTS];
-};
+enum { ENVIRONMENTS_MAX = 64 };
 
 static struct disk_hooks hooks;
 static struct store *environments[ENVIRONMENTS_MAX];
@@ -43,8 +15,7 @@ static struct kept { /* every allocation of this disk's life */
     struct kept *next;
 } * kept;
 
-/* Freed with the disk, and not before: who died in the middle of something frees nothing. */
-static void *keep(size_t size)
+void *disk_keep(size_t size)
 {
     struct kept *memory = calloc(1, sizeof *memory + 8 + size);
     if (!memory)
@@ -66,6 +37,7 @@ void disk_close(void)
     for (uint32_t i = 0; i < environment_count; i++)
         free(environments[i]->rows.items);
     environment_count = 0;
+    disk_snapshots_close();
     while (kept) {
         struct kept *next = kept->next;
         free(kept);
@@ -106,6 +78,12 @@ const char *store_error_text(int error)
                                       : "an error of the simulated disk";
 }
 
+void disk_call(const char *what)
+{
+    if (hooks.call)
+        hooks.call(what);
+}
+
 /* ---- environments ---- */
 
 int store_open(struct store **out, const char *dir, const struct store_options *options)
@@ -119,7 +97,7 @@ int store_open(struct store **out, const char *dir, const struct store_options *
     if (!self) {
         if (environment_count == ENVIRONMENTS_MAX || strlen(dir) >= sizeof self->dir)
             return STORE_IO;
-        self = environments[environment_count++] = keep(sizeof *self);
+        self = environments[environment_count++] = disk_keep(sizeof *self);
         strcpy(self->dir, dir);
     }
     if (self->holder)
@@ -147,7 +125,7 @@ const char *store_dir(const struct store *self)
 
 /* ---- transactions ---- */
 
-static void rows_copy(struct rows *to, const struct rows *from)
+static void rows_copy(struct disk_rows *to, const struct disk_rows *from)
 {
     to->count = from->count;
     to->capacity = from->count + 16;
@@ -193,8 +171,7 @@ int store_commit(struct store_txn **txn_ref)
         store_abort(txn_ref);
         return STORE_OK;
     }
-    if (hooks.call)
-        hooks.call("store_commit");
+    disk_call("store_commit");
     if (hooks.fails && hooks.fails("store_commit")) {
         store_abort(txn_ref);
         return STORE_FULL;
@@ -214,11 +191,11 @@ uint64_t store_writes(const struct store_txn *txn)
 
 /* ---- rows ---- */
 
-static int key_make(struct row *row, const char *table, int32_t date, const void *key,
+static int key_make(struct disk_row *row, const char *table, int32_t date, const void *key,
                     size_t key_size)
 {
     size_t table_size = strlen(table) + 1;
-    if (table_size == 1 || table_size > TABLE_BYTES || key_size > STORE_KEY_MAX)
+    if (table_size == 1 || table_size > DISK_TABLE_BYTES || key_size > STORE_KEY_MAX)
         return STORE_TOO_LARGE;
     memcpy(row->key, table, table_size);
     uint32_t sorted = (uint32_t)date ^ 0x80000000u;
@@ -232,7 +209,7 @@ static int key_make(struct row *row, const char *table, int32_t date, const void
     return STORE_OK;
 }
 
-static int key_order(const struct row *a, const struct row *b)
+static int key_order(const struct disk_row *a, const struct disk_row *b)
 {
     size_t size = a->key_size < b->key_size ? a->key_size : b->key_size;
     int order = memcmp(a->key, b->key, size);
@@ -240,7 +217,7 @@ static int key_order(const struct row *a, const struct row *b)
 }
 
 /* The first row that is not before `row`; `*there`: it is the same. */
-static uint32_t row_find(const struct rows *rows, const struct row *row, bool *there)
+static uint32_t row_find(const struct disk_rows *rows, const struct disk_row *row, bool *there)
 {
     uint32_t low = 0, high = rows->count;
     while (low < high) {
@@ -254,19 +231,10 @@ static uint32_t row_find(const struct rows *rows, const struct row *row, bool *t
     return low;
 }
 
-int store_put(struct store_txn *txn, const char *table, int32_t date, const void *key,
-              size_t key_size, const void *value, size_t value_size)
+void disk_row_put(struct store_txn *txn, struct disk_row *row)
 {
     bool there;
-    struct row *row = keep(sizeof *row);
-    int error = key_make(row, table, date, key, key_size);
-    if (error)
-        return error;
-    row->value = keep(value_size + 1);
-    row->value_size = value_size;
-    if (value_size)
-        memcpy(row->value, value, value_size);
-    struct rows *rows = &txn->rows;
+    struct disk_rows *rows = &txn->rows;
     uint32_t at = row_find(rows, row, &there);
     txn->writes++;
     if (!there) {
@@ -279,6 +247,20 @@ int store_put(struct store_txn *txn, const char *table, int32_t date, const void
         memmove(rows->items + at + 1, rows->items + at, (rows->count++ - at) * sizeof *rows->items);
     }
     rows->items[at] = row;
+}
+
+int store_put(struct store_txn *txn, const char *table, int32_t date, const void *key,
+              size_t key_size, const void *value, size_t value_size)
+{
+    struct disk_row *row = disk_keep(sizeof *row);
+    int error = key_make(row, table, date, key, key_size);
+    if (error)
+        return error;
+    row->value = disk_keep(value_size + 1);
+    row->value_size = value_size;
+    if (value_size)
+        memcpy(row->value, value, value_size);
+    disk_row_put(txn, row);
     return STORE_OK;
 }
 
@@ -286,7 +268,7 @@ int store_get(struct store_txn *txn, const char *table, int32_t date, const void
               size_t key_size, struct span *value)
 {
     bool there;
-    struct row row = {.value = NULL};
+    struct disk_row row = {.value = NULL};
     int error = key_make(&row, table, date, key, key_size);
     if (error)
         return error;
@@ -297,7 +279,7 @@ int store_get(struct store_txn *txn, const char *table, int32_t date, const void
     return STORE_OK;
 }
 
-static void rows_remove(struct rows *rows, uint32_t at)
+static void rows_remove(struct disk_rows *rows, uint32_t at)
 {
     memmove(rows->items + at, rows->items + at + 1, (--rows->count - at) * sizeof *rows->items);
 }
@@ -306,7 +288,7 @@ int store_del(struct store_txn *txn, const char *table, int32_t date, const void
               size_t key_size)
 {
     bool there;
-    struct row row = {.value = NULL};
+    struct disk_row row = {.value = NULL};
     int error = key_make(&row, table, date, key, key_size);
     if (error)
         return error;
@@ -340,11 +322,11 @@ int store_scan(struct store_txn *txn, const char *table, int32_t from, int32_t t
                void *context)
 {
     size_t size = strlen(table) + 1;
-    struct rows rows;
+    struct disk_rows rows;
     int result = 0;
     rows_copy(&rows, &txn->rows); /* the visitor may write to other tables */
     for (uint32_t i = 0; !result && i < rows.count; i++) {
-        const struct row *row = rows.items[reverse ? rows.count - 1 - i : i];
+        const struct disk_row *row = rows.items[reverse ? rows.count - 1 - i : i];
         if (memcmp(row->key, table, size) != 0 || row->date < from || row->date > to ||
             row->key_size - row->head < prefix_size ||
             (prefix_size && memcmp(row->key + row->head, prefix, prefix_size) != 0))
@@ -364,7 +346,7 @@ int store_put_message(struct store_txn *txn, const char *table, int32_t date, co
 {
     struct message_error error;
     size_t most = message_size_max(desc, message);
-    uint8_t *buffer = keep(most);
+    uint8_t *buffer = disk_keep(most);
     long size = message_encode(desc, message, buffer, most, &error);
     return size < 0 ? STORE_CORRUPT
                     : store_put(txn, table, date, key, key_size, buffer, (size_t)size);
@@ -391,7 +373,7 @@ struct run_marks *run_marks_open(const char *dir)
 {
     for (uint32_t i = 0; i < environment_count; i++)
         if (strcmp(environments[i]->dir, dir) == 0) {
-            struct run_marks *self = keep(sizeof *self);
+            struct run_marks *self = disk_keep(sizeof *self);
             self->store = environments[i];
             return self;
         }

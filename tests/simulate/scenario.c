@@ -194,12 +194,14 @@ static int kit_life(void *context)
                                          .context = self};
     if (store_open(&self->store, dir, NULL) != STORE_OK)
         abort();
+    snapshots_open(self);
     self->link = link_open(&options);
     if (!self->link)
         abort();
     kit_loop(self);
     int code = self->exit_code;
     link_close(&self->link);
+    snapshots_drop(self);
     shard_close(&self->shard);
     store_close(&self->store);
     rebuild_forget(self);
@@ -370,7 +372,8 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
                                 "broker.heartbeat=500ms",
                                 "broker.credit_records=8",
                                 "broker.segment_bytes=65536",
-                                "actor.step_records=4"};
+                                "actor.step_records=4",
+                                "snapshot.every_records=12"};
     memset(result, 0, sizeof *result);
     snprintf(dir, sizeof dir, "/dev/shm/tipoff-simulate-%d", (int)getpid());
     snprintf(set, sizeof set, "dir=%s", dir);
@@ -390,7 +393,8 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
         if (lives[i].actor == &count && lives[i].number == 1 && !second)
             world_stop(process, SECOND_US, HALF_US + SECOND_US / 5);
     }
-    if (losses && world_chance() % 2) /* one more, for longer than its lease; it may be the broker */
+    if (losses &&
+        world_chance() % 2) /* one more, for longer than its lease; it may be the broker */
         world_stop(world_chance() % 3, SECOND_US + world_chance() % 6000000, 8 * SECOND_US);
     result->good = world_run(done, LIMIT_US);
     if (!result->good)
