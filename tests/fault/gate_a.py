@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=300 processors=2
+# ctest: timeout=300
 """The step, proved: numbered records flow through count, join (with timers) and sum into a sink, two partitions, two shards
 each, while every process is killed at every numbered point; a holder is stopped past its lease and wakes up; environments are
 lost, whole or a part of their past. In the end the sink is what a model computes, the log has no hole, nothing came twice.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=300 processors=2
+# ctest: timeout=300
 """Power cuts. The proof's pipeline runs once while a preloaded recorder (tests/power/recorder.c) writes down every write, sync and
 name that broker and shards ask for, and the test notes in the same journal what it was told: acknowledgements, deliveries, the
 clock. Then at many points of that journal the disk is built as a cut there may leave it: all written, the last write torn, what

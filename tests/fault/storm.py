@@ -1,4 +1,4 @@
-# ctest: timeout=500 processors=2
+# ctest: timeout=500
 """The storm: a recorded night during which processes are killed with SIGKILL, at random (seeded) and at the numbered points
 of config/fault.h, `tipoff up` itself included. It must end with the digest of the night that nobody disturbed; the
 log must verify, the replay be identical, and every run be closed.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=300 processors=2
+# ctest: timeout=300
 """Exactly once, proved: numbered records go through three stateful stages over four partitions into a sink, while a seeded storm
 hits every process, the broker too: killed; stopped beyond its lease and woken; its shard taken over by another process with
 another environment, as another host would, and then woken or not; its whole environment lost. Several at a time, some while they

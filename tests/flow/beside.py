@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=120 processors=2
+# ctest: timeout=120
 """Applications of others beside the pipeline: `tipoff up` lives a simulated night and keeps two of examples/ up on the same broker. One has streams of
 its own, is killed, and counts exactly once; the other reads what the pipeline says (tests/flow/writing_an_actor.py shows it rows). The commands show them like anything else."""
 import collections

@@ -1,4 +1,4 @@
-# ctest: timeout=300 processors=2
+# ctest: timeout=300
 """`tipoff demo`, faster than people watch it: exits 0, leaves a healthy report, a log that verifies and a night that replays; it
 makes room for itself where an earlier demo was, and nowhere else."""
 import os

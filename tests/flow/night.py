@@ -1,4 +1,4 @@
-# ctest: timeout=400 processors=2
+# ctest: timeout=400
 """A real night, end to end: imported history, the recorded upstream, everything that `tipoff up` starts, until every game
 is final and graded. Then every number is compared with the CSVs it must have come from.
 
