@@ -2,6 +2,7 @@
  *
  *     protocol-model --steps 100000 --seed 1     a run; what fails is shrunk and printed as a script
  *     protocol-model --replay FILE               a script, as it was printed
+ *     protocol-model --lmdb 1                    the log in LMDB, not in memory
  *     protocol-model --lie N                     with a broker that is wrong in one thing: that is found, and shrunk */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ static bool wish_read(struct wish *wish, int argc, char **argv)
             wish->seed = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--lie") == 0)
             wish->lie = (enum lie)(strtoul(argv[i + 1], NULL, 10) % LIE_COUNT);
+        else if (strcmp(argv[i], "--lmdb") == 0)
+            subject_lmdb = strtoul(argv[i + 1], NULL, 10) != 0;
         else if (strcmp(argv[i], "--replay") == 0)
             wish->replay = argv[i + 1];
         else
@@ -82,7 +85,9 @@ int main(int argc, char **argv)
     log_init("protocol-model", (enum log_level)(LOG_LEVEL_ERROR + 1),
              0); /* refusals by the thousand */
     if (!wish_read(&wish, argc, argv)) {
-        fprintf(stderr, "usage: protocol-model [--steps N] [--seed N] [--replay FILE] [--lie N]\n");
+        fprintf(
+            stderr,
+            "usage: protocol-model [--steps N] [--seed N] [--replay FILE] [--lie N] [--lmdb 1]\n");
         return 64;
     }
     if (wish.replay) {

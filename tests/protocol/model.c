@@ -279,7 +279,7 @@ static void position_give(struct model *self, uint32_t index)
 static void fire(struct model *self)
 {
     struct model_inside *in = self->inside;
-    while (!in->standing && !in->broken) {
+    while (!in->standing) { /* tried even in an append that is broken already */
         uint32_t first = UINT32_MAX;
         for (uint32_t i = 0; i < in->later.count; i++) {
             const struct batch *batch = &in->batches[in->later.items[i]];
@@ -289,6 +289,11 @@ static void fire(struct model *self)
         }
         if (first == UINT32_MAX || !append_begin(self))
             return;
+        if (in->full_append) {
+            in->full_append = false;
+            in->broken = true;
+            return;
+        }
         position_give(self, in->later.items[first]);
         memmove(in->later.items + first, in->later.items + first + 1,
                 (in->later.count - first - 1) * sizeof *in->later.items);

@@ -12,3 +12,4 @@ for lie in ${LIES:-1 4 7}; do
     said=$("$model" --lie "$lie" --steps 3000 --seed "${SEED:-1}") || { echo "lie $lie is not found out"; echo "$said"; exit 1; }
 done
 "$model" --steps "${STEPS:-25000}" --seed "${SEED:-1}"
+"$model" --steps "${STEPS:-20000}" --seed "${SEED:-2}" --lmdb 1

@@ -8,12 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/log_memory.h"
 #include "broker/server.h"
 
 struct subject_inside {
     struct server server; /* first: the send hook finds the rest behind it */
     struct subject *outside;
     struct settings settings;
+    struct log_disk *disk; /* NULL: LMDB in `dir` */
     char dir[96];
     bool deaf[MODEL_PEERS], muted;
     enum lie lie;
@@ -455,10 +457,13 @@ void subject_say(struct subject *self, const struct ask *ask)
 
 /* ---- the broker's life ---- */
 
+bool subject_lmdb;
+
 static void server_make(struct subject_inside *in)
 {
     static struct registry registry = {.count = MODEL_STREAMS};
-    const struct log_options log = {.segment_bytes = 128 << 10, .map_bytes = 1 << 22};
+    const struct log_options log = {
+        .segment_bytes = 128 << 10, .map_bytes = 1 << 22, .disk = in->disk};
     struct core_options core = {.lease_us = MODEL_LEASE_US,
                                 .sessions_max = MODEL_SESSIONS_MAX,
                                 .max_batch_bytes = MODEL_BATCH_BYTES,
@@ -510,7 +515,9 @@ void subject_open(struct subject *self, enum lie lie)
     in->settings.broker.max_batch_bytes = MODEL_BATCH_BYTES;
     snprintf(in->dir, sizeof in->dir, "%s/tipoff-protocol-XXXXXX",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (!mkdtemp(in->dir))
+    if (!subject_lmdb)
+        in->disk = log_disk_new();
+    if (subject_lmdb ? !mkdtemp(in->dir) : !in->disk)
         abort();
     disk_full = disk_full_append = false;
     const struct clock_anchor real = {
@@ -530,7 +537,10 @@ static int remove_one(const char *path, const struct stat *there, int kind, stru
 void subject_close(struct subject *self)
 {
     server_end(self->inside);
-    (void)nftw(self->inside->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (self->inside->disk)
+        log_disk_free(&self->inside->disk);
+    else
+        (void)nftw(self->inside->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(self->inside);
     free(self->said.items);
     free(self->acked.items);
@@ -561,6 +571,7 @@ void subject_deaf(struct subject *self, uint32_t peer, bool deaf)
 uint64_t subject_trim(struct subject *self, uint64_t position)
 {
     struct server *server = &self->inside->server;
+    server->turn_us = clock_mono_us();
     if (server->appending)
         server_commit(server);
     if (log_trim(server->log, position) < 0)

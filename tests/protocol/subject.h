@@ -23,6 +23,7 @@ struct subject {
     const char *broken; /* what no answer may be, if one was */
     struct subject_inside *inside;
 };
+extern bool subject_lmdb; /* its log is in LMDB, in a directory; else in memory */
 void subject_open(struct subject *self, enum lie lie);
 void subject_close(struct subject *self);
 void subject_clock(int64_t now_us); /* all clocks read so, from here on */

@@ -6,6 +6,7 @@
  *     simulate --rounds 100         random worlds: slow messages, falling connections, several deaths
  *     simulate --seed 5             another order of things
  *     simulate --crash N | --full N | --twice N | --round N    one of them, with its trace
+ *     simulate --lmdb 1              the broker's log in LMDB, not on a disk in memory
  *     simulate --lie 1              with a shard that is no function of its input: that is found */
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,6 +149,8 @@ static bool plan_read(struct plan *plan, int argc, char **argv)
             plan->rounds = number;
         else if (strcmp(argv[i], "--trace") == 0)
             plan->trace = number != 0;
+        else if (strcmp(argv[i], "--lmdb") == 0)
+            world_lmdb = number != 0;
         else if (strcmp(argv[i], "--lie") == 0)
             scenario_lie = number != 0;
         else if (!known)
@@ -179,9 +182,10 @@ int main(int argc, char **argv)
     struct shared *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !plan_read(&plan, argc, argv)) {
-        fprintf(stderr,
-                "usage: simulate [--seed N] [--every N] [--rounds N] [--trace 1] [--lie 1]\n"
-                "                [--crash N | --full N | --twice N | --round N]\n");
+        fprintf(
+            stderr,
+            "usage: simulate [--seed N] [--every N] [--rounds N] [--trace 1] [--lmdb 1] [--lie 1]\n"
+            "                [--crash N | --full N | --twice N | --round N]\n");
         return 64;
     }
     messages_register();

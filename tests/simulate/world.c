@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "broker/log.h"
+#include "broker/log_memory.h"
 #include "tests/simulate/disk.h"
 #include "tests/simulate/net.h"
 
@@ -59,6 +60,7 @@ static struct {
     void (*mourn)(uint32_t process);
     int64_t now_us;
     struct process processes[WORLD_PROCESSES_MAX];
+    struct log_disk *disk; /* of the log; NULL: LMDB */
     uint32_t count;
     int running; /* index; -1: the world itself */
     ucontext_t home;
@@ -254,6 +256,8 @@ static int64_t delay_us(void)
 
 /* ---- the world ---- */
 
+bool world_lmdb;
+
 void world_open(const struct world_wish *wish)
 {
     const struct net_hooks net = {.process = caller,
@@ -269,6 +273,8 @@ void world_open(const struct world_wish *wish)
     world.random = wish->seed * 2654435761u + 1;
     world.hash = UINT64_C(0xcbf29ce484222325);
     world.running = -1;
+    if (!world_lmdb)
+        world.disk = log_disk_new();
     net_open(&net);
     disk_open(&disk);
     for (uint32_t i = 0; i < wish->cuts && i < CUTS_MAX; i++)
@@ -282,6 +288,7 @@ void world_close(void)
     for (uint32_t i = 0; i < world.count; i++)
         process_bury(i);
     world.count = 0;
+    log_disk_free(&world.disk);
     net_close();
     disk_close();
 }
@@ -431,7 +438,9 @@ void __wrap_log_close(struct log **self);
 int __wrap_log_open(struct log **out, const char *dir, const struct log_options *options)
 {
     call("log_open");
-    int error = __real_log_open(out, dir, options);
+    struct log_options mine = *options;
+    mine.disk = world.disk;
+    int error = __real_log_open(out, dir, &mine);
     if (world.running >= 0)
         world.processes[world.running].log = *out;
     return error;

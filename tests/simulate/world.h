@@ -25,6 +25,7 @@ struct world_wish {
     bool slow;         /* messages take up to a second, each connection its own time */
 };
 
+extern bool world_lmdb; /* the broker's log is in LMDB; else on a disk in memory */
 void world_open(const struct world_wish *wish);
 void world_close(void);
 /* Starts at `start_us` of the world's time, and again `world_restart` after it died. */
