@@ -293,7 +293,7 @@ void group_leave(struct group *self, uint32_t member, int64_t now_us)
         else
             entry->member = 0;
     }
-    due_find(self, now_us);
+    due_find(self, INT64_MIN); /* a lease that has ended just now is still to be found so */
 }
 
 uint32_t group_out(const struct group *self, uint32_t member, uint64_t *bytes)

@@ -67,6 +67,20 @@ static void an_ended_lease_gives_back(void **state)
     group_free(&self);
 }
 
+/* In one turn somebody leaves, and another's lease has ended: it is found so all the same. */
+static void who_leaves_hides_no_ended_lease(void **state)
+{
+    struct group self = group_make();
+    struct group_lease first, second;
+    (void)state;
+    group_take_new(&self, 1, 1, 1, 9, 0, &first);
+    group_take_new(&self, 2, 1, 2, 9, 50, &second);
+    group_leave(&self, 2, 120);
+    assert_int_equal(group_expire(&self, 120), 1);
+    assert_int_equal(group_waiting(&self, 120)->position, 1);
+    group_free(&self);
+}
+
 static void a_failed_commit_settles_nothing(void **state)
 {
     struct group self = group_make();
@@ -243,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_member_holds_a_record),
         cmocka_unit_test(an_ended_lease_gives_back),
+        cmocka_unit_test(who_leaves_hides_no_ended_lease),
         cmocka_unit_test(a_failed_commit_settles_nothing),
         cmocka_unit_test(attempts_are_spent),
         cmocka_unit_test(a_restart_finds_what_was_settled),
