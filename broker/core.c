@@ -452,10 +452,15 @@ void core_unsubscribe(struct core_session *session)
     memset(&session->sub, 0, sizeof session->sub);
 }
 
+/* In flight to one reader. The socket takes 100,000 (server_sockets.c), hears only of every 50,000 that they have left, and may
+ * still hold as many of the subscription before: more would look like a reader that does not read. */
+#define MESSAGES_MAX 16384
+
 struct core_sub_lane *core_sub_next(struct core_session *session)
 {
     struct core_sub *sub = &session->sub;
-    if (!sub->live || (sub->flying_records > 0 && !core_sub_admits(sub, 1, 1)))
+    if (!sub->live || (sub->flying_records > 0 && !core_sub_admits(sub, 1, 1)) ||
+        sub->messages_before + sub->messages_since >= MESSAGES_MAX)
         return NULL;
     struct core_sub_lane *first = NULL;
     for (uint32_t i = 0; i < sub->lane_count; i++)
@@ -492,6 +497,12 @@ void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32
     core_sub_skipped(sub, lane, records, next);
     sub->flying_records += records;
     sub->flying_bytes += bytes;
+    sub->sent_records += records;
+}
+
+void core_sub_sent(struct core_sub *sub)
+{
+    sub->messages_since++;
 }
 
 void core_credit(struct core_session *session, uint32_t records, uint32_t bytes)
@@ -499,6 +510,11 @@ void core_credit(struct core_session *session, uint32_t records, uint32_t bytes)
     struct core_sub *sub = &session->sub;
     sub->flying_records = records < sub->flying_records ? sub->flying_records - records : 0;
     sub->flying_bytes = bytes < sub->flying_bytes ? sub->flying_bytes - bytes : 0;
+    if (sub->sent_records - sub->flying_records < sub->mark_records)
+        return;
+    sub->messages_before = sub->flying_records ? sub->messages_since : 0;
+    sub->messages_since = 0;
+    sub->mark_records = sub->sent_records;
 }
 
 bool core_appended(struct core *self, uint16_t stream, uint16_t partition, uint64_t base,

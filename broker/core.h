@@ -89,6 +89,9 @@ struct core_sub {
     uint64_t
         share_bytes; /* of what the broker lets be in flight over all; 0: as much as was asked for */
     uint64_t served; /* the turn in which it was last given what is old */
+    /* Messages that may be in flight: credit counts records, so those sent up to a mark are gone when its records are taken. */
+    uint64_t sent_records, mark_records;
+    uint32_t messages_before, messages_since; /* the mark */
 };
 
 struct core_session {
@@ -182,6 +185,8 @@ bool core_sub_admits(const struct core_sub *sub, uint32_t records,
                      uint64_t bytes); /* one batch is always allowed */
 void core_sub_delivered(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
                         uint64_t bytes, uint64_t next);
+/* What was delivered since the last went out as one message: of those, too, only so many are in flight. */
+void core_sub_sent(struct core_sub *sub);
 /* The lane's next batch is not delivered: it was set aside. */
 void core_sub_skipped(struct core_sub *sub, struct core_sub_lane *lane, uint32_t records,
                       uint64_t next);

@@ -137,10 +137,13 @@ static bool deliver_one(struct server *self, struct core_session *session, struc
         if (parcel->count < MESSAGE_BATCHES_MAX)
             continue;
         left = *share;
+        core_sub_sent(&session->sub);
         sent = parcel_send(self, session, parcel, "DLVR");
     }
-    if (parcel->count)
+    if (parcel->count) {
+        core_sub_sent(&session->sub);
         sent = parcel_send(self, session, parcel, "DLVR") && sent;
+    }
     if (!sent)
         log_warn("peer-gone", "actor=%s", session->actor);
     return more && sent;

@@ -266,6 +266,40 @@ static void test_credit_and_merge(void **state)
     free(model);
 }
 
+/* However much credit there is: as many messages as a socket holds for a healthy reader, and it goes on as it takes them. */
+static void test_messages_are_bounded(void **state)
+{
+    (void)state;
+    struct model *model = calloc(1, sizeof *model);
+    struct core *core = core_make(model);
+    struct core_session *reader = session_make(core, "r", "r");
+    struct core_sub_lane lane = {.stream = 1, .next = 1}, *next;
+    assert_int_equal(core_subscribe(reader, &lane, 1, 1, 1000000, 1000000), 0);
+    uint64_t sent = 0, flying = 0, most = 0;
+    for (int i = 0; i < 300000; i++) {
+        if ((next = core_sub_next(reader)) != NULL) {
+            core_sub_delivered(&reader->sub, next, 1, 1, next->next + 1);
+            core_sub_sent(&reader->sub);
+            sent++;
+            flying++;
+        } else {
+            assert_true(flying > 0);
+        }
+        if (i % 3 == 0 && flying > 0) {
+            core_credit(reader, 1, 1);
+            flying--;
+        }
+        if (flying > most)
+            most = flying;
+    }
+    assert_in_range(most, 1000, 16384);
+    assert_true(sent > 100000 / 2);
+    core_credit(reader, (uint32_t)flying, (uint32_t)flying);
+    assert_non_null(core_sub_next(reader));
+    core_free(&core);
+    free(model);
+}
+
 /* Who asks for the end of a batch gets all of it, and lags by what he asked for: no more, no less. */
 static void test_lag_from_within_a_batch(void **state)
 {
@@ -428,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_leases),
         cmocka_unit_test(test_what_is_not_allowed),
         cmocka_unit_test(test_credit_and_merge),
+        cmocka_unit_test(test_messages_are_bounded),
         cmocka_unit_test(test_lag_from_within_a_batch),
         cmocka_unit_test(test_rollback_is_exact),
         cmocka_unit_test(test_last_environment),
