@@ -256,8 +256,9 @@ static void on_granted_consume(void *context, const struct link_grant *grant)
 {
     struct consumer *self = context;
     (void)grant;
-    link_subscribe(self->link, &(struct link_input){BENCH_STREAM, false}, 1, 0, CREDIT_RECORDS,
-                   CREDIT_BYTES);
+    link_subscribe(self->link, &(struct link_input){BENCH_STREAM, false}, 1, self->cursor,
+                   CREDIT_RECORDS,
+                   CREDIT_BYTES); /* from where it was, if the link had to be made anew */
     self->granted = true;
 }
 
