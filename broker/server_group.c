@@ -10,6 +10,7 @@
 
 #define WORK_ITEMS_MAX 256
 #define WORK_BYTES (1024 * 1024) /* one member's share of a turn */
+#define LETTERS_MAX 1024         /* of one group in a turn: the rest in the next */
 #define DEAD_STREAM "dead"
 #define DEAD_WRITER                                                                                \
     "$broker" /* whose lane letters stand in; it is nobody's shard, its epoch is 0 */
@@ -352,7 +353,8 @@ void reader_group_turn(struct server *self, struct reader *reader)
     uint32_t ended = group_expire(&reader->group, self->turn_us);
     reader->expired += ended;
     reader->stale = reader->stale || ended > 0;
-    for (uint32_t i = 0; i < before && (spent = group_spent(&reader->group)) != NULL; i++) {
+    for (uint32_t i = 0;
+         i < before && i < LETTERS_MAX && (spent = group_spent(&reader->group)) != NULL; i++) {
         if (!server_append_begin(self))
             return;
         uint64_t position = spent->position;
