@@ -21,14 +21,14 @@ static bool actors_take(struct core_member *self, const struct span *list)
     struct unpack in = {list->data, list->size, 0};
     uint32_t count, fields, size;
     const char *name;
-    uint64_t shards;
+    uint64_t shards, all = 0;
     if (!unpack_array(&in, &count) || count > MEMBER_ACTORS_MAX)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct member_actor *actor = &self->actors[i];
         if (!unpack_array(&in, &fields) || fields != 2 || !unpack_str(&in, &name, &size) ||
             !unpack_u64(&in, &shards) || size == 0 || size >= sizeof actor->actor || shards < 1 ||
-            shards > MEMBER_SHARDS_MAX)
+            shards > MEMBER_SHARDS_MAX || (all += shards) > MEMBER_SHARDS_ALL)
             return false;
         memcpy(actor->actor, name, size);
         actor->actor[size] = '\0';
@@ -93,8 +93,8 @@ enum refusal members_join(struct core *core, struct core_session *session,
     mine->capacity = said->capacity == UINT64_MAX ? 0 : (uint32_t)said->capacity;
     mine->untold = true;
     if (!actors_take(mine, &said->actors)) {
-        snprintf(why, 240, "memb.actors: [[actor, 1 to %d], ...], at most %d", MEMBER_SHARDS_MAX,
-                 MEMBER_ACTORS_MAX);
+        snprintf(why, 240, "memb.actors: [[actor, 1 to %d], ...], at most %d, of %d shards in all",
+                 MEMBER_SHARDS_MAX, MEMBER_ACTORS_MAX, MEMBER_SHARDS_ALL);
         free(mine);
         return REFUSAL_BAD_FRAME;
     }
@@ -159,8 +159,10 @@ static int place_add(struct members *self, const struct core *core, const char *
     const struct core_producer *producer = holder_of(core, &place);
     if (producer)
         snprintf(place.owner, sizeof place.owner, "%s", producer->host);
-    self->places[self->count++] = place;
-    qsort(self->places, self->count, sizeof *self->places, place_order);
+    uint32_t at = self->count++;
+    for (; at > 0 && place_order(&self->places[at - 1], &place) > 0; at--)
+        self->places[at] = self->places[at - 1];
+    self->places[at] = place;
     return 0;
 }
 

@@ -8,7 +8,8 @@
 #include "broker/core.h"
 
 #define MEMBER_ACTORS_MAX 64
-#define MEMBER_SHARDS_MAX 256 /* of one actor */
+#define MEMBER_SHARDS_MAX 256  /* of one actor */
+#define MEMBER_SHARDS_ALL 1024 /* of all that one session names */
 
 struct member_actor {
     char actor[33];

@@ -334,6 +334,38 @@ static void a_new_broker_moves_nothing(void **state)
     core_free(&core);
 }
 
+/* What one session names is work for the broker five times a second: so much, and no more. */
+static void names_are_bounded(void **state)
+{
+    (void)state;
+    for (uint32_t actors = 4; actors <= 5; actors++) {
+        struct core *core = core_make();
+        struct members members = {0};
+        struct core_session *old, *at = session(core, 1, 0);
+        struct msg_memb memb;
+        struct pack list = {0};
+        char why[240], name[] = "a";
+        message_clear(&msg_memb_desc, &memb);
+        pack_array(&list, actors);
+        for (uint32_t i = actors; i-- > 0;) {
+            pack_array(&list, 2);
+            name[0] = (char)('a' + i);
+            pack_text(&list, name);
+            pack_u64(&list, MEMBER_SHARDS_MAX);
+        }
+        strcpy(memb.member, "m");
+        memb.actors = (struct span){list.data, (uint32_t)list.size};
+        enum refusal refusal = members_join(core, at, &memb, 0, &old, why);
+        assert_int_equal(refusal, actors == 4 ? REFUSAL_NONE : REFUSAL_BAD_FRAME);
+        assert_int_equal(members_turn(&members, core, 0), actors == 4 ? 1024 : 0);
+        for (uint32_t i = 1; i < members.count; i++)
+            assert_true(strcmp(members.places[i - 1].actor, members.places[i].actor) <= 0);
+        pack_free(&list);
+        members_free(&members);
+        core_free(&core);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +374,7 @@ int main(void)
         cmocka_unit_test(they_come_and_go),
         cmocka_unit_test(the_silent_keep_what_they_hold),
         cmocka_unit_test(a_new_broker_moves_nothing),
+        cmocka_unit_test(names_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
