@@ -199,6 +199,8 @@ def from_a_position(world):
     ahead.subscribe(["numbers"], head)  # another in its place
     assert numbers(ahead.batches(9)) == list(range(9))
     ahead.unsubscribe()
+    ahead.own("numbers", 0, 1, 1)  # whatever the answer: the broker has read what stands before the question
+    ahead.wait("own", "refused")
     assert a.publish(("numbers", 1, 2, [rec(9)]))
     a.acked("numbers", 1, 2)
     ahead.silent("batch", 0.2)
@@ -422,3 +424,31 @@ def cursor(world):
     second.refused("stale-generation")
     second.map(b"JOIN", name=name, kind="cursor", inputs=[["others", "*"]], records=1, bytes=1)
     second.refused("reader-differs")
+
+
+@raw
+def cursor_kept(world):
+    """What is done stays done when the broker dies; a rewind is told, and begins there."""
+    a, r = world.client("a"), world.client("r")
+    r.wait("welcome")
+    a.leased()
+    head, name = world.head(), world.actor("place")
+    how = dict(name=name, kind="cursor", inputs=[["numbers", "*"]], start="position", position=head, records=100, bytes=1 << 20)
+    assert a.publish(("numbers", 0, 1, [rec(0)]), ("numbers", 0, 2, [rec(1)]), ("numbers", 1, 1, [rec(2)]))
+    a.acked("numbers", 1, 1)
+    r.map(b"JOIN", **how)
+    first = r.wait("joined")
+    assert numbers(r.batches(3)) == [0, 1, 2]
+    r.map(b"DONE", name=name, generation=first["generation"], position=head + 1)
+    r.wait("done")
+    world.broker.kill()
+    world.broker.start()
+    r.wait("welcome")
+    r.map(b"JOIN", **how)
+    second = r.wait("joined")
+    assert second["position"] == head + 1 and second["generation"] > first["generation"], second
+    assert numbers(r.batches(2)) == [1, 2]
+    said = world.control(f"REWIND {name} POSITION {head}")
+    third = r.wait("joined")
+    assert third["position"] == said["position"] == head and third["generation"] == said["generation"] > second["generation"], said
+    assert numbers(r.batches(3)) == [0, 1, 2]

@@ -35,14 +35,14 @@ class World:
         reader.subscribe(streams, self.head() if start is None else start, **how)
         return reader
 
-    def status(self):
-        return control(self.broker.control, "STATUS")["broker"]
+    def control(self, words):
+        return control(self.broker.control, words)
 
     def head(self):
-        return self.status()["head"]
+        return self.control("STATUS")["broker"]["head"]
 
     def league_us(self):
-        return control(self.broker.control, "CLOCK")["league_us"]
+        return self.control("CLOCK")["league_us"]
 
 
 def run(broker, kind, case):
