@@ -55,6 +55,11 @@ struct link {
     uint64_t cursor, steps;
     bool progressed; /* progress: was said */
     struct link_progress progress;
+    bool join_wanted, joined; /* joined: said by the broker, on this connection */
+    struct msg_join join;     /* what is said; its inputs are join_inputs */
+    struct pack join_inputs;
+    int64_t join_again_us; /* monotonic; INT64_MAX: not refused */
+    uint64_t generation;
     bool beat_now;
     char member_actor[33]; /* "": no member */
     uint16_t member_shards;
@@ -142,6 +147,13 @@ static void send_member(struct link *self)
     if (!list.failed)
         (void)send_map(self, "MEMB", &msg_memb_desc, &memb);
     pack_free(&list);
+}
+
+static void send_join(struct link *self)
+{
+    self->join_again_us = INT64_MAX;
+    self->joined = false;
+    (void)send_map(self, "JOIN", &msg_join_desc, &self->join);
 }
 
 static void send_beat(struct link *self, int64_t now)
@@ -234,8 +246,9 @@ static void went_down(struct link *self)
     bool was = self->state == LINK_WELCOMED;
     self->state = LINK_CONNECTING;
     self->granted = self->leasing = false;
-    self->subscribed = false;
+    self->subscribed = self->joined = false;
     self->subs_unanswered = 0;
+    self->join_again_us = INT64_MAX;
     self->flying_records = self->flying_bytes = self->owed_records = self->owed_bytes = 0;
     self->lag = UINT64_MAX;
     self->beats_out = 0;
@@ -252,7 +265,7 @@ struct link *link_open(const struct link_options *options)
         return NULL;
     self->options = *options;
     self->heartbeat_us = HELO_EVERY_US;
-    self->lease_again_us = INT64_MAX;
+    self->lease_again_us = self->join_again_us = INT64_MAX;
     snprintf(self->said_state, sizeof self->said_state, "starting");
     self->lag = UINT64_MAX;
     self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -283,6 +296,7 @@ void link_close(struct link **self_ref)
         close(self->epoll_fd);
     free(self->streams);
     free(self->names);
+    pack_free(&self->join_inputs);
     free(self);
     *self_ref = NULL;
 }
@@ -312,6 +326,8 @@ int64_t link_timeout_us(const struct link *self)
                                                : self->helo_us + HELO_EVERY_US;
     if (self->lease_again_us < due)
         due = self->lease_again_us;
+    if (self->join_again_us < due)
+        due = self->join_again_us;
     if (self->broken)
         due = self->socket ? now : now + HELO_RETRY_US;
     /* A send may have taken the edge of ZMQ_FD with it: what is there to be read must not wait for the next one. */
@@ -409,6 +425,8 @@ static void hear_welc(struct link *self, const struct heard *heard)
     clock_take(welc.league_us, welc.real_us, welc.speed, welc.running);
     self->state = LINK_WELCOMED;
     self->beat_us = clock_mono_us();
+    if (self->join_wanted)
+        send_join(self); /* before the handler, which may join by itself */
     if (self->options.handlers.welcome)
         self->options.handlers.welcome(self->options.context, self->streams, self->stream_count);
     if (self->lease_wanted && !self->leasing && !self->granted)
@@ -529,6 +547,14 @@ static void hear_lost(struct link *self, const struct heard *heard)
     struct msg_lost lost;
     if (!heard_map(heard, &msg_lost_desc, &lost))
         return;
+    if (lost.name[0]) {
+        if (!self->join_wanted || strcmp(lost.name, self->join.name) != 0)
+            return; /* left meanwhile */
+        self->join_wanted = self->joined = self->subscribed = false;
+        if (self->options.handlers.lost)
+            self->options.handlers.lost(self->options.context, lost.why);
+        return;
+    }
     self->granted = self->leasing = false;
     self->lease_wanted = false;
     self->lease_again_us = INT64_MAX;
@@ -583,6 +609,10 @@ static void hear_refu(struct link *self, const struct heard *heard)
     }
     if (strcmp(refu.verb, "SUBS") == 0 && self->subs_unanswered > 0 && --self->subs_unanswered == 0)
         self->subscribed = false;
+    if (strcmp(refu.verb, "JOIN") == 0 && self->join_wanted && !self->joined &&
+        (strcmp(refu.tag, "busy") == 0 || strcmp(refu.tag, "disk-full") == 0 ||
+         strcmp(refu.tag, "too-many") == 0))
+        self->join_again_us = clock_mono_us() + LEASE_PAUSE_US;
     if (strcmp(refu.verb, "LEAS") == 0)
         self->leasing = false;
     if (self->lease_wanted && lease_again(refu.tag)) {
@@ -714,12 +744,128 @@ static void hear_ownd(struct link *self, const struct heard *heard)
     }
 }
 
+static void hear_jond(struct link *self, const struct heard *heard)
+{
+    struct msg_jond jond;
+    if (!heard_map(heard, &msg_jond_desc, &jond) || !self->join_wanted ||
+        strcmp(jond.name, self->join.name) != 0 || strcmp(jond.kind, self->join.kind) != 0)
+        return; /* left meanwhile */
+    self->joined = true;
+    self->generation = jond.generation;
+    self->subscriptions++; /* what came before is of another place */
+    self->flying_records = self->flying_bytes = self->owed_records = self->owed_bytes = 0;
+    self->subscribed = strcmp(jond.kind, "cursor") == 0;
+    self->lag = self->subscribed ? jond.lag : UINT64_MAX;
+    self->head = jond.head;
+    struct link_joined joined = {.name = jond.name,
+                                 .generation = jond.generation,
+                                 .position = jond.position,
+                                 .head = jond.head,
+                                 .first = jond.first,
+                                 .lease_us = (int64_t)jond.lease_us};
+    if (self->options.handlers.joined)
+        self->options.handlers.joined(self->options.context, &joined);
+}
+
+static void hear_dond(struct link *self, const struct heard *heard)
+{
+    struct msg_dond dond;
+    if (heard_map(heard, &msg_dond_desc, &dond) && self->joined &&
+        dond.generation == self->generation && self->options.handlers.done)
+        self->options.handlers.done(self->options.context, dond.position);
+}
+
+static void hear_work(struct link *self, const struct heard *heard)
+{
+    uint32_t count = heard->rest_size >= 4 ? get_u32(heard->rest) : 0;
+    uint32_t subscription = self->subscriptions;
+    if (!self->joined)
+        return; /* left meanwhile */
+    if (heard->rest_size != 4 + count * (uint64_t)PROTOCOL_WORK_BYTES || heard->count != 2) {
+        batches_broken(self, "items, and a frame of bodies");
+        return;
+    }
+    struct span bodies = {zmq_msg_data(&heard->frames[1]),
+                          (uint32_t)zmq_msg_size(&heard->frames[1])};
+    struct link_work work = {.first = 0};
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *at = heard->rest + 4 + i * (size_t)PROTOCOL_WORK_BYTES;
+        const uint8_t *item = at + PROTOCOL_HEADER_BYTES;
+        bool again = i > 0 && memcmp(at, at - PROTOCOL_WORK_BYTES, PROTOCOL_HEADER_BYTES) == 0;
+        if (!self->joined || self->subscriptions != subscription)
+            return; /* the handler asked for something else */
+        if (!again && !batch_take(self, at, &bodies, &work.batch)) {
+            batches_broken(self, "header, size, CRC and stream agree");
+            return;
+        }
+        work.first = get_u32(item + 8);
+        work.attempts = get_u32(item + 16);
+        work.item =
+            (struct link_item){get_u64(item), work.batch.base + work.first, get_u32(item + 12)};
+        if (work.first >= work.batch.count || work.item.count > work.batch.count - work.first) {
+            batches_broken(self, "an item within its batch");
+            return;
+        }
+        if (self->options.handlers.work)
+            self->options.handlers.work(self->options.context, &work);
+    }
+}
+
+static const char *const does_text[] = {
+    [LINK_ACK] = "ack", [LINK_NACK] = "nack", [LINK_EXTEND] = "extend"};
+
+static struct link_item *items_take(const struct span *list, uint32_t *count)
+{
+    struct unpack in = {list->data, list->size, 0};
+    uint32_t fields;
+    if (!unpack_array(&in, count) || *count > list->size)
+        return NULL;
+    struct link_item *items = calloc(*count + 1, sizeof *items);
+    bool good = items != NULL;
+    for (uint32_t i = 0; good && i < *count; i++) {
+        uint64_t lease, position, records;
+        good = unpack_array(&in, &fields) && fields == 3 && unpack_u64(&in, &lease) &&
+               unpack_u64(&in, &position) && unpack_u64(&in, &records) && records <= UINT32_MAX;
+        if (good)
+            items[i] = (struct link_item){lease, position, (uint32_t)records};
+    }
+    if (good)
+        return items;
+    free(items);
+    return NULL;
+}
+
+static void hear_setd(struct link *self, const struct heard *heard)
+{
+    struct msg_setd setd;
+    struct link_settled settled = {.does = LINK_ACK};
+    if (!heard_map(heard, &msg_setd_desc, &setd) || !self->joined ||
+        strcmp(setd.name, self->join.name) != 0)
+        return;
+    for (unsigned i = 0; i < sizeof does_text / sizeof *does_text; i++)
+        if (strcmp(setd.does, does_text[i]) == 0)
+            settled.does = (enum link_does)i;
+    struct link_item *expired = items_take(&setd.expired, &settled.expired_count);
+    if (!expired) {
+        log_error("broker-said",
+                  "message=setd field=expired rule=\"[[lease, position, count], ...]\"");
+        return;
+    }
+    settled.serial = setd.serial == UINT64_MAX ? 0 : setd.serial;
+    settled.records = setd.settled;
+    settled.expired = expired;
+    if (self->options.handlers.settled)
+        self->options.handlers.settled(self->options.context, &settled);
+    free(expired);
+}
+
 static const struct {
     const char *verb;
     void (*hear)(struct link *self, const struct heard *heard);
 } verbs[] = {{"DLVR", hear_dlvr}, {"ACKD", hear_ackd}, {"ALIV", hear_aliv}, {"GRNT", hear_grnt},
              {"WELC", hear_welc}, {"OWND", hear_ownd}, {"WAIT", hear_wait}, {"LOST", hear_lost},
-             {"REFU", hear_refu}, {"CLOK", hear_clok}, {"SUBD", hear_subd}, {"ASGN", hear_asgn}};
+             {"REFU", hear_refu}, {"CLOK", hear_clok}, {"SUBD", hear_subd}, {"ASGN", hear_asgn},
+             {"JOND", hear_jond}, {"DOND", hear_dond}, {"WORK", hear_work}, {"SETD", hear_setd}};
 
 static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
 {
@@ -806,6 +952,8 @@ static void timers_turn(struct link *self)
         send_beat(self, now);
     if (self->lease_wanted && now >= self->lease_again_us)
         send_lease(self);
+    if (self->join_wanted && now >= self->join_again_us)
+        send_join(self);
 }
 
 static void credit_give(struct link *self)
@@ -880,6 +1028,7 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
     uint16_t shards = self->shards ? self->shards : 1;
     if (self->state != LINK_WELCOMED)
         return; /* the streams are not known: to be asked again then */
+    self->join_wanted = self->joined = false; /* SUBS leaves it */
     pack_array(&list, count);
     for (uint32_t i = 0; i < count; i++) {
         uint16_t partitions = 0, mine = 0;
@@ -909,11 +1058,90 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
 
 void link_unsubscribe(struct link *self)
 {
-    self->subscribed = false;
+    self->subscribed = self->join_wanted = self->joined = false;
     self->lag = UINT64_MAX;
     if (self->state == LINK_WELCOMED &&
         zmq_send(self->socket, "USUB", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT) < 0)
         self->broken = true;
+}
+
+int link_join(struct link *self, const struct link_join *join)
+{
+    struct message_error error;
+    struct msg_join *say = &self->join;
+    uint32_t count = 0;
+    self->join_wanted = self->joined = self->subscribed = false;
+    self->lag = UINT64_MAX;
+    self->subscriptions++;
+    message_clear(&msg_join_desc, say);
+    snprintf(say->name, sizeof say->name, "%s", join->name);
+    snprintf(say->kind, sizeof say->kind, "%s", join->kind == LINK_CURSOR ? "cursor" : "group");
+    snprintf(say->start, sizeof say->start, "%s", join->start ? join->start : "");
+    say->position = join->position > 0 ? join->position : UINT64_MAX;
+    say->time = join->time_us > 0 ? join->time_us : MESSAGE_NONE;
+    say->records = join->records;
+    say->bytes = join->bytes;
+    say->take = join->take;
+    say->lease_us = join->lease_us > 0 ? (uint64_t)join->lease_us : UINT64_MAX;
+    say->attempts = join->attempts > 0 ? join->attempts : UINT64_MAX;
+    say->open = join->open > 0 ? join->open : UINT64_MAX;
+    while (join->streams && join->streams[count])
+        count++;
+    pack_reset(&self->join_inputs);
+    if (count)
+        pack_array(&self->join_inputs, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pack_array(&self->join_inputs, 2);
+        pack_text(&self->join_inputs, join->streams[i]);
+        pack_text(&self->join_inputs, "*");
+    }
+    say->inputs = (struct span){self->join_inputs.data, (uint32_t)self->join_inputs.size};
+    if (self->join_inputs.failed || strlen(join->name) >= sizeof say->name ||
+        message_check(&msg_join_desc, say, &error) != 0) {
+        errno = self->join_inputs.failed ? ENOMEM : EINVAL;
+        return -1;
+    }
+    self->join_wanted = true;
+    if (self->state == LINK_WELCOMED)
+        send_join(self);
+    return 0;
+}
+
+bool link_done(struct link *self, uint64_t position)
+{
+    struct msg_done done;
+    if (!self->joined || strcmp(self->join.kind, "cursor") != 0)
+        return false;
+    message_clear(&msg_done_desc, &done);
+    snprintf(done.name, sizeof done.name, "%s", self->join.name);
+    done.generation = self->generation;
+    done.position = position;
+    return send_map(self, "DONE", &msg_done_desc, &done);
+}
+
+bool link_settle(struct link *self, const struct link_settle *what)
+{
+    struct msg_setl setl;
+    struct pack items = {0};
+    if (!self->joined || strcmp(self->join.kind, "group") != 0)
+        return false;
+    message_clear(&msg_setl_desc, &setl);
+    snprintf(setl.name, sizeof setl.name, "%s", self->join.name);
+    snprintf(setl.does, sizeof setl.does, "%s", does_text[what->does]);
+    snprintf(setl.reason, sizeof setl.reason, "%s", what->reason ? what->reason : "");
+    setl.delay_us = what->delay_us > 0 ? (uint64_t)what->delay_us : UINT64_MAX;
+    setl.serial = what->serial;
+    pack_array(&items, what->count);
+    for (uint32_t i = 0; i < what->count; i++) {
+        pack_array(&items, 3);
+        pack_u64(&items, what->items[i].lease);
+        pack_u64(&items, what->items[i].position);
+        pack_u64(&items, what->items[i].count);
+    }
+    setl.items = (struct span){items.data, (uint32_t)items.size};
+    bool sent = !items.failed && send_map(self, "SETL", &msg_setl_desc, &setl);
+    pack_free(&items);
+    return sent;
 }
 
 void link_taken(struct link *self, uint32_t records, uint64_t bytes)

@@ -55,6 +55,54 @@ struct link_stream {
     uint16_t partitions;
 };
 
+/* What is joined: a named cursor, or a work group (PROTOCOL.md §11). Zeros and NULLs are what the broker has by itself. */
+enum link_kind { LINK_CURSOR, LINK_GROUP };
+struct link_join {
+    const char *name;
+    enum link_kind kind;
+    const char *const *streams; /* every partition of each; NULL-terminated. NULL: it exists */
+    const char *start;          /* a new one's: "first" (or NULL), "head", "position", "time" */
+    uint64_t position;          /* for "position" */
+    int64_t time_us;            /* for "time": league time */
+    uint32_t records, bytes;    /* most in flight, both at least 1 */
+    bool take;                  /* a cursor: from whoever reads it, at once */
+    int64_t lease_us;           /* a new group: a record is given back after; 0: the broker's */
+    uint32_t attempts, open;    /* a new group: dead after; most above the floor; 0: the broker's */
+};
+struct link_joined {
+    const char *name;
+    uint64_t generation;
+    uint64_t position; /* everything below is done */
+    uint64_t head, first;
+    int64_t lease_us;
+};
+/* Records of a group that are this member's under `lease`; of the batch only these. */
+struct link_item {
+    uint64_t lease, position;
+    uint32_t count;
+};
+struct link_work {
+    struct link_batch batch;
+    struct link_item item;
+    uint32_t first;    /* index in the batch of the item's first record */
+    uint32_t attempts; /* times they were handed out, this one counted */
+};
+enum link_does { LINK_ACK, LINK_NACK, LINK_EXTEND };
+struct link_settle {
+    enum link_does does;
+    const struct link_item *items;
+    uint32_t count;
+    int64_t delay_us;   /* nack: not before; 0: at once */
+    const char *reason; /* nack: for the dead letter, if it comes to that; NULL: none */
+    uint64_t serial;    /* repeated in the answer */
+};
+struct link_settled {
+    enum link_does does;
+    uint64_t serial, records;
+    const struct link_item *expired; /* of those asked for: their lease had ended, they were not */
+    uint32_t expired_count;
+};
+
 struct link_handlers { /* all optional */
     void (*welcome)(void *context, const struct link_stream *streams, uint32_t count);
     void (*granted)(void *context, const struct link_grant *grant);
@@ -67,12 +115,18 @@ struct link_handlers { /* all optional */
                     uint16_t partition, uint64_t first_seq);
     void (*batch)(void *context, const struct link_batch *batch);
     void (*own)(void *context,
-                const struct link_batch *batch);  /* answer to link_own; NULL batch = no more now */
-    void (*lost)(void *context, const char *why); /* the lease is gone: another epoch exists */
+                const struct link_batch *batch); /* answer to link_own; NULL batch = no more now */
+    /* The lease is gone, another epoch exists; or the cursor or group was left: to be asked for again. */
+    void (*lost)(void *context, const char *why);
     void (*down)(void *context); /* connection or broker gone; the link is trying again */
     void (*up)(void *context);   /* heartbeat answered: the broker is alive */
     /* A member's: what it is to run from now on, all of it. */
     void (*assigned)(void *context, const struct link_shard *shards, uint32_t count);
+    /* link_join's answer, and each rewind's: what comes from here on is of this place; leases of records before it are void. */
+    void (*joined)(void *context, const struct link_joined *joined);
+    void (*done)(void *context, uint64_t position); /* a cursor's: below it all is done, durably */
+    void (*work)(void *context, const struct link_work *work);
+    void (*settled)(void *context, const struct link_settled *settled);
 };
 struct link_options {
     const char *endpoint;                   /* "ipc:///..." */
@@ -144,6 +198,18 @@ void link_progress(struct link *self, const struct link_progress *progress);
 /* This session speaks for the member that options.host names: it can run `actor`, of `shards` shards in all, and at most `capacity` of
  * all its shards (0: any number). Said again with each connection; answers come through `assigned`. */
 void link_member(struct link *self, const char *actor, uint16_t shards, uint32_t capacity);
+
+/* Becomes the reader of a cursor or a member of a group, copied; leaves what was subscribed to or joined. Said again with each connection, and
+ * after a while if refused with busy, disk-full or too-many (told each time); other refusals are the owner's to mend. A cursor's batches come
+ * through `batch`, with link_taken for credit; a group's records through `work`. link_unsubscribe leaves. -1 with errno EINVAL (name, or sizes
+ * out of range) or ENOMEM. */
+int link_join(struct link *self, const struct link_join *join);
+/* A cursor's: everything below `position` is done. The answer is `done`, once that is durable. False, with nothing said, if the cursor is not joined
+ * now: it will be delivered again. */
+bool link_done(struct link *self, uint64_t position);
+/* A group's: answered by `settled`, for ack and nack once that is durable. False, with nothing said, if the group is not joined now (the records were
+ * given back by that) or something is out of range. */
+bool link_settle(struct link *self, const struct link_settle *what);
 
 /* One question to the control socket, blocking at most `timeout_ms` (not at all if there is no such socket). malloc'ed JSON text, or NULL with errno. */
 char *link_control(const char *endpoint, const char *words, int timeout_ms);

@@ -51,6 +51,55 @@ struct tip_link_shard {
     uint16_t shard;
 };
 
+/* What is joined: a named cursor, or a work group (PROTOCOL.md §11). Zeros and NULLs are what the broker has by itself. */
+enum tip_link_kind { TIP_LINK_CURSOR, TIP_LINK_GROUP };
+struct tip_link_join {
+    const char *name;
+    enum tip_link_kind kind;
+    const char *const *streams; /* every partition of each; NULL-terminated. NULL: it exists */
+    const char *start;          /* a new one's: "first" (or NULL), "head", "position", "time" */
+    uint64_t position;          /* for "position" */
+    int64_t time_us;            /* for "time": league time */
+    uint32_t records, bytes;    /* most in flight, both at least 1 */
+    bool take;                  /* a cursor: from whoever reads it, at once */
+    int64_t lease_us;           /* a new group: a record is given back after; 0: the broker's */
+    uint32_t attempts, open;    /* a new group: dead after; most above the floor; 0: the broker's */
+};
+struct tip_link_joined {
+    const char *name;
+    uint64_t generation;
+    uint64_t position; /* everything below is done */
+    uint64_t head, first;
+    int64_t lease_us;
+};
+/* Records of a group that are this member's under `lease`; of the batch only these. */
+struct tip_link_item {
+    uint64_t lease, position;
+    uint32_t count;
+};
+struct tip_link_work {
+    struct tip_link_batch batch;
+    struct tip_link_item item;
+    uint32_t first;    /* index in the batch of the item's first record */
+    uint32_t attempts; /* times they were handed out, this one counted */
+};
+enum tip_link_does { TIP_LINK_ACK, TIP_LINK_NACK, TIP_LINK_EXTEND };
+struct tip_link_settle {
+    enum tip_link_does does;
+    const struct tip_link_item *items;
+    uint32_t count;
+    int64_t delay_us;   /* nack: not before; 0: at once */
+    const char *reason; /* nack: for the dead letter, if it comes to that; NULL: none */
+    uint64_t serial;    /* repeated in the answer */
+};
+struct tip_link_settled {
+    enum tip_link_does does;
+    uint64_t serial, records;
+    const struct tip_link_item
+        *expired; /* of those asked for: their lease had ended, they were not */
+    uint32_t expired_count;
+};
+
 struct tip_link_handlers { /* all optional; what they are told is borrowed until they return */
     void (*welcome)(void *context, const struct tip_link_stream *streams, uint32_t count);
     void (*granted)(void *context, const struct tip_link_grant *grant);
@@ -64,11 +113,17 @@ struct tip_link_handlers { /* all optional; what they are told is borrowed until
     void (*batch)(void *context, const struct tip_link_batch *batch);
     void (*own)(void *context,
                 const struct tip_link_batch *batch); /* tip_link_own's; NULL batch = no more now */
-    void (*lost)(void *context, const char *why);    /* the lease is gone: another epoch exists */
+    /* The lease is gone, another epoch exists; or the cursor or group was left: to be asked for again. */
+    void (*lost)(void *context, const char *why);
     void (*down)(void *context); /* connection or broker gone; the link is trying again */
     void (*up)(void *context);   /* heartbeat answered: the broker is alive */
     /* A member's: what it is to run from now on, all of it. */
     void (*assigned)(void *context, const struct tip_link_shard *shards, uint32_t count);
+    /* tip_link_join's answer, and each rewind's: what comes from here on is of this place; leases of records before it are void. */
+    void (*joined)(void *context, const struct tip_link_joined *joined);
+    void (*done)(void *context, uint64_t position); /* a cursor's: below it all is done, durably */
+    void (*work)(void *context, const struct tip_link_work *work);
+    void (*settled)(void *context, const struct tip_link_settled *settled);
 };
 struct tip_link_options {
     const char *endpoint;                   /* "ipc:///..." */
@@ -138,6 +193,18 @@ TIP_API void tip_link_state(struct tip_link *self, const char *state, const char
  * shards (0: any number). Copied; said again with each connection; answers come through `assigned`. */
 TIP_API void tip_link_member(struct tip_link *self, const char *actor, uint16_t shards,
                              uint32_t capacity);
+
+/* Becomes the reader of a cursor or a member of a group, copied; leaves what was subscribed to or joined. Said again with each connection, and
+ * after a while if refused with busy, disk-full or too-many (told each time); other refusals are the owner's to mend. A cursor's batches come
+ * through `batch`, with tip_link_taken for credit; a group's records through `work`. tip_link_unsubscribe leaves. -1 with errno EINVAL (name, or sizes
+ * out of range) or ENOMEM. */
+TIP_API int tip_link_join(struct tip_link *self, const struct tip_link_join *join);
+/* A cursor's: everything below `position` is done. The answer is `done`, once that is durable. False, with nothing said, if the cursor is not joined
+ * now: it will be delivered again. */
+TIP_API bool tip_link_done(struct tip_link *self, uint64_t position);
+/* A group's: answered by `settled`, for ack and nack once that is durable. False, with nothing said, if the group is not joined now (the records were
+ * given back by that) or something is out of range. */
+TIP_API bool tip_link_settle(struct tip_link *self, const struct tip_link_settle *what);
 
 /* One question to the control socket, blocking at most `timeout_ms`: its JSON text, the caller's to free(); NULL with errno. */
 TIP_API char *tip_link_control(const char *endpoint, const char *words, int timeout_ms);

@@ -3,8 +3,10 @@
 member, ends of leases, letters, rewinding; and a broker that is killed around the commits of what was settled."""
 # ctest: timeout=120
 import os
+import pathlib
 import random
 import struct
+import subprocess
 import sys
 import time
 
@@ -15,6 +17,7 @@ import _broker  # noqa: E402
 from _wire import HEADER, Client, Refused, control, crc32c, records_of  # noqa: E402
 
 _broker.STREAMS = _broker.STREAMS + [("dead", "*")]
+LINK_READER = pathlib.Path(os.environ.get("TIPOFF_BUILD", "build")) / "tests" / "link_reader"
 ITEM = struct.Struct(">QIII4x")
 
 
@@ -240,6 +243,43 @@ def test_group(broker):
         client.close()
 
 
+def test_link(broker):
+    """The same through the link in C: credit, done, a rewind while it reads, the end of its broker, one that is busy."""
+    w = Client(broker.endpoint, "w4")
+    w.lease()
+    start = control(broker.control, "STATUS")["broker"]["head"]
+    for seq in range(1, 11, 2):
+        w.publish([("others", 1, seq, [rec(seq), rec(-seq)])])
+    a = Reader(broker.endpoint, "a")
+    a.join("l", "cursor", [["others", "*"]], start="position", position=start)
+
+    def reader(below):
+        command = [str(LINK_READER), broker.endpoint, "l", "others", str(below)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    first = reader(start + 10)
+    assert first.stdout.readline() == "refused busy\n"
+    a.socket.send(b"USUB")
+    rows = [line.split() for line in first.communicate(timeout=20)[0].splitlines() if "busy" not in line]
+    assert first.returncode == 0 and rows[0] == ["joined", str(start)], rows
+    assert [row[1:] for row in rows if row[0] == "took"] == [[str(start + i), "2"] for i in range(0, 10, 2)], rows
+    second = reader(start + 12)
+    assert second.stdout.readline() == f"joined {start + 10}\n", "from where it was"
+    assert control(broker.control, f"REWIND l POSITION {start + 8}")["position"] == start + 8
+    assert [second.stdout.readline() for _ in range(3)] == [f"joined {start + 8}\n", f"took {start + 8} 2\n", f"done {start + 10}\n"]
+    w.close()
+    broker.kill()
+    broker.start()
+    assert second.stdout.readline() == f"joined {start + 10}\n"
+    w = Client(broker.endpoint, "w4")
+    w.lease()
+    w.publish([("others", 1, 11, [rec(11), rec(-11)])])
+    assert second.communicate(timeout=20)[0] == f"took {start + 10} 2\ndone {start + 12}\n" and second.returncode == 0
+    assert control(broker.control, "FORGET l") == {"forgotten": "l"}
+    w.close()
+    a.close()
+
+
 def test_sizes(broker):
     w, a = Client(broker.endpoint, "w2"), Reader(broker.endpoint, "a")
     w.lease()
@@ -303,7 +343,7 @@ def test_killed(broker):
 
 
 broker = _broker.Broker("broker.lease=3s", "broker.heartbeat=200ms")
-for test in (test_cursor, test_group, test_sizes, test_killed):
+for test in (test_cursor, test_group, test_link, test_sizes, test_killed):
     began = time.monotonic()
     test(broker)
     print(f"{test.__name__}: good, {time.monotonic() - began:.1f} s", flush=True)

@@ -124,14 +124,36 @@ def count_words(runtime, installed):
     for count in counts:
         seen[count["source"], count["word"]].append(count["count"])
     assert {key: list(range(1, n + 1)) for key, n in lines.said.items()} == seen, "not exactly once"
-    tap = subprocess.Popen([sys.executable, str(EXAMPLES / "counts.py"), runtime.endpoint("tap"), "3"], text=True,
-                           stdout=subprocess.PIPE)
-    assert tap.stdout.readline() == "listening\n"
-    runtime.until(lambda: lines.publish(1, "told") or tap.poll() is not None, 20, "three counts on the tap")
-    said = [line.split() for line in tap.stdout.read().splitlines()]
-    assert tap.returncode == 0 and len(said) == 3 and all(row[1] == "told" for row in said), said
+    read_counts(runtime, lines, [(c["source"], c["word"], str(c["count"])) for c in counts])
     assert not reader.got["dead"], reader.got["dead"]
     assert actor.stop() == 0
+
+
+def read_counts(runtime, lines, counts):
+    """The reader in Python: from the first count on, killed, and from where it was; what comes twice was not yet done."""
+    reader = runtime.add("counts", [sys.executable, str(EXAMPLES / "counts.py"), runtime.endpoint("broker"), "counts"], "")
+
+    def said(since=0):
+        return [(int(row[0]), *row[1:]) for row in map(str.split, reader.said(since).splitlines()) if len(row) == 4]
+
+    def done():
+        return next(r["position"] for r in control(runtime.endpoint("control"), "STATUS")["readers"] if r["name"] == "counts")
+
+    runtime.until(lambda: len(said()) >= len(counts) and done() > said()[len(counts) - 1][0], 20, "all counts read, and done")
+    first = said()
+    assert [row[1:] for row in first] == counts, "not all, or not in order"
+    lines.publish(20, "told")
+    runtime.until(lambda: len(said()) > len(first), 20, "one more")
+    reader.kill()
+    end, life = done(), reader.log_path.stat().st_size
+    before = said()
+    lines.publish(5, "told")
+    reader.start()
+    runtime.until(lambda: len({row for row in said() if row[1] == "told"}) == 125, 20, "the rest")
+    again = said(life)
+    assert end > first[-1][0] and all(row[0] >= end for row in again), "what was done came again"
+    assert sorted(set(before + again)) == sorted(set(said())) and [r[0] for r in again] == sorted({r[0] for r in again})
+    reader.kill()
 
 
 def primes_below(n):
@@ -159,6 +181,37 @@ def do_jobs(runtime, installed):
     assert sorted((d["id"], d["primes"]) for d in done) == sorted((f"job-{i}", primes_below(2 + i * 7)) for i in range(1, 90))
     assert [d["rule"] for d in reader.got["dead"]] == ["job.below: nothing to look at"], reader.got["dead"]
     assert all(worker.stop() == 0 for worker in workers)
+    share_jobs(runtime, installed, client, sequences)
+
+
+def share_jobs(runtime, installed, client, sequences):
+    """A work group of two; one is killed with jobs in its hands. All are done, what was acknowledged once, and the poison is set aside."""
+    program = installed.build("work_group")
+    members = [runtime.add(f"work-group.{i}", [str(program), runtime.endpoint("broker")], "") for i in range(2)]
+
+    def group():
+        return next((r for r in control(runtime.endpoint("control"), "STATUS")["readers"] if r["name"] == "job-group"), {})
+
+    def rows(what, *of):
+        return [line.split()[1:] for m in of or members for line in m.said().splitlines() if line.startswith(what + " ")]
+
+    runtime.until(lambda: len(group().get("members", [])) == 2, 20, "two members")
+    for i in range(80):
+        publish_to(client, sequences, "jobs.todo", f"share-{i}", {"id": f"share-{i}", "below": 0 if i == 7 else 5000})
+    runtime.until(lambda: all(len(rows("acked", m)) >= 5 for m in members), 20, "both work")
+    members[0].kill()
+    did, acked = ({int(row[0]) for row in rows(what, members[0])} for what in ("did", "acked"))
+    members[0].start()
+    runtime.until(lambda: group()["dead"] == 1 and group()["position"] == group()["next"], 30, "all jobs settled")
+    times = collections.Counter(int(row[0]) for row in rows("did"))
+    assert {row[1] for row in rows("did")} == {f"share-{i}" for i in range(80)} - {"share-7"}, "not each at least once"
+    assert {p for p, n in times.items() if n > 1} <= did - acked, "done again although it was acknowledged"
+    reader = Reader(runtime, "dead")
+    runtime.until(lambda: reader.read() or len(reader.got["dead"]) == 2, 20, "the poison")
+    letter = reader.got["dead"][1]
+    assert (letter["reader"], letter["rule"], letter["attempts"]) == ("job-group", "no such job", 3), letter
+    for member in members:
+        member.kill()
 
 
 class Page(http.server.BaseHTTPRequestHandler):
