@@ -388,9 +388,12 @@ static void nack(struct server *self, struct reader *reader, uint64_t position, 
         group_stage_wait(&reader->group, position, count, until_us);
         return;
     }
-    for (uint32_t i = 0; i < count; i++)
-        (void)letter_stage(self, reader, position + i,
-                           setl->reason[0] ? setl->reason : "refused without a reason");
+    for (uint32_t i = 0; i < count; i++) {
+        int error = letter_stage(self, reader, position + i,
+                                 setl->reason[0] ? setl->reason : "refused without a reason");
+        if (error && !self->append_error) /* none is done without its letter */
+            self->append_error = error;
+    }
     group_stage_done(&reader->group, position, count);
 }
 
