@@ -121,8 +121,11 @@ def cpu_us(pid):
     return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
 
 
-def measured(command):
-    run = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+def measured(command, patience_s=180):
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=patience_s, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"{os.path.basename(command[0])} did not end within {patience_s} s"}
     if run.returncode != 0:
         return {"error": (run.stderr or f"exit {run.returncode}").strip()[-300:]}
     return json.loads(run.stdout)
@@ -174,7 +177,7 @@ def alone():
             keep(round=number + 1, peer="tipoff", shape="kit", **({"value": out["records_per_s"]} if "error" not in out else {}), **out)
     if wanted("tipoff", "stored") and (ONLY or "stored" not in done):
         records = os.environ.get("RECORDS", "10000000")
-        out = measured([TESTS / "bench_stored", BIN, records, "100"])
+        out = measured([TESTS / "bench_stored", BIN, records, "100"], 600)
         keep(round=1, peer="tipoff", shape="stored",
              **({"value": statistics.median(out["restart_ms"])} if "error" not in out else {}), **out)
 
