@@ -122,6 +122,8 @@ static long wait_ms(struct server *self, bool more)
         due_us = self->full_until_us;
     if (due_us < INT64_MAX && due_us - self->turn_us < wait_us)
         wait_us = due_us > self->turn_us ? due_us - self->turn_us : 0;
+    if (server_checkpoint_wait_us(self) < wait_us)
+        wait_us = server_checkpoint_wait_us(self);
     return (long)((wait_us + 999) / 1000);
 }
 
@@ -141,6 +143,7 @@ static void turn(struct server *self)
     server_fire_later(self);
     server_readers_turn(self);
     server_commit(self);
+    server_checkpoint_turn(self);
     server_control_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
@@ -229,7 +232,8 @@ static int server_open(struct server *self)
 {
     const struct settings *settings = self->settings;
     struct log_options options = {.segment_bytes = (uint64_t)settings->broker.segment_bytes,
-                                  .segment_age_us = settings->broker.segment_age_us};
+                                  .segment_age_us = settings->broker.segment_age_us,
+                                  .journal_bytes = (uint64_t)settings->broker.journal_bytes};
     struct core_options core = {.lease_us = settings->broker.lease_us,
                                 .sessions_max = (uint32_t)settings->broker.peers_max,
                                 .max_batch_bytes = (uint32_t)settings->broker.max_batch_bytes,

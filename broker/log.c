@@ -133,6 +133,16 @@ void log_abort(struct log *self)
     self->ops->abort(self);
 }
 
+uint64_t log_behind(const struct log *self)
+{
+    return self->ops->behind(self);
+}
+
+int log_checkpoint(struct log *self)
+{
+    return self->ops->checkpoint(self);
+}
+
 bool log_roll_due(struct log *self)
 {
     return self->ops->roll_due(self);

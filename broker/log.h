@@ -5,7 +5,8 @@
  *
  * One writer (the broker) appends in transactions: log_begin, any number of log_append / log_later_* /
  * log_put_*, log_commit (durable when it returns) or log_abort (nothing happened). Readers of the same process see what is
- * committed; other processes open it read_only and call log_refresh to see newer segments.
+ * committed; other processes open it read_only and see what was committed before; log_refresh shows them what was committed before
+ * it. (Both wait for the writer's next checkpoint, or make it themselves if there is no writer.)
  *
  * Functions return 0 or a negative log_error. Nothing here knows sockets, clocks or epochs' rules. */
 #ifndef BROKER_LOG_H
@@ -34,7 +35,10 @@ struct log_options {
     int64_t segment_age_us; /* or older (league time between first and last append); 0 = never */
     bool read_only;         /* reader of another process; LOG_NONE if there is no log yet */
     uint64_t map_bytes;     /* of a new segment's map at least; 0: enough for segment_bytes */
-    struct log_disk *disk;  /* in memory, on this one (borrowed); NULL: LMDB in `dir` */
+    /* A commit is durable in a journal of so many bytes beside the segments, and goes to the active one with a checkpoint (log_journal.h);
+     * 0: every commit goes to the segment. */
+    uint64_t journal_bytes;
+    struct log_disk *disk; /* in memory, on this one (borrowed); NULL: LMDB in `dir` */
 };
 int log_open(struct log **out, const char *dir, const struct log_options *options);
 void log_close(struct log **self);
@@ -70,11 +74,16 @@ enum log_meta {
 int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t key_size,
                  const void *value, size_t value_size);
 typedef int log_meta_visit(const struct span *key, const struct span *value, void *context);
+/* Between transactions. */
 int log_each_meta(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context);
 int log_commit(
     struct log *
         self); /* without anything put it costs nothing. An error: nothing happened; LOG_CORRUPT: open it again to know */
 void log_abort(struct log *self);
+/* Between transactions. How many commits are durable, but in the journal only: nothing is lost with them, but readers of other
+ * processes do not see them yet. log_checkpoint brings them into the segment. */
+uint64_t log_behind(const struct log *self);
+int log_checkpoint(struct log *self);
 /* Between transactions: true if a roll is due; log_roll makes and enters the new segment. */
 bool log_roll_due(struct log *self);
 int log_roll(struct log *self);
@@ -88,7 +97,7 @@ int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t pos
              uint64_t *base);
 /* Base of the first batch of any stream that holds or follows `position`. */
 int log_next_any(struct log *self, uint64_t position, uint64_t *base);
-/* The batch at `base`, CRC-checked; body borrows until log_read_end. LOG_CORRUPT: of `header` base and count hold, the
+/* The batch at `base`, CRC-checked; body borrows until log_read_end or the next write. LOG_CORRUPT: of `header` base and count hold, the
  * rest if it could be read. */
 int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body);
 /* The first position, in log order, of a batch that was appended at or after `time_us`; the head if none was. */

@@ -26,6 +26,8 @@ struct log_ops {
     int (*each_meta)(struct log *self, enum log_meta kind, log_meta_visit *visit, void *context);
     int (*commit)(struct log *self);
     void (*abort)(struct log *self);
+    uint64_t (*behind)(const struct log *self);
+    int (*checkpoint)(struct log *self);
     bool (*roll_due)(struct log *self);
     int (*roll)(struct log *self);
     int (*trim)(struct log *self, uint64_t position);

@@ -94,6 +94,10 @@ static void lmdb_close(struct log *base)
 {
     struct log_lmdb *self = lmdb_of(base);
     log_lmdb_abort(base);
+    if (!self->broken)
+        (void)log_lmdb_checkpoint(base); /* else it stays in the journal */
+    lmdb_txn_drop(self);
+    journal_close(&self->journal);
     for (uint32_t i = 0; i < self->count; i++)
         lmdb_segment_close(&self->segments[i]);
     lmdb_gathers_free(&self->index);
@@ -118,13 +122,19 @@ static int lmdb_begin(struct log_lmdb *self)
         if (!error)
             error = lmdb_segment_complete(self, NULL, lmdb_active(self));
     }
+    if (!error && writes)
+        error = lmdb_head_load(self, lmdb_active(self), &complete);
+    if (!error)
+        error = writes ? lmdb_journal_begin(self) : LOG_OK;
     /* Always: who made the newest one may have been killed before its names were durable. */
     if (!error && writes)
         error = lmdb_segment_sync(self, lmdb_active(self));
     if (!error && writes)
         error = lmdb_error_of(env_names_sync(self->dir));
-    if (!error)
+    if (!error && !writes)
         error = lmdb_head_load(self, lmdb_active(self), &complete);
+    if (!error && !writes)
+        error = lmdb_journal_await(self);
     return error;
 }
 
@@ -137,13 +147,13 @@ static uint64_t lmdb_first(const struct log *base)
 static uint64_t lmdb_head(const struct log *base)
 {
     const struct log_lmdb *self = lmdb_of_const(base);
-    return self->txn ? self->txn_head : self->head;
+    return self->appending ? self->txn_head : self->head;
 }
 
 static int64_t lmdb_last_time_us(const struct log *base)
 {
     const struct log_lmdb *self = lmdb_of_const(base);
-    return self->txn ? self->txn_last_time_us : self->last_time_us;
+    return self->appending ? self->txn_last_time_us : self->last_time_us;
 }
 
 static uint32_t lmdb_segments(const struct log *base)
@@ -161,7 +171,7 @@ static uint64_t lmdb_bad_batches(const struct log *base)
 static uint64_t lmdb_later_count(const struct log *base)
 {
     const struct log_lmdb *self = lmdb_of_const(base);
-    return self->txn ? self->txn_later_count : self->later_count;
+    return self->appending ? self->txn_later_count : self->later_count;
 }
 
 static uint64_t lmdb_bytes(const struct log *base)
@@ -185,15 +195,21 @@ static int lmdb_segment_at(const struct log *base, uint32_t index, struct log_se
     return LOG_OK;
 }
 
-static int lmdb_refresh(struct log *base)
+int lmdb_load(struct log_lmdb *self)
 {
-    struct log_lmdb *self = lmdb_of(base);
     log_lmdb_read_end(&self->base);
     int error = segments_load(self);
     bool complete;
     if (!error && self->count)
         error = lmdb_head_load(self, lmdb_active(self), &complete);
     return error;
+}
+
+static int lmdb_refresh(struct log *base)
+{
+    struct log_lmdb *self = lmdb_of(base);
+    int error = lmdb_load(self);
+    return error || !self->options.read_only ? error : lmdb_journal_await(self);
 }
 
 static const struct log_ops ops = {
@@ -215,6 +231,8 @@ static const struct log_ops ops = {
     .each_meta = log_lmdb_each_meta,
     .commit = log_lmdb_commit,
     .abort = log_lmdb_abort,
+    .behind = log_lmdb_behind,
+    .checkpoint = log_lmdb_checkpoint,
     .roll_due = log_lmdb_roll_due,
     .roll = log_lmdb_roll,
     .trim = log_lmdb_trim,
@@ -235,6 +253,7 @@ int log_lmdb_open(struct log **out, const char *dir, const struct log_options *o
     if (!self)
         return LOG_IO;
     self->base.ops = &ops;
+    self->journal.fd = -1;
     self->options = *options;
     self->dir = strdup(dir);
     self->head = 1;

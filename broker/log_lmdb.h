@@ -5,7 +5,7 @@
  * `seqs`     producer u32, stream, partition, first seq u64 -> (seq u64, count u32, crc u32, base u64)*  contiguous runs
  * `later`    due u64, id u64                           -> header + body; due LATER_ASIDE: broken, never taken
  * `laterseq` producer u32, stream, partition, seq u64  -> count u32, crc u32, due u64, id u64
- * `meta`     "c" complete; "h" head row; other letters + key: the core's own
+ * `meta`     "c" complete; "h" head row; "g" generation u64 (log_journal.h); other letters + key: the core's own
  * All integers big-endian, so that keys sort by value. */
 #ifndef BROKER_LOG_LMDB_H
 #define BROKER_LOG_LMDB_H
@@ -13,6 +13,7 @@
 #include <lmdb.h>
 
 #include "broker/log_impl.h"
+#include "broker/log_journal.h"
 
 enum { DB_BATCHES, DB_INDEX, DB_SEQS, DB_LATER, DB_LATERSEQ, DB_META, DB_COUNT };
 
@@ -58,9 +59,14 @@ struct log_lmdb {
     struct log_options options;
     struct segment *segments;
     uint32_t count, capacity;
-    MDB_txn *txn;  /* the append in progress */
-    bool put;      /* something was put into it */
-    bool map_full; /* the last one ended for want of map: the next begins with a larger one */
+    /* Of the active segment: the append in progress, and with a journal all that it holds, until the next checkpoint. */
+    MDB_txn *txn;
+    bool appending;
+    bool replaying; /* what is put now comes from the journal */
+    struct journal journal;
+    uint64_t generation; /* of the active segment's last commit */
+    bool put;            /* something was put into it */
+    bool map_full;       /* the last one ended for want of map: the next begins with a larger one */
     bool
         broken; /* a roll left the directory such that appending on would lose records at the next start */
     uint64_t head, txn_head;
@@ -106,7 +112,7 @@ uint64_t lmdb_segment_bytes(const struct segment *segment);
 /* The newest segment whose first position is at or below `position`; the oldest if all are above. */
 uint32_t lmdb_segment_of(const struct log_lmdb *self, uint64_t position);
 /* A snapshot of it, until log_read_end. */
-int lmdb_reader_of(struct segment *segment, MDB_txn **out);
+int lmdb_reader_of(struct log_lmdb *self, struct segment *segment, MDB_txn **out);
 void lmdb_reader_drop(struct segment *segment);
 int lmdb_head_load(struct log_lmdb *self, struct segment *segment, bool *complete);
 int lmdb_head_store(struct log_lmdb *self, MDB_txn *txn, const struct segment *segment);
@@ -115,7 +121,27 @@ int lmdb_head_store(struct log_lmdb *self, MDB_txn *txn, const struct segment *s
 /* Marks the segment complete in one transaction with the head row and whatever `from` (may be NULL) carries over. */
 int lmdb_segment_complete(struct log_lmdb *self, struct segment *from, struct segment *to);
 
+/* ---- log_lmdb_checkpoint.c ---- */
+/* Opens the journal, and the active segment's transaction with what it holds. */
+int lmdb_journal_begin(struct log_lmdb *self);
+/* For a reader: waits until what was acknowledged before is in the segments, or brings it there if there is no writer. */
+int lmdb_journal_await(struct log_lmdb *self);
+/* The transaction, with the head as it says, becomes the segment's; if it fails, it is as before that append. */
+int lmdb_segment_commit(struct log_lmdb *self);
+/* A transaction that holds what the journal does and nothing else; none if that is nothing. */
+int lmdb_redo(struct log_lmdb *self);
+void lmdb_txn_drop(struct log_lmdb *self);
+/* The txn_ fields from the others, and back. */
+void lmdb_state_begin(struct log_lmdb *self);
+void lmdb_state_keep(struct log_lmdb *self);
+
+/* ---- log_lmdb.c ---- */
+/* The segments that are there now, and the head. */
+int lmdb_load(struct log_lmdb *self);
+
 /* ---- log_lmdb_append.c ---- */
+int lmdb_gathers_put(struct log_lmdb *self);
+void lmdb_map_grow(struct log_lmdb *self);
 void lmdb_gathers_free(struct gathers *self);
 int lmdb_batch_put(struct log_lmdb *self, int db, MDB_val key, const struct batch_header *header,
                    const void *body);
@@ -145,6 +171,8 @@ int log_lmdb_put_meta(struct log *base, enum log_meta kind, const void *key, siz
 int log_lmdb_each_meta(struct log *base, enum log_meta kind, log_meta_visit *visit, void *context);
 int log_lmdb_commit(struct log *base);
 void log_lmdb_abort(struct log *base);
+uint64_t log_lmdb_behind(const struct log *base);
+int log_lmdb_checkpoint(struct log *base);
 bool log_lmdb_roll_due(struct log *base);
 int log_lmdb_roll(struct log *base);
 int log_lmdb_trim(struct log *base, uint64_t position);

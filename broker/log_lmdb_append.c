@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "config/fault.h"
 
 #define MAP_BYTES_MAX ((uint64_t)1 << 42)
-#define DISK_SHORT_BYTES ((uint64_t)16 << 20)
 
-static void map_grow(struct log_lmdb *self)
+void lmdb_map_grow(struct log_lmdb *self)
 {
     struct segment *segment = lmdb_active(self);
     MDB_envinfo info;
@@ -27,20 +25,15 @@ int log_lmdb_begin(struct log *base)
     struct log_lmdb *self = lmdb_of(base);
     if (self->broken)
         return LOG_CORRUPT;
-    if (self->map_full)
-        map_grow(self);
-    int rc = mdb_txn_begin(lmdb_active(self)->env, NULL, 0, &self->txn);
+    if (self->map_full && !self->txn)
+        lmdb_map_grow(self);
+    int rc = self->txn ? MDB_SUCCESS : mdb_txn_begin(lmdb_active(self)->env, NULL, 0, &self->txn);
     if (rc) {
         self->txn = NULL;
         return lmdb_error_of(rc);
     }
-    self->txn_head = self->head;
-    self->txn_later_id = self->later_id;
-    self->txn_later_count = self->later_count;
-    self->txn_last_time_us = self->last_time_us;
-    self->txn_segment_start_us = self->segment_start_us;
-    self->index.count = self->seqs.count = 0;
-    self->put = false;
+    lmdb_state_begin(self);
+    journal_begin(&self->journal);
     return LOG_OK;
 }
 
@@ -149,6 +142,8 @@ int log_lmdb_append(struct log *base, const struct batch_header *header, const v
         error = seq_gather(self, header);
     if (error)
         return error;
+    if (!self->replaying)
+        journal_append(&self->journal, header, body);
     self->txn_head += header->count;
     self->txn_last_time_us = header->time_us;
     if (self->txn_segment_start_us == INT64_MIN)
@@ -169,6 +164,8 @@ int log_lmdb_put_meta(struct log *base, enum log_meta kind, const void *key, siz
     memcpy(key_bytes + 1, key, key_size);
     MDB_val k = {key_size + 1, key_bytes}, v = {value_size, (void *)(uintptr_t)value};
     self->put = true;
+    if (!self->replaying)
+        journal_meta(&self->journal, kind, key, key_size, value, value_size);
     return lmdb_write_error(self, mdb_put(self->txn, lmdb_active(self)->db[DB_META], &k, &v, 0));
 }
 
@@ -177,7 +174,7 @@ int log_lmdb_each_meta(struct log *base, enum log_meta kind, log_meta_visit *vis
     struct log_lmdb *self = lmdb_of(base);
     struct segment *segment = lmdb_active(self);
     MDB_txn *txn;
-    int error = lmdb_reader_of(segment, &txn);
+    int error = lmdb_reader_of(self, segment, &txn);
     if (error)
         return error;
     MDB_cursor *cursor;
@@ -212,18 +209,26 @@ static int gathers_write(struct log_lmdb *self, const struct gathers *rows, int 
     return LOG_OK;
 }
 
-static void tail_close(struct log_lmdb *self)
+int lmdb_gathers_put(struct log_lmdb *self)
 {
-    if (self->tail)
-        mdb_cursor_close(self->tail);
-    self->tail = NULL;
+    int error = gathers_write(self, &self->index, DB_INDEX);
+    if (!error)
+        error = gathers_write(self, &self->seqs, DB_SEQS);
+    self->index.count = self->seqs.count = 0;
+    return error;
 }
 
-static bool disk_short(const struct log_lmdb *self)
+/* Into the journal if it has room for it, which is soonest; else, with all that the journal holds, into the segment. */
+static int append_keep(struct log_lmdb *self)
 {
-    struct statvfs disk;
-    return statvfs(self->dir, &disk) == 0 &&
-           (uint64_t)disk.f_bavail * disk.f_frsize < DISK_SHORT_BYTES;
+    if (journal_fits(&self->journal)) {
+        int error = journal_commit(&self->journal);
+        if (error == LOG_CORRUPT)
+            self->broken = true; /* what the disk holds, only a new start tells */
+        if (error != LOG_IO)
+            return error;
+    }
+    return lmdb_segment_commit(self);
 }
 
 int log_lmdb_commit(struct log *base)
@@ -233,11 +238,7 @@ int log_lmdb_commit(struct log *base)
         log_lmdb_abort(&self->base);
         return LOG_OK;
     }
-    int error = gathers_write(self, &self->index, DB_INDEX);
-    if (!error)
-        error = gathers_write(self, &self->seqs, DB_SEQS);
-    if (!error)
-        error = lmdb_head_store(self, self->txn, lmdb_active(self));
+    int error = lmdb_gathers_put(self);
     if (!error && fault_hit(FAULT_DISK_FULL))
         error = LOG_FULL;
     if (error) {
@@ -245,29 +246,24 @@ int log_lmdb_commit(struct log *base)
         return error;
     }
     fault_hit(FAULT_APPEND_BEFORE_COMMIT);
-    tail_close(self);
-    int rc = mdb_txn_commit(self->txn);
-    self->txn = NULL;
-    if (rc == EIO && disk_short(self)) /* LMDB's word for a write that was cut short */
-        rc = ENOSPC;
-    if (rc)
-        return lmdb_write_error(self, rc);
+    error = append_keep(self);
+    self->appending = false;
+    if (error)
+        return error;
     fault_hit(FAULT_APPEND_COMMITTED);
-    self->head = self->txn_head;
-    self->later_id = self->txn_later_id;
-    self->later_count = self->txn_later_count;
-    self->last_time_us = self->txn_last_time_us;
-    self->segment_start_us = self->txn_segment_start_us;
+    lmdb_state_keep(self);
     return LOG_OK;
 }
 
 void log_lmdb_abort(struct log *base)
 {
     struct log_lmdb *self = lmdb_of(base);
-    tail_close(self);
-    if (self->txn)
-        mdb_txn_abort(self->txn);
-    self->txn = NULL;
+    bool put = self->appending && self->put, behind = log_lmdb_behind(base) > 0;
+    self->appending = false;
+    if (put || !behind)
+        lmdb_txn_drop(self);
+    if (put && behind && lmdb_redo(self) != LOG_OK)
+        self->broken = true; /* all of it is in the journal: for the next start */
 }
 
 void lmdb_gathers_free(struct gathers *self)

@@ -67,12 +67,12 @@ int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uin
     uint8_t lane[LANE_KEY];
     lmdb_lane_key(lane, producer, stream, partition);
     MDB_val key = {0}, value = {0};
-    if (self->txn && gathered_find(&self->seqs, lane, seq, out))
+    if (self->appending && gathered_find(&self->seqs, lane, seq, out))
         return LOG_OK;
     for (uint32_t i = self->count; i-- > 0;) {
         struct segment *segment = &self->segments[i];
         MDB_txn *txn;
-        int error = lmdb_reader_of(segment, &txn);
+        int error = lmdb_reader_of(self, segment, &txn);
         if (!error)
             error = lane_row(txn, segment->db[DB_SEQS], lane, seq, &key, &value);
         if (!error && seqs_search(&value, seq, out))
@@ -81,7 +81,7 @@ int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uin
             return error;
     }
     MDB_txn *txn = self->txn; /* what is for later is put at once */
-    int error = txn ? LOG_OK : lmdb_reader_of(lmdb_active(self), &txn);
+    int error = txn ? LOG_OK : lmdb_reader_of(self, lmdb_active(self), &txn);
     key = (MDB_val){0};
     value = (MDB_val){0};
     if (!error)

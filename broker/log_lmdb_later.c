@@ -29,6 +29,8 @@ int log_lmdb_later_put(struct log *base, const struct batch_header *header, cons
         self, mdb_put(self->txn, lmdb_active(self)->db[DB_LATERSEQ], &key, &value, 0));
     if (error)
         return error;
+    if (!self->replaying)
+        journal_later_put(&self->journal, header, body);
     self->txn_later_id++;
     self->txn_later_count++;
     return LOG_OK;
@@ -55,12 +57,12 @@ static int later_first(MDB_txn *txn, struct segment *segment, int64_t *due_us, u
 int log_lmdb_later_next(struct log *base, int64_t *due_us, uint64_t *id)
 {
     struct log_lmdb *self = lmdb_of(base);
-    if ((self->txn ? self->txn_later_count : self->later_count) == 0)
+    if ((self->appending ? self->txn_later_count : self->later_count) == 0)
         return LOG_NONE;
     if (self->txn)
         return later_first(self->txn, lmdb_active(self), due_us, id);
     MDB_txn *reader;
-    int error = lmdb_reader_of(lmdb_active(self), &reader);
+    int error = lmdb_reader_of(self, lmdb_active(self), &reader);
     if (error)
         return error;
     error = later_first(reader, lmdb_active(self), due_us, id);
@@ -98,6 +100,8 @@ int log_lmdb_later_take(struct log *base, int64_t due_us, uint64_t id, struct ba
     int rc = mdb_get(self->txn, segment->db[DB_LATER], &key, &value);
     if (rc)
         return lmdb_error_of(rc);
+    if (!self->replaying)
+        journal_later_take(&self->journal, due_us, id);
     if (lmdb_value_open(self, &value, header, body) != LOG_OK) {
         int error = later_aside(self, &key, &value);
         return error ? error : LOG_CORRUPT;
@@ -129,7 +133,7 @@ int log_lmdb_later_read(struct log *base, int64_t due_us, uint64_t id, struct ba
 {
     struct log_lmdb *self = lmdb_of(base);
     MDB_txn *txn;
-    int error = lmdb_reader_of(lmdb_active(self), &txn);
+    int error = lmdb_reader_of(self, lmdb_active(self), &txn);
     if (error)
         return error;
     uint8_t key_bytes[16];

@@ -15,6 +15,12 @@ int lmdb_value_open(struct log_lmdb *self, const MDB_val *value, struct batch_he
     return error;
 }
 
+/* Of the append in progress, which a transaction with what the journal holds shows. */
+static bool hidden(const struct log_lmdb *self, uint64_t position)
+{
+    return self->appending && position >= self->head;
+}
+
 /* First entry of an index row that ends after `position`; -1 if none. */
 static int64_t index_search(const MDB_val *value, uint64_t position)
 {
@@ -89,7 +95,7 @@ int log_lmdb_next(struct log *base, uint16_t stream, uint16_t partition, uint64_
     for (uint32_t i = lmdb_segment_of(self, position); i < self->count; i++) {
         struct segment *segment = &self->segments[i];
         MDB_txn *txn;
-        int error = lmdb_reader_of(segment, &txn);
+        int error = lmdb_reader_of(self, segment, &txn);
         if (error)
             return error;
         MDB_cursor *cursor;
@@ -106,6 +112,8 @@ int log_lmdb_next(struct log *base, uint16_t stream, uint16_t partition, uint64_
             spot->partition = partition;
         }
         mdb_cursor_close(cursor);
+        if (error == LOG_OK && hidden(self, *found))
+            return LOG_NONE;
         if (error != LOG_NONE)
             return error;
     }
@@ -121,7 +129,8 @@ uint64_t log_lmdb_count_from(struct log *base, uint16_t stream, uint16_t partiti
         struct segment *segment = &self->segments[i];
         MDB_txn *txn;
         MDB_cursor *cursor;
-        if (lmdb_reader_of(segment, &txn) || mdb_cursor_open(txn, segment->db[DB_INDEX], &cursor))
+        if (lmdb_reader_of(self, segment, &txn) ||
+            mdb_cursor_open(txn, segment->db[DB_INDEX], &cursor))
             return sum;
         MDB_val row, key;
         size_t at;
@@ -178,11 +187,13 @@ static int batch_around(MDB_txn *txn, const struct segment *segment, uint64_t po
 int log_lmdb_next_any(struct log *base, uint64_t position, uint64_t *found)
 {
     struct log_lmdb *self = lmdb_of(base);
+    if (hidden(self, position))
+        return LOG_NONE;
     for (uint32_t i = lmdb_segment_of(self, position); i < self->count; i++) {
         MDB_txn *txn;
         uint64_t around = 0, next = 0,
                  end = i + 1 < self->count ? self->segments[i + 1].first : self->head;
-        int error = lmdb_reader_of(&self->segments[i], &txn);
+        int error = lmdb_reader_of(self, &self->segments[i], &txn);
         if (!error)
             error = batch_around(txn, &self->segments[i], position, &around, &next);
         if (error)
@@ -191,6 +202,8 @@ int log_lmdb_next_any(struct log *base, uint64_t position, uint64_t *found)
             *found = around;
             return LOG_OK;
         }
+        if (next && hidden(self, next))
+            return LOG_NONE;
         if (next) {
             *found = next;
             return LOG_OK;
@@ -205,14 +218,15 @@ int log_lmdb_batch(struct log *base, uint64_t position, struct batch_header *hea
     struct log_lmdb *self = lmdb_of(base);
     struct segment *segment = &self->segments[lmdb_segment_of(self, position)];
     MDB_txn *txn;
-    int error = lmdb_reader_of(segment, &txn);
+    int error = lmdb_reader_of(self, segment, &txn);
     *header = (struct batch_header){0};
-    if (error)
-        return error;
+    if (error || hidden(self, position))
+        return error ? error : LOG_NONE;
     uint8_t key_bytes[8];
     put_u64(key_bytes, position);
     MDB_val key = {sizeof key_bytes, key_bytes}, value;
-    int rc = mdb_cursor_get(segment->at, &key, &value, MDB_SET_KEY);
+    int rc = txn == self->txn ? mdb_get(txn, segment->db[DB_BATCHES], &key, &value)
+                              : mdb_cursor_get(segment->at, &key, &value, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND && position < self->segments[0].first)
         return LOG_TRIMMED;
     if (rc)

@@ -13,7 +13,7 @@ int lmdb_segment_complete(struct log_lmdb *self, struct segment *from, struct se
     int rc = mdb_txn_begin(to->env, NULL, 0, &txn);
     if (rc)
         return lmdb_error_of(rc);
-    int error = from ? lmdb_reader_of(from, &reader) : LOG_OK;
+    int error = from ? lmdb_reader_of(self, from, &reader) : LOG_OK;
     for (size_t i = 0; from && !error && i < sizeof carried / sizeof *carried; i++) {
         MDB_cursor *cursor;
         error = lmdb_error_of(mdb_cursor_open(reader, from->db[carried[i]], &cursor));
@@ -56,7 +56,7 @@ static uint64_t carried_bytes(struct log_lmdb *self)
     uint64_t sum = 0;
     MDB_txn *txn;
     MDB_stat stat;
-    if (lmdb_reader_of(segment, &txn) != LOG_OK)
+    if (lmdb_reader_of(self, segment, &txn) != LOG_OK)
         return 0;
     for (size_t i = 0; i < sizeof carried / sizeof *carried; i++)
         if (mdb_stat(txn, segment->db[carried[i]], &stat) == MDB_SUCCESS)
@@ -75,7 +75,7 @@ bool log_lmdb_roll_due(struct log *base)
     if (self->options.segment_age_us > 0 && self->segment_start_us != INT64_MIN &&
         self->last_time_us - self->segment_start_us > self->options.segment_age_us)
         return true;
-    uint64_t bytes = lmdb_segment_bytes(segment);
+    uint64_t bytes = lmdb_segment_bytes(segment) + self->journal.offset;
     return bytes > self->options.segment_bytes &&
            bytes - self->options.segment_bytes > carried_bytes(self);
 }
@@ -85,7 +85,9 @@ int log_lmdb_roll(struct log *base)
     struct log_lmdb *self = lmdb_of(base);
     if (self->head == lmdb_active(self)->first)
         return LOG_OK; /* segments are named by their first position: one without any cannot be followed */
-    int error = lmdb_segment_create(self, self->head, carried_bytes(self));
+    int error = log_lmdb_checkpoint(base);
+    if (!error)
+        error = lmdb_segment_create(self, self->head, carried_bytes(self));
     if (error)
         return error;
     fault_hit(FAULT_ROLL_CREATED);

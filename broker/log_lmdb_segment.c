@@ -130,9 +130,13 @@ void lmdb_segment_close(struct segment *segment)
     segment->env = NULL;
 }
 
-int lmdb_reader_of(struct segment *segment, MDB_txn **out)
+int lmdb_reader_of(struct log_lmdb *self, struct segment *segment, MDB_txn **out)
 {
     int rc = MDB_SUCCESS;
+    if (log_lmdb_behind(&self->base) > 0 && segment == &self->segments[self->count - 1]) {
+        *out = self->txn; /* what is in the journal only is in it */
+        return LOG_OK;
+    }
     if (segment->reader_live) {
         *out = segment->reader;
         return LOG_OK;
@@ -162,7 +166,7 @@ int lmdb_reader_of(struct segment *segment, MDB_txn **out)
 int lmdb_head_load(struct log_lmdb *self, struct segment *segment, bool *complete)
 {
     MDB_txn *txn;
-    int error = lmdb_reader_of(segment, &txn);
+    int error = lmdb_reader_of(self, segment, &txn);
     if (error)
         return error;
     MDB_val key = {1, "c"}, value;
@@ -177,6 +181,11 @@ int lmdb_head_load(struct log_lmdb *self, struct segment *segment, bool *complet
         self->later_id = get_u64(at + 24);
         self->later_count = get_u64(at + 32);
     }
+    key = (MDB_val){1, "g"};
+    self->generation =
+        mdb_get(txn, segment->db[DB_META], &key, &value) == MDB_SUCCESS && value.mv_size == 8
+            ? get_u64(value.mv_data)
+            : 0;
     log_lmdb_read_end(&self->base);
     return LOG_OK;
 }

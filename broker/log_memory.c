@@ -523,6 +523,19 @@ static int memory_commit(struct log *base)
     return called(self, after, LOG_OK);
 }
 
+/* A commit is where it belongs at once. */
+static uint64_t memory_behind(const struct log *base)
+{
+    (void)base;
+    return 0;
+}
+
+static int memory_checkpoint(struct log *base)
+{
+    (void)base;
+    return LOG_OK;
+}
+
 static void memory_abort(struct log *base)
 {
     txn_drop(memory_of(base));
@@ -828,6 +841,8 @@ static const struct log_ops ops = {
     .each_meta = memory_each_meta,
     .commit = memory_commit,
     .abort = memory_abort,
+    .behind = memory_behind,
+    .checkpoint = memory_checkpoint,
     .roll_due = memory_roll_due,
     .roll = memory_roll,
     .trim = memory_trim,

@@ -61,6 +61,10 @@ struct server {
     int64_t looked_us;          /* monotonic: the monitors, states */
     uint64_t cursors_stored_us;
     int64_t started_us, roll_failed_us, full_until_us;
+    int64_t appended_us; /* monotonic: the newest append */
+    int64_t behind_us; /* since when the journal holds what the segment does not; 0: it does not */
+    int64_t checkpoint_us; /* not before: the last one failed */
+    uint64_t checkpoints;
     int64_t next_later_us;     /* league time of the earliest record for later; INT64_MAX if none */
     uint64_t head;             /* as committed */
     uint64_t turn_bytes;       /* appended in this turn */
@@ -100,6 +104,10 @@ void server_fire_later(struct server *self);
 /* Commits what was staged; then acknowledges, tells grants, mirrors to the tap. */
 void server_commit(struct server *self);
 void server_store_cursors(struct server *self);
+/* A checkpoint of the log where it is due: nothing is being appended, or something has waited for long. */
+void server_checkpoint_turn(struct server *self);
+/* In how long it may be; INT64_MAX: there is nothing to be done. */
+int64_t server_checkpoint_wait_us(const struct server *self);
 
 /* server_registry.c: the files that name streams, read anew; `out` is the caller's. 0, or -1 with the log told. */
 int server_registry_read(struct server *self, struct registry *out);

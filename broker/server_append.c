@@ -548,6 +548,7 @@ void server_commit(struct server *self)
             return;
         }
         self->commits++;
+        self->appended_us = self->turn_us;
         for (uint32_t i = 0; i < self->core->producer_count; i++) {
             self->core->producers[i]->stored_cursor = self->core->producers[i]->cursor;
             self->core->producers[i]->stored_keep = self->core->producers[i]->keep;
@@ -566,6 +567,42 @@ void server_commit(struct server *self)
     staged_publish(self);
     self->core->later_count = self->core->later_committed = log_later_count(self->log);
     roll_if_due(self);
+}
+
+/* Readers of other processes see what is in segments: soon when there is time for it, and not much later when there is none. */
+#define CHECKPOINT_IDLE_US 20000
+#define CHECKPOINT_LATE_US 250000
+#define CHECKPOINT_AGAIN_US 1000000
+
+int64_t server_checkpoint_wait_us(const struct server *self)
+{
+    if (!self->behind_us)
+        return INT64_MAX;
+    int64_t idle_us = self->appended_us + CHECKPOINT_IDLE_US;
+    int64_t late_us = self->behind_us + CHECKPOINT_LATE_US;
+    int64_t due_us = idle_us < late_us ? idle_us : late_us;
+    if (due_us < self->checkpoint_us)
+        due_us = self->checkpoint_us;
+    return due_us > self->turn_us ? due_us - self->turn_us : 0;
+}
+
+void server_checkpoint_turn(struct server *self)
+{
+    if (log_behind(self->log) == 0)
+        self->behind_us = 0;
+    else if (!self->behind_us)
+        self->behind_us = self->turn_us;
+    if (server_checkpoint_wait_us(self) > 0)
+        return;
+    int error = log_checkpoint(self->log);
+    if (error) {
+        log_warn("checkpoint-failed", "why=\"%s\" action=kept-in-journal", log_error_text(error));
+        self->checkpoint_us = self->turn_us + CHECKPOINT_AGAIN_US;
+        append_broken(self, error);
+        return;
+    }
+    self->checkpoints++;
+    self->behind_us = 0;
 }
 
 void server_store_cursors(struct server *self)

@@ -19,6 +19,9 @@
     X(STEP_ACKED, "step-acked", "acknowledged, outbox not trimmed")                                \
     X(APPEND_BEFORE_COMMIT, "append-before-commit", "broker: append built, not committed")         \
     X(APPEND_COMMITTED, "append-committed", "broker: appended, not acknowledged")                  \
+    X(CHECKPOINT_BEGUN, "checkpoint-begun",                                                        \
+      "broker: what the journal holds is not in its segment")                                      \
+    X(CHECKPOINT_DONE, "checkpoint-done", "broker: it is, and the journal not written over yet")   \
     X(ROLL_CREATED, "roll-created", "broker: new segment made, not marked complete")               \
     X(ROLL_COMPLETE, "roll-complete", "broker: new segment complete, nothing appended")            \
     X(LEASE_BEFORE_GRANT, "lease-before-grant", "broker: lease decided, not durable")              \

@@ -20,8 +20,8 @@ STREAMS = [("proof.number", "proof-source"), ("proof.counted", "proof-count"), (
            ("proof.joined", "proof-join"), ("proof.sum", "proof-sum"), ("ops.run", "*"), ("dead", "*")]
 STAGES = ["proof-count", "proof-join", "proof-sum", "proof-sink"]
 STEP_POINTS = ["handler", "step-before-commit", "step-committed", "step-published", "step-acked"]
-BROKER_POINTS = ["append-before-commit", "append-committed", "roll-created", "roll-complete", "lease-before-grant",
-                 "lease-granted"]
+BROKER_POINTS = ["append-before-commit", "append-committed", "checkpoint-begun", "checkpoint-done", "roll-created",
+                 "roll-complete", "lease-before-grant", "lease-granted"]
 AT_LEAST = 3
 
 

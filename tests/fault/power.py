@@ -30,15 +30,16 @@ SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FAILURES_KEPT = 5
 # Kills that strike between two calls, so that the journal stays true.
 KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1,snapshot-renamed:2"
-BROKER_KILLS = "roll-created:1,roll-complete:2,append-committed:60,append-before-commit:120,roll-complete:4,lease-granted:9"
+BROKER_KILLS = "roll-created:1,roll-complete:2,append-committed:60,append-before-commit:120,roll-complete:4,lease-granted:9," \
+               "checkpoint-begun:7,checkpoint-done:15"
 BROKER_KILLS_SLICE = "roll-created:1,roll-complete:2"
 AGAIN_POINTS = 6  # cuts while what a cut has left is started again
 
 
 class Gate(gate_a.Gate):
     streams = gate_a.STREAMS + [("power.kept", "power-writer")]
-    sets = ["broker.segment_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms", "actor.step_records=64",
-            "snapshot.every_records=200"]
+    sets = ["broker.segment_bytes=64KiB", "broker.journal_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms",
+            "actor.step_records=64", "snapshot.every_records=200"]
 
     def arrived(self):
         return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(self.shards))

@@ -350,7 +350,7 @@ def test_broken_bytes():
     waits = [body([("k", 1, [], None, {"n": i, "fill": f"wait-{i}-" * 9})]) for i in range(3)]
     for i, data in enumerate(waits):
         a.publish([("others", 0, i + 1, data, now + 1500_000 + i, 1)])
-    broker.kill()
+    broker.stop()
     flip(broker, bodies[1], -80 + 16)  # a header
     flip(broker, bodies[3], 20)  # a body
     flip(broker, bodies[4], -80 + 18)  # the header of the newest

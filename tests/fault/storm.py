@@ -23,8 +23,8 @@ TIMEOUT = 400
 
 # Points that every night passes, and by whom; each fires once a process and number.
 POINTS = "handler,step-before-commit,step-committed,step-published,step-acked,append-before-commit," \
-         "append-committed,roll-created,roll-complete,lease-before-grant,lease-granted,lease-received,fetched," \
-         "export-written".split(",")
+         "append-committed,checkpoint-begun,checkpoint-done,roll-created,roll-complete,lease-before-grant,lease-granted," \
+         "lease-received,fetched,export-written".split(",")
 RARE = ("lease", "roll")  # passed a few times a night
 
 
