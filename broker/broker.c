@@ -144,6 +144,7 @@ static void turn(struct server *self)
     server_readers_turn(self);
     server_commit(self);
     server_checkpoint_turn(self);
+    server_tidy_turn(self);
     server_control_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;

@@ -18,6 +18,8 @@ const char *log_error_text(int error)
         return "corrupt";
     case LOG_TRIMMED:
         return "trimmed";
+    case LOG_REMOVED:
+        return "removed by retention";
     default:
         return strerror(errno);
     }
@@ -156,6 +158,31 @@ int log_roll(struct log *self)
 int log_trim(struct log *self, uint64_t position)
 {
     return self->ops->trim(self, position);
+}
+
+int log_tidy(struct log *self)
+{
+    return self->ops->tidy(self);
+}
+
+int log_rewrite_begin(struct log *self, uint64_t first)
+{
+    return self->ops->rewrite_begin(self, first);
+}
+
+int log_rewrite_step(struct log *self, uint64_t bytes, log_rewrite_visit *visit, void *context)
+{
+    return self->ops->rewrite_step(self, bytes, visit, context);
+}
+
+int log_rewrite_keep(struct log *self, const struct batch_header *header, const void *body)
+{
+    return self->ops->rewrite_keep(self, header, body);
+}
+
+void log_rewrite_drop(struct log *self)
+{
+    self->ops->rewrite_drop(self);
 }
 
 int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t position,

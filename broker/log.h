@@ -24,7 +24,9 @@ enum log_error {
     LOG_FULL = -2,    /* no space: the transaction is gone */
     LOG_CORRUPT = -3, /* a CRC or LMDB itself says so */
     LOG_IO = -4,      /* errno says */
-    LOG_TRIMMED = -5  /* below the oldest position */
+    LOG_TRIMMED = -5, /* below the oldest position */
+    LOG_REMOVED =
+        -6 /* not below it, and removed all the same: the segment was rewritten without it */
 };
 const char *log_error_text(int error);
 
@@ -69,7 +71,8 @@ enum log_meta {
     LOG_META_PRODUCER = 'p',
     LOG_META_LANE = 'l',
     LOG_META_STREAM = 's',
-    LOG_META_READER = 'r'
+    LOG_META_READER = 'r',
+    LOG_META_FIRST = 'f' /* the log's own: no one else puts it */
 };
 int log_put_meta(struct log *self, enum log_meta kind, const void *key, size_t key_size,
                  const void *value, size_t value_size);
@@ -87,9 +90,27 @@ int log_checkpoint(struct log *self);
 /* Between transactions: true if a roll is due; log_roll makes and enters the new segment. */
 bool log_roll_due(struct log *self);
 int log_roll(struct log *self);
-/* Unlinks sealed segments that end below `position`. Returns how many, or an error; what could not be unlinked is not
- * read any more all the same. */
+/* Lets go of sealed segments that end below `position`, durably: how many, or an error (then none). Their files go with log_tidy. */
 int log_trim(struct log *self, uint64_t position);
+/* Between transactions: removes the files of one segment that was let go of. LOG_NONE: there is none left. LOG_IO: it cannot be
+ * removed now; nobody reads it any more all the same, not after the next start either. */
+int log_tidy(struct log *self);
+
+/* ---- rewriting of one sealed segment, in slices between transactions ----
+ * Built beside the old one, read back whole, marked complete, and only then is the old one removed: whatever is killed when, one of the
+ * two is there and the other goes. Positions stay: what is not kept leaves a hole that log_next and log_next_any pass over. What a
+ * producer has in a lane (log_lane_find) stays known, kept or not. */
+/* Each batch of it, in order; what the visit does not keep is gone. `body` NULL: it is broken, or a hole. Returns LOG_OK to go on. */
+typedef int log_rewrite_visit(struct log *self, const struct batch_header *header,
+                              const struct span *body, void *context);
+/* One at a time. LOG_NONE: no sealed segment begins at `first`. */
+int log_rewrite_begin(struct log *self, uint64_t first);
+/* A slice that reads about `bytes`. 1: there is more; 0: swapped; an error: given up, nothing happened. */
+int log_rewrite_step(struct log *self, uint64_t bytes, log_rewrite_visit *visit, void *context);
+/* In a visit: keeps the batch as it is (`header` NULL), or a run of its records as a batch of its own: base, count, first_seq within
+ * it, body and CRC made anew. Runs ascend. */
+int log_rewrite_keep(struct log *self, const struct batch_header *header, const void *body);
+void log_rewrite_drop(struct log *self);
 
 /* ---- read (any time; reads of one burst share a snapshot, given back by log_read_end) ---- */
 /* Base of the first batch of (stream, partition) that holds or follows `position`. LOG_NONE: none yet. */
@@ -98,7 +119,7 @@ int log_next(struct log *self, uint16_t stream, uint16_t partition, uint64_t pos
 /* Base of the first batch of any stream that holds or follows `position`. */
 int log_next_any(struct log *self, uint64_t position, uint64_t *base);
 /* The batch at `base`, CRC-checked; body borrows until log_read_end or the next write. LOG_CORRUPT: of `header` base and count hold, the
- * rest if it could be read. */
+ * rest if it could be read. LOG_REMOVED: base and count of `header` are those of the hole in which it lies. */
 int log_batch(struct log *self, uint64_t base, struct batch_header *header, struct span *body);
 /* The first position, in log order, of a batch that was appended at or after `time_us`; the head if none was. */
 int log_at_time(struct log *self, int64_t time_us, uint64_t *position);

@@ -31,6 +31,11 @@ struct log_ops {
     bool (*roll_due)(struct log *self);
     int (*roll)(struct log *self);
     int (*trim)(struct log *self, uint64_t position);
+    int (*tidy)(struct log *self);
+    int (*rewrite_begin)(struct log *self, uint64_t first);
+    int (*rewrite_step)(struct log *self, uint64_t bytes, log_rewrite_visit *visit, void *context);
+    int (*rewrite_keep)(struct log *self, const struct batch_header *header, const void *body);
+    void (*rewrite_drop)(struct log *self);
     int (*next)(struct log *self, uint16_t stream, uint16_t partition, uint64_t position,
                 uint64_t *base);
     int (*next_any)(struct log *self, uint64_t position, uint64_t *base);

@@ -11,18 +11,36 @@
 #include "config/log.h"
 #include "store/env_make.h"
 
-static int name_order(const void *a, const void *b)
+struct named {
+    char name[40];
+    uint64_t first;
+    uint32_t made;
+};
+
+static int named_order(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct named *left = a, *right = b;
+    if (left->first != right->first)
+        return left->first < right->first ? -1 : 1;
+    return left->made < right->made ? -1 : left->made > right->made;
 }
 
-static bool name_is_segment(const char *name)
+/* seg-<20 digits>, and once rewritten .<how often>. */
+static bool named_read(struct named *out, const char *name)
 {
-    return strncmp(name, "seg-", 4) == 0 && strspn(name + 4, "0123456789") == 20 &&
-           name[24] == '\0';
+    if (strncmp(name, "seg-", 4) != 0 || strspn(name + 4, "0123456789") != 20 || strlen(name) > 34)
+        return false;
+    out->first = strtoull(name + 4, NULL, 10);
+    out->made = 0;
+    snprintf(out->name, sizeof out->name, "%s", name);
+    if (name[24] == '\0')
+        return true;
+    out->made = (uint32_t)strtoul(name + 25, NULL, 10);
+    return name[24] == '.' && name[25] != '\0' &&
+           strspn(name + 25, "0123456789") == strlen(name + 25);
 }
 
-static int names_read(const char *dir, char ***out, size_t *count)
+static int names_read(const char *dir, struct named **out, size_t *count)
 {
     DIR *handle = opendir(dir);
     *out = NULL;
@@ -30,17 +48,18 @@ static int names_read(const char *dir, char ***out, size_t *count)
     if (!handle)
         return -1;
     for (struct dirent *entry; (entry = readdir(handle));) {
-        if (!name_is_segment(entry->d_name))
+        struct named named;
+        if (!named_read(&named, entry->d_name))
             continue;
-        char **grown = realloc(*out, (*count + 1) * sizeof **out);
+        struct named *grown = realloc(*out, (*count + 1) * sizeof **out);
         if (!grown)
             break;
         *out = grown;
-        grown[(*count)++] = strdup(entry->d_name);
+        grown[(*count)++] = named;
     }
     closedir(handle);
     if (*count)
-        qsort(*out, *count, sizeof **out, name_order);
+        qsort(*out, *count, sizeof **out, named_order);
     return 0;
 }
 
@@ -53,40 +72,97 @@ static bool segment_unmade(const struct log_lmdb *self, const char *name, int er
     return error == LOG_NONE || (stat(path, &data) != 0 ? errno == ENOENT : data.st_size == 0);
 }
 
+static bool segment_known(const struct log_lmdb *self, const char *name)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (strcmp(self->segments[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What a roll or a rewriting did not get to mark, or what has a newer form. */
+static void segment_discard(struct log_lmdb *self, const char *name, const char *why)
+{
+    if (self->options.read_only)
+        return;
+    log_warn("segment-removed", "segment=%s why=%s", name, why);
+    if (lmdb_segment_remove(self, name) != 0)
+        log_warn("segment-left", "segment=%s why=\"%s\"", name, strerror(errno));
+}
+
+/* The last one in the list goes where its first position belongs, in the place of one that it was made from. */
+static void segment_place(struct log_lmdb *self)
+{
+    struct segment segment = self->segments[--self->count];
+    uint32_t i = self->count;
+    while (i > 0 && self->segments[i - 1].first > segment.first)
+        i--;
+    if (i > 0 && self->segments[i - 1].first == segment.first) {
+        char name[40];
+        snprintf(name, sizeof name, "%s", self->segments[i - 1].name);
+        lmdb_segment_close(&self->segments[i - 1]);
+        self->segments[i - 1] = segment;
+        segment_discard(self, name, "rewritten");
+        return;
+    }
+    memmove(self->segments + i + 1, self->segments + i, (self->count - i) * sizeof *self->segments);
+    self->segments[i] = segment;
+    self->count++;
+}
+
+static int segment_load(struct log_lmdb *self, const struct named *named)
+{
+    bool complete = false;
+    int error = lmdb_segment_add(self, named->name, named->first, 0);
+    if (error && self->options.read_only && segment_unmade(self, named->name, error))
+        return LOG_OK;
+    if (error)
+        return error;
+    lmdb_active(self)->made = named->made;
+    error = lmdb_head_load(self, lmdb_active(self), &complete);
+    if (!error && complete) {
+        segment_place(self);
+        return LOG_OK;
+    }
+    lmdb_segment_close(lmdb_active(self));
+    self->count--;
+    if (!error)
+        segment_discard(self, named->name, "incomplete");
+    return error;
+}
+
+/* A trim let go of them; who was to remove the files may have been killed before. */
+static void segments_let_go(struct log_lmdb *self)
+{
+    uint32_t gone = 0;
+    while (gone + 1 < self->count && self->segments[gone + 1].first <= self->kept_first)
+        gone++;
+    for (uint32_t i = 0; i < gone; i++) {
+        lmdb_segment_close(&self->segments[i]);
+        if (!self->options.read_only)
+            (void)lmdb_segment_let_go(self, self->segments[i].name);
+    }
+    self->count -= gone;
+    if (gone)
+        memmove(self->segments, self->segments + gone, self->count * sizeof *self->segments);
+}
+
 static int segments_load(struct log_lmdb *self)
 {
-    char **names;
+    struct named *names;
     size_t count;
+    bool complete;
     if (names_read(self->dir, &names, &count) != 0)
         return errno == ENOENT ? LOG_NONE : LOG_IO;
     int error = LOG_OK;
-    for (size_t i = 0; i < count && !error; i++) {
-        bool known = false;
-        for (uint32_t j = 0; j < self->count; j++)
-            known = known || strcmp(self->segments[j].name, names[i]) == 0;
-        if (known)
-            continue;
-        error = lmdb_segment_add(self, names[i], strtoull(names[i] + 4, NULL, 10), 0);
-        bool complete = false;
-        if (error && self->options.read_only && segment_unmade(self, names[i], error)) {
-            error = LOG_OK;
-            continue;
-        }
-        if (!error)
-            error = lmdb_head_load(self, lmdb_active(self), &complete);
-        if (!error && !complete) { /* a roll that did not get to its mark */
-            lmdb_segment_close(lmdb_active(self));
-            self->count--;
-            if (!self->options.read_only) {
-                log_warn("segment-incomplete", "segment=%s action=removed", names[i]);
-                if (lmdb_segment_remove(self, names[i]) != 0)
-                    log_warn("segment-left", "segment=%s why=\"%s\"", names[i], strerror(errno));
-            }
-        }
-    }
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
+    for (size_t i = 0; i < count && !error; i++)
+        if (!segment_known(self, names[i].name))
+            error = segment_load(self, &names[i]);
     free(names);
+    if (!error && self->count)
+        error = lmdb_head_load(self, lmdb_active(self), &complete);
+    if (!error)
+        segments_let_go(self);
     return error;
 }
 
@@ -97,11 +173,14 @@ static void lmdb_close(struct log *base)
     if (!self->broken)
         (void)log_lmdb_checkpoint(base); /* else it stays in the journal */
     lmdb_txn_drop(self);
+    log_lmdb_rewrite_drop(base);
     journal_close(&self->journal);
     for (uint32_t i = 0; i < self->count; i++)
         lmdb_segment_close(&self->segments[i]);
     lmdb_gathers_free(&self->index);
     lmdb_gathers_free(&self->seqs);
+    lmdb_gathers_free(&self->rewrite.index);
+    free(self->gone);
     free(self->later_body);
     free(self->segments);
     free(self->dir);
@@ -126,6 +205,7 @@ static int lmdb_begin(struct log_lmdb *self)
         error = lmdb_head_load(self, lmdb_active(self), &complete);
     if (!error)
         error = writes ? lmdb_journal_begin(self) : LOG_OK;
+    segments_let_go(self); /* as the journal may say */
     /* Always: who made the newest one may have been killed before its names were durable. */
     if (!error && writes)
         error = lmdb_segment_sync(self, lmdb_active(self));
@@ -198,11 +278,7 @@ static int lmdb_segment_at(const struct log *base, uint32_t index, struct log_se
 int lmdb_load(struct log_lmdb *self)
 {
     log_lmdb_read_end(&self->base);
-    int error = segments_load(self);
-    bool complete;
-    if (!error && self->count)
-        error = lmdb_head_load(self, lmdb_active(self), &complete);
-    return error;
+    return segments_load(self);
 }
 
 static int lmdb_refresh(struct log *base)
@@ -236,6 +312,11 @@ static const struct log_ops ops = {
     .roll_due = log_lmdb_roll_due,
     .roll = log_lmdb_roll,
     .trim = log_lmdb_trim,
+    .tidy = log_lmdb_tidy,
+    .rewrite_begin = log_lmdb_rewrite_begin,
+    .rewrite_step = log_lmdb_rewrite_step,
+    .rewrite_keep = log_lmdb_rewrite_keep,
+    .rewrite_drop = log_lmdb_rewrite_drop,
     .next = log_lmdb_next,
     .next_any = log_lmdb_next_any,
     .batch = log_lmdb_batch,

@@ -1,11 +1,12 @@
 /* The log as a directory of LMDB environments, one per segment (PROTOCOL.md §7). Private to broker/log_lmdb*.c.
  *
- * `batches`  base u64                                  -> header (80 bytes) + body
+ * `batches`  base u64                                  -> header (80 bytes) + body; or a hole: HOLE_ROW bytes
  * `index`    stream u16, partition u16, first base u64 -> (base u64, count u32)*      one row per lane and commit
  * `seqs`     producer u32, stream, partition, first seq u64 -> (seq u64, count u32, crc u32, base u64)*  contiguous runs
  * `later`    due u64, id u64                           -> header + body; due LATER_ASIDE: broken, never taken
  * `laterseq` producer u32, stream, partition, seq u64  -> count u32, crc u32, due u64, id u64
- * `meta`     "c" complete; "h" head row; "g" generation u64 (log_journal.h); other letters + key: the core's own
+ * `meta`     "c" complete; "h" head row; "g" generation u64 (log_journal.h); "f" first position u64 that is kept; other letters +
+ *            key: the core's own
  * All integers big-endian, so that keys sort by value. */
 #ifndef BROKER_LOG_LMDB_H
 #define BROKER_LOG_LMDB_H
@@ -21,9 +22,11 @@ enum { DB_BATCHES, DB_INDEX, DB_SEQS, DB_LATER, DB_LATERSEQ, DB_META, DB_COUNT }
 #define SEQ_ENTRY 24
 #define LANE_KEY 8 /* producer, stream, partition */
 #define LATER_ASIDE INT64_MAX
+#define HOLE_ROW 16 /* "HOLE", count u64, CRC-32C u32 of base and both */
 
 struct segment {
     uint64_t first;
+    uint32_t made; /* how often it was rewritten: part of its name */
     char name[40];
     MDB_env *env;
     MDB_dbi db[DB_COUNT];
@@ -53,6 +56,22 @@ struct gathers {
     uint32_t count, capacity;
 };
 
+/* A sealed segment that is being written anew (log_lmdb_rewrite.c). */
+struct rewrite {
+    bool live;
+    int phase;
+    uint64_t first, end; /* of the old one, and of what follows it */
+    uint64_t at;         /* base of the next batch to be looked at */
+    uint64_t expected;   /* position after what is written: behind it a hole begins */
+    uint64_t checked, checked_records, index_records;
+    uint8_t seqs_key[LANE_KEY + 8]; /* the last one copied */
+    bool seqs_begun;
+    MDB_val raw; /* the batch that a visit looks at */
+    struct segment to;
+    MDB_txn *txn; /* of the slice */
+    struct gathers index;
+};
+
 struct log_lmdb {
     struct log base;
     char *dir;
@@ -65,8 +84,12 @@ struct log_lmdb {
     bool replaying; /* what is put now comes from the journal */
     struct journal journal;
     uint64_t generation; /* of the active segment's last commit */
-    bool put;            /* something was put into it */
-    bool map_full;       /* the last one ended for want of map: the next begins with a larger one */
+    uint64_t kept_first; /* segments that end below it were let go of */
+    char (*gone)[40];    /* names of those whose files are still there */
+    uint32_t gone_count, gone_capacity;
+    struct rewrite rewrite;
+    bool put;      /* something was put into it */
+    bool map_full; /* the last one ended for want of map: the next begins with a larger one */
     bool
         broken; /* a roll left the directory such that appending on would lose records at the next start */
     uint64_t head, txn_head;
@@ -103,9 +126,14 @@ static inline struct segment *lmdb_active(const struct log_lmdb *self)
 int lmdb_error_of(int rc);
 int lmdb_write_error(struct log_lmdb *self, int rc); /* the same; remembers a full map */
 int lmdb_segment_add(struct log_lmdb *self, const char *name, uint64_t first, uint64_t carried);
+/* Opens (a writer: makes) what `segment` names, and nothing more. */
+int lmdb_segment_open(const struct log_lmdb *self, struct segment *segment, uint64_t carried);
+void lmdb_segment_name(char name[40], uint64_t first, uint32_t made);
 int lmdb_segment_create(struct log_lmdb *self, uint64_t first, uint64_t carried);
 void lmdb_segment_close(struct segment *segment);
 int lmdb_segment_remove(const struct log_lmdb *self, const char *name); /* -1: errno */
+/* Its files are to be removed by log_tidy. */
+int lmdb_segment_let_go(struct log_lmdb *self, const char *name);
 int lmdb_segment_sync(const struct log_lmdb *self, const struct segment *segment);
 /* Pages in use, which is what a roll is decided by; the file itself only grows. */
 uint64_t lmdb_segment_bytes(const struct segment *segment);
@@ -140,6 +168,8 @@ void lmdb_state_keep(struct log_lmdb *self);
 int lmdb_load(struct log_lmdb *self);
 
 /* ---- log_lmdb_append.c ---- */
+int lmdb_index_gather(struct gathers *rows, const struct batch_header *header);
+int lmdb_rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows); /* LMDB's code */
 int lmdb_gathers_put(struct log_lmdb *self);
 void lmdb_map_grow(struct log_lmdb *self);
 void lmdb_gathers_free(struct gathers *self);
@@ -186,5 +216,16 @@ uint64_t log_lmdb_count_from(struct log *base, uint16_t stream, uint16_t partiti
 int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uint16_t partition,
                        uint64_t seq, struct log_seq *out);
 void log_lmdb_read_end(struct log *base);
+int log_lmdb_tidy(struct log *base);
+int log_lmdb_rewrite_begin(struct log *base, uint64_t first);
+int log_lmdb_rewrite_step(struct log *base, uint64_t bytes, log_rewrite_visit *visit,
+                          void *context);
+int log_lmdb_rewrite_keep(struct log *base, const struct batch_header *header, const void *body);
+void log_lmdb_rewrite_drop(struct log *base);
+
+/* ---- holes (log_lmdb_read.c) ---- */
+void lmdb_hole_write(uint8_t row[HOLE_ROW], uint64_t base, uint64_t count);
+/* Records that are missing there; 0: it is no hole. */
+uint64_t lmdb_hole_read(const MDB_val *value, uint64_t base);
 
 #endif

@@ -63,14 +63,14 @@ static struct gather *gather_find(struct gathers *self, const uint8_t *prefix, u
     return NULL;
 }
 
-static int index_gather(struct log_lmdb *self, const struct batch_header *header)
+int lmdb_index_gather(struct gathers *rows, const struct batch_header *header)
 {
     uint8_t prefix[4], entry[INDEX_ENTRY];
     put_u16(prefix, header->stream);
     put_u16(prefix + 2, header->partition);
-    struct gather *row = gather_find(&self->index, prefix, sizeof prefix);
+    struct gather *row = gather_find(rows, prefix, sizeof prefix);
     if (!row) {
-        row = gather_new(&self->index);
+        row = gather_new(rows);
         if (!row)
             return LOG_FULL;
         memcpy(row->key, prefix, sizeof prefix);
@@ -137,7 +137,7 @@ int log_lmdb_append(struct log *base, const struct batch_header *header, const v
     int error =
         lmdb_batch_put(self, DB_BATCHES, (MDB_val){sizeof key_bytes, key_bytes}, header, body);
     if (!error)
-        error = index_gather(self, header);
+        error = lmdb_index_gather(&self->index, header);
     if (!error)
         error = seq_gather(self, header);
     if (error)
@@ -197,25 +197,25 @@ int log_lmdb_each_meta(struct log *base, enum log_meta kind, log_meta_visit *vis
     return error;
 }
 
-static int gathers_write(struct log_lmdb *self, const struct gathers *rows, int db)
+int lmdb_rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows)
 {
-    for (uint32_t i = 0; i < rows->count; i++) {
+    int rc = MDB_SUCCESS;
+    for (uint32_t i = 0; i < rows->count && !rc; i++) {
         MDB_val key = {rows->rows[i].key_size, rows->rows[i].key};
         MDB_val value = {rows->rows[i].value.size, rows->rows[i].value.data};
-        int rc = mdb_put(self->txn, lmdb_active(self)->db[db], &key, &value, 0);
-        if (rc)
-            return lmdb_write_error(self, rc);
+        rc = mdb_put(txn, db, &key, &value, 0);
     }
-    return LOG_OK;
+    return rc;
 }
 
 int lmdb_gathers_put(struct log_lmdb *self)
 {
-    int error = gathers_write(self, &self->index, DB_INDEX);
-    if (!error)
-        error = gathers_write(self, &self->seqs, DB_SEQS);
+    const struct segment *segment = lmdb_active(self);
+    int rc = lmdb_rows_put(self->txn, segment->db[DB_INDEX], &self->index);
+    if (!rc)
+        rc = lmdb_rows_put(self->txn, segment->db[DB_SEQS], &self->seqs);
     self->index.count = self->seqs.count = 0;
-    return error;
+    return lmdb_write_error(self, rc);
 }
 
 /* Into the journal if it has room for it, which is soonest; else, with all that the journal holds, into the segment. */

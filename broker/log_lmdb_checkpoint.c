@@ -156,6 +156,9 @@ static int redo_later_take(void *context, int64_t due_us, uint64_t id)
 static int redo_meta(void *context, enum log_meta kind, const struct span *key,
                      const struct span *value)
 {
+    if (kind == LOG_META_FIRST &&
+        value->size == 8) /* committed: a trim is never half in an entry */
+        lmdb_of(context)->kept_first = get_u64(value->data);
     return log_lmdb_put_meta(context, kind, key->data, key->size, value->data, value->size);
 }
 

@@ -15,6 +15,36 @@ int lmdb_value_open(struct log_lmdb *self, const MDB_val *value, struct batch_he
     return error;
 }
 
+void lmdb_hole_write(uint8_t row[HOLE_ROW], uint64_t base, uint64_t count)
+{
+    uint8_t where[8];
+    put_u64(where, base);
+    memcpy(row, "HOLE", 4);
+    put_u64(row + 4, count);
+    put_u32(row + 12, pack_crc32c(pack_crc32c(0, where, sizeof where), row, 12));
+}
+
+uint64_t lmdb_hole_read(const MDB_val *value, uint64_t base)
+{
+    uint8_t row[HOLE_ROW];
+    if (value->mv_size != HOLE_ROW)
+        return 0;
+    uint64_t count = get_u64((const uint8_t *)value->mv_data + 4);
+    lmdb_hole_write(row, base, count);
+    return memcmp(row, value->mv_data, HOLE_ROW) == 0 ? count : 0;
+}
+
+/* Records missing at `base`, if that is where a hole begins. */
+static uint64_t hole_at(MDB_txn *txn, const struct segment *segment, uint64_t base)
+{
+    uint8_t key_bytes[8];
+    put_u64(key_bytes, base);
+    MDB_val key = {sizeof key_bytes, key_bytes}, value;
+    return mdb_get(txn, segment->db[DB_BATCHES], &key, &value) == MDB_SUCCESS
+               ? lmdb_hole_read(&value, base)
+               : 0;
+}
+
 /* Of the append in progress, which a transaction with what the journal holds shows. */
 static bool hidden(const struct log_lmdb *self, uint64_t position)
 {
@@ -199,17 +229,39 @@ int log_lmdb_next_any(struct log *base, uint64_t position, uint64_t *found)
         if (error)
             return error;
         if (around && position < (next ? next : end)) {
+            uint64_t hole = hole_at(txn, &self->segments[i], around);
+            if (hole) {
+                position = around + hole;
+                if (position < end)
+                    i--; /* in this one still */
+                continue;
+            }
             *found = around;
             return LOG_OK;
         }
         if (next && hidden(self, next))
             return LOG_NONE;
-        if (next) {
-            *found = next;
-            return LOG_OK;
+        if (next) { /* the first one of a segment */
+            position = next;
+            i--;
         }
     }
     return LOG_NONE;
+}
+
+/* Nothing begins there: it lies in a batch, in a hole, or behind everything. */
+static int removed(const struct log_lmdb *self, const struct segment *segment, MDB_txn *txn,
+                   uint64_t position, struct batch_header *header)
+{
+    uint64_t around = 0, next = 0;
+    if (batch_around(txn, segment, position, &around, &next) != LOG_OK || !around)
+        return LOG_NONE;
+    uint64_t hole = hole_at(txn, segment, around);
+    if (!hole || position >= around + hole || position >= self->head)
+        return LOG_NONE;
+    header->base = around;
+    header->count = (uint32_t)hole;
+    return LOG_REMOVED;
 }
 
 int log_lmdb_batch(struct log *base, uint64_t position, struct batch_header *header,
@@ -229,6 +281,8 @@ int log_lmdb_batch(struct log *base, uint64_t position, struct batch_header *hea
                               : mdb_cursor_get(segment->at, &key, &value, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND && position < self->segments[0].first)
         return LOG_TRIMMED;
+    if (rc == MDB_NOTFOUND || lmdb_hole_read(&value, position) > 0)
+        return removed(self, segment, txn, position, header);
     if (rc)
         return lmdb_error_of(rc);
     error = lmdb_value_open(self, &value, header, body);

@@ -1,10 +1,11 @@
-/* Rolling into a new segment, trimming old ones. */
+/* Rolling into a new segment, letting go of old ones. */
 #include "broker/log_lmdb.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "config/fault.h"
+#include "store/env_make.h"
 
 int lmdb_segment_complete(struct log_lmdb *self, struct segment *from, struct segment *to)
 {
@@ -101,7 +102,7 @@ int log_lmdb_roll(struct log *base)
         snprintf(name, sizeof name, "%s", to->name);
         lmdb_segment_close(to);
         self->count--;
-        if (lmdb_segment_remove(self, name) != 0)
+        if (lmdb_segment_remove(self, name) != 0 || env_dir_sync(self->dir) != 0)
             self->broken = complete;
         return error;
     }
@@ -109,19 +110,50 @@ int log_lmdb_roll(struct log *base)
     return LOG_OK;
 }
 
+/* ---- trim ---- */
+
 int log_lmdb_trim(struct log *base, uint64_t position)
 {
     struct log_lmdb *self = lmdb_of(base);
-    int removed = 0;
-    log_lmdb_read_end(&self->base);
-    while (self->count > 1 && self->segments[1].first <= position) {
-        struct segment gone = self->segments[0];
-        memmove(self->segments, self->segments + 1, (self->count - 1) * sizeof *self->segments);
-        self->count--;
-        lmdb_segment_close(&gone);
-        if (lmdb_segment_remove(self, gone.name) != 0)
-            return LOG_IO;
-        removed++;
+    uint32_t gone = 0;
+    uint8_t row[8];
+    while (gone + 1 < self->count && self->segments[gone + 1].first <= position)
+        gone++;
+    if (gone == 0)
+        return 0;
+    log_lmdb_read_end(base);
+    put_u64(row, self->segments[gone].first);
+    int error = log_lmdb_begin(base);
+    if (!error)
+        error = log_lmdb_put_meta(base, LOG_META_FIRST, "", 0, row, sizeof row);
+    if (error)
+        log_lmdb_abort(base);
+    else
+        error = log_lmdb_commit(base);
+    if (error)
+        return error;
+    fault_hit(FAULT_TRIM_DECIDED);
+    self->kept_first = self->segments[gone].first;
+    if (self->rewrite.live && self->rewrite.first < self->kept_first)
+        log_lmdb_rewrite_drop(base);
+    for (uint32_t i = 0; i < gone; i++) {
+        lmdb_segment_close(&self->segments[i]);
+        (void)lmdb_segment_let_go(self, self->segments[i].name);
     }
-    return removed;
+    self->count -= gone;
+    memmove(self->segments, self->segments + gone, self->count * sizeof *self->segments);
+    return (int)gone;
+}
+
+int log_lmdb_tidy(struct log *base)
+{
+    struct log_lmdb *self = lmdb_of(base);
+    if (self->gone_count == 0)
+        return LOG_NONE;
+    if (lmdb_segment_remove(self, self->gone[0]) != 0)
+        return LOG_IO;
+    self->gone_count--;
+    memmove(self->gone, self->gone + 1, self->gone_count * sizeof *self->gone);
+    fault_hit(FAULT_TRIM_REMOVED);
+    return LOG_OK;
 }

@@ -74,7 +74,7 @@ static int lock_reserve(const char *path)
     return lmdb_error_of(rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc);
 }
 
-static int segment_env_open(const struct log_lmdb *self, struct segment *segment, uint64_t carried)
+int lmdb_segment_open(const struct log_lmdb *self, struct segment *segment, uint64_t carried)
 {
     char path[4096];
     segment_path(self, segment->name, path, sizeof path);
@@ -181,6 +181,9 @@ int lmdb_head_load(struct log_lmdb *self, struct segment *segment, bool *complet
         self->later_id = get_u64(at + 24);
         self->later_count = get_u64(at + 32);
     }
+    key = (MDB_val){1, "f"};
+    if (mdb_get(txn, segment->db[DB_META], &key, &value) == MDB_SUCCESS && value.mv_size == 8)
+        self->kept_first = get_u64(value.mv_data);
     key = (MDB_val){1, "g"};
     self->generation =
         mdb_get(txn, segment->db[DB_META], &key, &value) == MDB_SUCCESS && value.mv_size == 8
@@ -212,7 +215,29 @@ int lmdb_segment_remove(const struct log_lmdb *self, const char *name)
             return -1;
     }
     segment_path(self, name, path, sizeof path);
-    return rmdir(path) == 0 && env_dir_sync(self->dir) == 0 ? 0 : -1;
+    return rmdir(path);
+}
+
+int lmdb_segment_let_go(struct log_lmdb *self, const char *name)
+{
+    if (self->gone_count == self->gone_capacity) {
+        uint32_t capacity = self->gone_capacity ? self->gone_capacity * 2 : 16;
+        char(*grown)[40] = realloc(self->gone, capacity * sizeof *grown);
+        if (!grown)
+            return LOG_IO; /* the next start finds it */
+        self->gone = grown;
+        self->gone_capacity = capacity;
+    }
+    snprintf(self->gone[self->gone_count++], sizeof *self->gone, "%s", name);
+    return LOG_OK;
+}
+
+void lmdb_segment_name(char name[40], uint64_t first, uint32_t made)
+{
+    if (made)
+        snprintf(name, 40, "seg-%020" PRIu64 ".%" PRIu32, first, made);
+    else
+        snprintf(name, 40, "seg-%020" PRIu64, first);
 }
 
 /* The names of its files, and its own. */
@@ -226,7 +251,7 @@ int lmdb_segment_sync(const struct log_lmdb *self, const struct segment *segment
 int lmdb_segment_create(struct log_lmdb *self, uint64_t first, uint64_t carried)
 {
     char name[40], path[4096];
-    snprintf(name, sizeof name, "seg-%020" PRIu64, first);
+    lmdb_segment_name(name, first, 0);
     segment_path(self, name, path, sizeof path);
     if (mkdir(path, 0750) != 0 && errno != EEXIST)
         return lmdb_error_of(errno);
@@ -262,7 +287,7 @@ int lmdb_segment_add(struct log_lmdb *self, const char *name, uint64_t first, ui
     memset(segment, 0, sizeof *segment);
     snprintf(segment->name, sizeof segment->name, "%s", name);
     segment->first = first;
-    int error = segment_env_open(self, segment, carried);
+    int error = lmdb_segment_open(self, segment, carried);
     if (error)
         return error;
     self->count++;

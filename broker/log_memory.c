@@ -19,7 +19,15 @@ struct batch {
     uint64_t base, first_seq;
     uint32_t count, crc, producer;
     uint16_t stream, partition;
+    bool part; /* of one that was rewritten: `known` has what its lane has */
     struct value value;
+};
+
+/* A lane's batch that was rewritten: what log_lane_find still knows. */
+struct known {
+    uint64_t base, first_seq;
+    uint32_t count, crc, producer;
+    uint16_t stream, partition;
 };
 
 struct later {
@@ -48,6 +56,8 @@ struct log_disk {
     uint32_t segment_count, segment_capacity;
     struct batch *batches; /* by base; behind `committed` what the transaction appended */
     uint64_t batch_count, batch_committed, batch_capacity;
+    struct known *knowns;
+    uint64_t known_count, known_capacity;
     struct later *laters; /* by due and id */
     uint64_t later_count, later_capacity;
     struct meta
@@ -69,7 +79,18 @@ struct log_memory {
     bool in_txn, put, dead;
     uint64_t bad_batches;
     struct value taken; /* what log_later_take lent */
+    struct rewriting {
+        bool live;
+        uint64_t first, end;
+        const struct batch *of; /* what a visit looks at */
+        struct batch *kept;
+        uint64_t kept_count, kept_capacity;
+        struct known *knowns;
+        uint64_t known_count, known_capacity;
+    } rewriting;
 };
+
+static void memory_rewrite_drop(struct log *base);
 
 static struct log_memory *memory_of(struct log *base)
 {
@@ -170,6 +191,7 @@ void log_disk_free(struct log_disk **self_ref)
         free(self->metas[i].value.data);
     }
     free(self->segments);
+    free(self->knowns);
     free(self->batches);
     free(self->laters);
     free(self->metas);
@@ -600,6 +622,16 @@ static int memory_roll(struct log *base)
     return called(self, after, LOG_OK);
 }
 
+static void memory_rewrite_drop(struct log *base)
+{
+    struct rewriting *rewriting = &memory_of(base)->rewriting;
+    for (uint64_t i = 0; i < rewriting->kept_count; i++)
+        free(rewriting->kept[i].value.data);
+    free(rewriting->kept);
+    free(rewriting->knowns);
+    *rewriting = (struct rewriting){.live = false};
+}
+
 static int memory_trim(struct log *base, uint64_t position)
 {
     struct log_memory *self = memory_of(base);
@@ -620,7 +652,149 @@ static int memory_trim(struct log *base, uint64_t position)
         memmove(disk->batches, disk->batches + gone, disk->batch_count * sizeof *disk->batches);
     disk->segment_count -= removed;
     memmove(disk->segments, disk->segments + removed, disk->segment_count * sizeof *disk->segments);
+    uint64_t known = 0;
+    for (uint64_t i = 0; i < disk->known_count; i++)
+        if (disk->knowns[i].base >= disk->segments[0])
+            disk->knowns[known++] = disk->knowns[i];
+    disk->known_count = known;
+    if (self->rewriting.live && self->rewriting.first < disk->segments[0])
+        memory_rewrite_drop(base);
     return called(self, after, (int)removed);
+}
+
+/* What is let go of has no files. */
+static int memory_tidy(struct log *base)
+{
+    (void)base;
+    return LOG_NONE;
+}
+
+/* ---- rewriting ---- */
+
+static int memory_rewrite_begin(struct log *base, uint64_t first)
+{
+    struct log_memory *self = memory_of(base);
+    const struct log_disk *disk = self->disk;
+    if (self->dead)
+        return LOG_IO;
+    memory_rewrite_drop(base);
+    for (uint32_t i = 0; i + 1 < disk->segment_count; i++)
+        if (disk->segments[i] == first) {
+            self->rewriting.live = true;
+            self->rewriting.first = first;
+            self->rewriting.end = disk->segments[i + 1];
+            return LOG_OK;
+        }
+    return LOG_NONE;
+}
+
+static int memory_rewrite_keep(struct log *base, const struct batch_header *header,
+                               const void *body)
+{
+    struct log_memory *self = memory_of(base);
+    struct rewriting *rewriting = &self->rewriting;
+    const struct batch *of = rewriting->of;
+    struct batch *kept =
+        room(rewriting->kept, rewriting->kept_count, &rewriting->kept_capacity, sizeof *kept);
+    if (!kept)
+        return LOG_FULL;
+    rewriting->kept = kept;
+    kept += rewriting->kept_count;
+    *kept = *of;
+    if (!header && !value_copy(&kept->value, of->value.data, of->value.size))
+        return LOG_FULL;
+    if (header) {
+        kept->part = true;
+        kept->base = header->base;
+        kept->count = header->count;
+        kept->first_seq = header->first_seq;
+        kept->crc = header->crc;
+        if (!value_of_batch(&kept->value, header, body))
+            return LOG_FULL;
+    }
+    rewriting->kept_count++;
+    return LOG_OK;
+}
+
+static int known_add(struct rewriting *rewriting, const struct batch *batch)
+{
+    struct known *known =
+        room(rewriting->knowns, rewriting->known_count, &rewriting->known_capacity, sizeof *known);
+    if (!known)
+        return LOG_FULL;
+    rewriting->knowns = known;
+    known[rewriting->known_count++] =
+        (struct known){batch->base,     batch->first_seq, batch->count,    batch->crc,
+                       batch->producer, batch->stream,    batch->partition};
+    return LOG_OK;
+}
+
+static int rewrite_visit_one(struct log_memory *self, const struct batch *batch,
+                             log_rewrite_visit *visit, void *context)
+{
+    struct rewriting *rewriting = &self->rewriting;
+    struct batch_header header;
+    struct span body;
+    uint64_t before = rewriting->kept_count;
+    if (batch->value.size < PROTOCOL_HEADER_BYTES ||
+        batch_header_read(&header, batch->value.data) != 0)
+        return LOG_CORRUPT;
+    bool whole = log_value_open(batch->value.data, batch->value.size, &header, &body) == LOG_OK;
+    rewriting->of = batch;
+    int error = visit(&self->base, &header, whole ? &body : NULL, context);
+    bool as_it_was = rewriting->kept_count == before + 1 && !rewriting->kept[before].part;
+    return error || as_it_was || batch->part ? error : known_add(rewriting, batch);
+}
+
+/* The kept ones in the place of all of them. */
+static int rewrite_swap(struct log_memory *self, uint64_t from, uint64_t until)
+{
+    struct log_disk *disk = self->disk;
+    struct rewriting *rewriting = &self->rewriting;
+    uint64_t kept = rewriting->kept_count, count = disk->batch_count - (until - from) + kept;
+    struct batch *grown = realloc(disk->batches, (count + disk->batch_count + 1) * sizeof *grown);
+    if (!grown)
+        return LOG_FULL;
+    disk->batches = grown;
+    disk->batch_capacity = count + disk->batch_count + 1;
+    for (uint64_t i = 0; i < rewriting->known_count; i++) {
+        struct known *known =
+            room(disk->knowns, disk->known_count, &disk->known_capacity, sizeof *known);
+        if (!known)
+            return LOG_FULL;
+        disk->knowns = known;
+        disk->knowns[disk->known_count++] = rewriting->knowns[i];
+    }
+    for (uint64_t i = from; i < until; i++)
+        free(grown[i].value.data);
+    memmove(grown + from + kept, grown + until, (disk->batch_count - until) * sizeof *grown);
+    if (kept)
+        memcpy(grown + from, rewriting->kept, kept * sizeof *grown);
+    disk->batch_count = count;
+    disk->batch_committed = disk->batch_committed - (until - from) + kept;
+    rewriting->kept_count = 0; /* theirs now */
+    return LOG_OK;
+}
+
+/* All of it in one slice. */
+static int memory_rewrite_step(struct log *base, uint64_t bytes, log_rewrite_visit *visit,
+                               void *context)
+{
+    struct log_memory *self = memory_of(base);
+    struct log_disk *disk = self->disk;
+    bool after;
+    (void)bytes;
+    if (!self->rewriting.live)
+        return LOG_NONE;
+    int error = call(self, LOG_CALL_REWRITE, &after);
+    uint64_t from = batch_from(disk, disk->batch_committed, self->rewriting.first);
+    uint64_t until = batch_from(disk, disk->batch_committed, self->rewriting.end);
+    for (uint64_t i = from; i < until && !error; i++)
+        error = rewrite_visit_one(self, &disk->batches[i], visit, context);
+    if (!error)
+        error = rewrite_swap(self, from, until);
+    memory_rewrite_drop(base);
+    return called(self, after, error);
 }
 
 static int memory_segment_at(const struct log *base, uint32_t index, struct log_segment_info *out)
@@ -671,6 +845,25 @@ static int memory_next_any(struct log *base, uint64_t position, uint64_t *found)
     return called(self, after, i < disk->batch_committed ? LOG_OK : LOG_NONE);
 }
 
+/* Positions are dense, so whatever no batch covers was rewritten away; never over the end of a segment. */
+static bool hole_around(const struct log_disk *disk, uint64_t position, struct batch_header *header)
+{
+    uint64_t i = batch_from(disk, disk->batch_committed, position);
+    uint64_t begin = i > 0 ? disk->batches[i - 1].base + disk->batches[i - 1].count : 0;
+    uint64_t end = i < disk->batch_committed ? disk->batches[i].base : disk->heads.head;
+    for (uint32_t s = 0; s < disk->segment_count; s++) {
+        if (disk->segments[s] <= position && disk->segments[s] > begin)
+            begin = disk->segments[s];
+        if (disk->segments[s] > position && disk->segments[s] < end)
+            end = disk->segments[s];
+    }
+    if (position < begin || position >= end)
+        return false;
+    header->base = begin;
+    header->count = (uint32_t)(end - begin);
+    return true;
+}
+
 static int memory_batch(struct log *base, uint64_t position, struct batch_header *header,
                         struct span *body)
 {
@@ -681,6 +874,8 @@ static int memory_batch(struct log *base, uint64_t position, struct batch_header
     if (error)
         return error;
     const struct batch *batch = batch_at(self->disk, position);
+    if (!batch && position >= self->disk->segments[0] && hole_around(self->disk, position, header))
+        return called(self, after, LOG_REMOVED);
     if (!batch)
         return called(self, after, position < self->disk->segments[0] ? LOG_TRIMMED : LOG_NONE);
     error = value_open(self, &batch->value, header, body);
@@ -720,7 +915,7 @@ static int memory_lane_find(struct log *base, uint32_t producer, uint16_t stream
         return error;
     for (uint64_t i = self->in_txn ? disk->batch_count : disk->batch_committed; i-- > 0;) {
         const struct batch *batch = &disk->batches[i];
-        if (batch->producer != producer || batch->stream != stream ||
+        if (batch->part || batch->producer != producer || batch->stream != stream ||
             batch->partition != partition || seq < batch->first_seq ||
             seq - batch->first_seq >= batch->count)
             continue;
@@ -728,6 +923,18 @@ static int memory_lane_find(struct log *base, uint32_t producer, uint16_t stream
                                 .count = batch->count,
                                 .crc = batch->crc,
                                 .base = batch->base};
+        return called(self, after, LOG_OK);
+    }
+    for (uint64_t i = 0; i < disk->known_count; i++) {
+        const struct known *known = &disk->knowns[i];
+        if (known->producer != producer || known->stream != stream ||
+            known->partition != partition || seq < known->first_seq ||
+            seq - known->first_seq >= known->count)
+            continue;
+        *out = (struct log_seq){.first_seq = known->first_seq,
+                                .count = known->count,
+                                .crc = known->crc,
+                                .base = known->base};
         return called(self, after, LOG_OK);
     }
     for (uint64_t i = 0; i < disk->later_count; i++) {
@@ -818,6 +1025,7 @@ static void memory_close(struct log *base)
 {
     struct log_memory *self = memory_of(base);
     txn_drop(self);
+    memory_rewrite_drop(base);
     free(self->taken.data);
     free(self);
 }
@@ -846,6 +1054,11 @@ static const struct log_ops ops = {
     .roll_due = memory_roll_due,
     .roll = memory_roll,
     .trim = memory_trim,
+    .tidy = memory_tidy,
+    .rewrite_begin = memory_rewrite_begin,
+    .rewrite_step = memory_rewrite_step,
+    .rewrite_keep = memory_rewrite_keep,
+    .rewrite_drop = memory_rewrite_drop,
     .next = memory_next,
     .next_any = memory_next_any,
     .batch = memory_batch,

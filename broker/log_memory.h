@@ -17,6 +17,7 @@ enum log_call {
     LOG_CALL_COMMIT,
     LOG_CALL_ROLL,
     LOG_CALL_TRIM,
+    LOG_CALL_REWRITE,
     LOG_CALL_READ, /* next, next_any, batch, lane_find, later_next, later_read, each_meta */
     LOG_CALL_COUNT
 };

@@ -64,6 +64,7 @@ struct server {
     int64_t appended_us; /* monotonic: the newest append */
     int64_t behind_us; /* since when the journal holds what the segment does not; 0: it does not */
     int64_t checkpoint_us; /* not before: the last one failed */
+    int64_t tidy_us;       /* the same for files that are let go of */
     uint64_t checkpoints;
     int64_t next_later_us;     /* league time of the earliest record for later; INT64_MAX if none */
     uint64_t head;             /* as committed */
@@ -108,6 +109,7 @@ void server_store_cursors(struct server *self);
 void server_checkpoint_turn(struct server *self);
 /* In how long it may be; INT64_MAX: there is nothing to be done. */
 int64_t server_checkpoint_wait_us(const struct server *self);
+void server_tidy_turn(struct server *self);
 
 /* server_registry.c: the files that name streams, read anew; `out` is the caller's. 0, or -1 with the log told. */
 int server_registry_read(struct server *self, struct registry *out);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -573,6 +574,7 @@ void server_commit(struct server *self)
 #define CHECKPOINT_IDLE_US 20000
 #define CHECKPOINT_LATE_US 250000
 #define CHECKPOINT_AGAIN_US 1000000
+#define TIDY_AGAIN_US 10000000
 
 int64_t server_checkpoint_wait_us(const struct server *self)
 {
@@ -603,6 +605,15 @@ void server_checkpoint_turn(struct server *self)
     }
     self->checkpoints++;
     self->behind_us = 0;
+}
+
+/* Files of one segment a turn, so that nobody waits for more than one. */
+void server_tidy_turn(struct server *self)
+{
+    if (self->turn_us < self->tidy_us || log_tidy(self->log) != LOG_IO)
+        return;
+    log_warn("segment-left", "why=\"%s\" action=tried-again", strerror(errno));
+    self->tidy_us = self->turn_us + TIDY_AGAIN_US;
 }
 
 void server_store_cursors(struct server *self)

@@ -24,6 +24,11 @@
     X(CHECKPOINT_DONE, "checkpoint-done", "broker: it is, and the journal not written over yet")   \
     X(ROLL_CREATED, "roll-created", "broker: new segment made, not marked complete")               \
     X(ROLL_COMPLETE, "roll-complete", "broker: new segment complete, nothing appended")            \
+    X(TRIM_DECIDED, "trim-decided", "broker: segments let go of, their files still there")         \
+    X(TRIM_REMOVED, "trim-removed", "broker: the files of one of them removed")                    \
+    X(REWRITE_SLICE, "rewrite-slice", "broker: a slice of a rewritten segment committed")          \
+    X(REWRITE_BUILT, "rewrite-built", "broker: a segment rewritten, not marked complete")          \
+    X(REWRITE_COMPLETE, "rewrite-complete", "broker: it is, and the old one still there")          \
     X(LEASE_BEFORE_GRANT, "lease-before-grant", "broker: lease decided, not durable")              \
     X(LEASE_GRANTED, "lease-granted", "broker: lease durable, holder not told")                    \
     X(LEASE_RECEIVED, "lease-received", "shard: lease received, epoch not in its environment")     \

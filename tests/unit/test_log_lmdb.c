@@ -10,10 +10,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <dirent.h>
+#include <signal.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "broker/log.h"
+#include "config/fault.h"
 #include "store/env_make.h"
 
 static char dir[64];
@@ -412,7 +415,8 @@ static void test_trim_that_fails(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/seg-%020d/in-the-way", dir, 1);
     assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
-    assert_int_equal(log_trim(log, 3), LOG_IO);
+    assert_int_equal(log_trim(log, 3), 2);
+    assert_int_equal(log_tidy(log), LOG_IO);
     struct batch_header header;
     struct span body;
     uint64_t base;
@@ -421,13 +425,133 @@ static void test_trim_that_fails(void **state)
     assert_int_equal(base, log_first(log));
     assert_int_equal(log_batch(log, 3, &header, &body), LOG_OK);
     log_read_end(log);
-    assert_true(log_trim(log, 3) >= 0);
+    assert_int_equal(log_trim(log, 3), 0);
     assert_int_equal(log_first(log), 3);
     log_close(&log);
-    log = log_make(1 << 20);
+    log = log_make(1 << 20); /* their files are there still, and not read */
     assert_int_equal(log_first(log), 3);
     assert_int_equal(log_head(log), 4);
+    assert_int_equal(log_batch(log, 1, &header, &body), LOG_TRIMMED);
+    while (log_tidy(log) == LOG_OK)
+        ;
+    assert_int_equal(log_tidy(log), LOG_NONE);
     log_close(&log);
+    assert_int_equal(unlink(path), 0);
+    log = log_make(1 << 20);
+    assert_int_equal(log_first(log), 3);
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(access(path, F_OK), -1);
+    log_close(&log);
+}
+
+/* ---- killed in a trim, in a rewriting ---- */
+
+static uint32_t entries_of(const char *where)
+{
+    DIR *handle = opendir(where);
+    uint32_t count = 0;
+    assert_non_null(handle);
+    for (struct dirent *entry; (entry = readdir(handle));)
+        count += strncmp(entry->d_name, "seg-", 4) == 0;
+    closedir(handle);
+    return count;
+}
+
+static int keep_odd(struct log *log, const struct batch_header *header, const struct span *body,
+                    void *context)
+{
+    (void)body;
+    (void)context;
+    return header->base % 2 ? log_rewrite_keep(log, NULL, NULL) : LOG_OK;
+}
+
+static int rewrite_first(struct log *log)
+{
+    int error = log_rewrite_begin(log, log_first(log));
+    while (!error && (error = log_rewrite_step(log, 2000, keep_odd, NULL)) > 0)
+        error = LOG_OK;
+    return error;
+}
+
+static void killed_at(const char *point)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct log_options options = {.segment_bytes = 1 << 20, .journal_bytes = 1 << 16};
+        struct log *log;
+        setenv("TIPOFF_FAULT", point, 1);
+        fault_init("test");
+        if (log_open(&log, dir, &options) != LOG_OK || rewrite_first(log) != LOG_OK ||
+            log_trim(log, log_segments(log) > 2 ? 21 : 1) < 0)
+            _exit(1);
+        while (log_tidy(log) == LOG_OK)
+            ;
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Of 1 .. 20 all are there, or the odd ones; behind them everything is. */
+static void old_or_new(struct log *log, bool rewritten, uint64_t first)
+{
+    struct batch_header header;
+    struct span body;
+    struct log_seq seq;
+    assert_int_equal(log_head(log), 61);
+    assert_int_equal(log_first(log), first);
+    for (uint64_t position = first; position <= 60; position++) {
+        uint64_t base;
+        bool there = !rewritten || position > 20 || position % 2;
+        assert_int_equal(log_next(log, 1, 0, position, &base), LOG_OK);
+        assert_int_equal(base, there ? position : position + 1);
+        assert_int_equal(log_next_any(log, position, &base), LOG_OK);
+        assert_int_equal(base, there ? position : position + 1);
+        assert_int_equal(log_batch(log, position, &header, &body), there ? LOG_OK : LOG_REMOVED);
+        assert_int_equal(header.base, position);
+        assert_int_equal(log_lane_find(log, 1, 1, 0, position, &seq), LOG_OK);
+        assert_int_equal(seq.base, position);
+    }
+    assert_int_equal(log_count_from(log, 1, 0, 0), 61 - first - (rewritten && first == 1 ? 10 : 0));
+    log_read_end(log);
+}
+
+static void test_killed_between(void **state)
+{
+    (void)state;
+    const struct {
+        const char *point;
+        bool rewritten;
+        uint64_t first;
+    } kills[] = {{"rewrite-slice:1", false, 1},
+                 {"rewrite-slice:4", false, 1},
+                 {"rewrite-built:1", false, 1},
+                 {"rewrite-complete:1", true, 1},
+                 {"trim-decided:1", true, 21}};
+    struct log *log = log_make(1 << 20);
+    for (uint64_t i = 0; i < 60; i++) {
+        assert_int_equal(log_begin(log), LOG_OK);
+        append(log, 1, 0, 1, i + 1, 1, (uint8_t)i);
+        assert_int_equal(log_commit(log), LOG_OK);
+        if (i % 20 == 19)
+            assert_int_equal(log_roll(log), LOG_OK);
+    }
+    log_close(&log);
+    for (size_t i = 0; i < sizeof kills / sizeof *kills; i++) {
+        killed_at(kills[i].point);
+        log = log_make(1 << 20);
+        old_or_new(log, kills[i].rewritten, kills[i].first);
+        while (log_tidy(log) == LOG_OK)
+            ;
+        uint32_t segments = log_segments(log);
+        log_close(&log);
+        assert_int_equal(entries_of(dir), segments);
+        log = log_make(1 << 20);
+        old_or_new(log, kills[i].rewritten, kills[i].first);
+        log_close(&log);
+    }
 }
 
 /* The power went while a roll made the next segment, before its file had a name: the old one goes on. */
@@ -466,6 +590,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_leftovers, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_half_made_segment, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_trim_that_fails, dir_new, dir_drop),
+        cmocka_unit_test_setup_teardown(test_killed_between, dir_new, dir_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,7 @@ static uint32_t random_below(uint32_t bound)
 
 enum { LANES = 4 };
 struct pair {
+    int removed;         /* looks into holes */
     struct log *logs[2]; /* LMDB, memory */
     uint64_t next_seq[LANES], committed_seq[LANES];
     bool open;
@@ -399,10 +400,18 @@ static void pair_look(struct pair *pair)
     assert_int_equal(found[0], found[1]);
     struct batch_header headers[2];
     struct span bodies[2];
-    int error = log_batch(pair->logs[0], found[0], &headers[0], &bodies[0]);
-    assert_int_equal(log_batch(pair->logs[1], found[0], &headers[1], &bodies[1]), error);
-    if (!error)
-        batches_equal(headers, bodies);
+    for (int i = 0; i < 2; i++) { /* what stands next, and wherever that position lies */
+        uint64_t at = i ? position : found[0];
+        if (at == 0)
+            continue;
+        int error = log_batch(pair->logs[0], at, &headers[0], &bodies[0]);
+        assert_int_equal(log_batch(pair->logs[1], at, &headers[1], &bodies[1]), error);
+        if (!error)
+            batches_equal(headers, bodies);
+        assert_int_equal(headers[0].base, headers[1].base);
+        assert_int_equal(headers[0].count, headers[1].count);
+        pair->removed += error == LOG_REMOVED;
+    }
     for (int which = 0; which < 2; which++)
         log_read_end(pair->logs[which]);
 }
@@ -430,6 +439,51 @@ static void pair_end(struct pair *pair, bool commit)
            commit ? pair->next_seq : pair->committed_seq, sizeof pair->next_seq);
 }
 
+/* By position and salt alone: a batch is kept, or not, or runs of its records are. */
+static int keep_some(struct log *log, const struct batch_header *header, const struct span *body,
+                     void *context)
+{
+    uint32_t salt = *(const uint32_t *)context;
+    uint32_t what = pack_crc32c(salt, &header->base, sizeof header->base);
+    assert_non_null(body);
+    if (what % 3 == 0)
+        return log_rewrite_keep(log, NULL, NULL);
+    for (uint32_t i = 0; what % 3 == 1 && i < header->count; i += 2) {
+        struct batch_header run = *header;
+        uint8_t made[40];
+        memset(made, (int)(i + salt), sizeof made);
+        run.base += i;
+        run.first_seq += i;
+        run.count = i + 1 < header->count && (what >> 8) % 2 ? 2 : 1;
+        run.size = sizeof made;
+        run.crc = pack_crc32c(0, made, sizeof made);
+        int error = log_rewrite_keep(log, &run, made);
+        if (error)
+            return error;
+    }
+    return LOG_OK;
+}
+
+static void rewrite_whole(struct log *log, uint64_t first, uint32_t salt, int expected)
+{
+    int error = log_rewrite_begin(log, first);
+    while (!error && (error = log_rewrite_step(log, 500, keep_some, &salt)) > 0)
+        error = LOG_OK;
+    assert_int_equal(error, expected);
+}
+
+static void pair_rewrite(struct pair *pair)
+{
+    struct log_segment_info info[2];
+    uint32_t index = random_below(log_segments(pair->logs[0])), salt = random_below(1000);
+    for (int which = 0; which < 2; which++)
+        assert_int_equal(log_segment_at(pair->logs[which], index, &info[which]), LOG_OK);
+    assert_int_equal(info[0].first, info[1].first);
+    for (int which = 0; which < 2; which++)
+        rewrite_whole(pair->logs[which], info[which].first, salt,
+                      info[which].sealed ? LOG_OK : LOG_NONE);
+}
+
 static void pair_step(struct pair *pair)
 {
     uint32_t what = random_below(100);
@@ -442,6 +496,8 @@ static void pair_step(struct pair *pair)
         pair_fire(pair);
     } else if (pair->open && what < 66) {
         pair_end(pair, what < 65);
+    } else if (!pair->open && what < 32) {
+        pair_rewrite(pair);
     } else if (what < 95) {
         pair_look(pair);
     } else if (!pair->open && what < 97) {
@@ -451,6 +507,7 @@ static void pair_step(struct pair *pair)
         BOTH(log_trim(log, position));
     } else if (!pair->open && what == 98) {
         BOTH(log_checkpoint(log));
+        (void)log_tidy(pair->logs[0]);
     } else if (what == 99) { /* a crash: the open transaction is gone, and nothing else */
         pair_close(pair);
         pair->open = false;
@@ -469,6 +526,8 @@ static void side_by_side(void **state)
     for (int i = 0; i < 2000; i++)
         pair_step(&pair);
     assert_true(log_head(pair.logs[0]) > 200);
+    print_message("%d looks into holes\n", pair.removed);
+    assert_true(pair.removed > 10);
     pair_close(&pair);
     disk_drop(state);
     disk = NULL;
