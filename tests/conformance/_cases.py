@@ -1,7 +1,9 @@
 """The cases: each a function of a world, which makes clients of one kind against one broker. Those of BOTH run against either kind;
 those of RAW say what the C link never would, or has no words for, and run against the client of the page alone."""
 import struct
+import time
 
+from _client import handed_out
 from _wire import DESC, body, crc32c
 
 BOTH, RAW = [], []
@@ -395,56 +397,63 @@ def forged(world):
     b.acked("numbers", 0, 1)
 
 
-# ---- named cursors (§11): link.h has no words for them ----
+# ---- named cursors (§11) ----
 
-@raw
+@both
 def cursor(world):
+    """Read by one, from where it is done; taken over by whoever asks for that."""
     a, r, second = world.client("a"), world.client("r"), world.client("r2")
-    for client in (r, second):
-        client.wait("welcome")
     a.leased()
     head, name = world.head(), world.actor("place")
-    how = dict(name=name, kind="cursor", records=100, bytes=1 << 20)
-    r.map(b"JOIN", inputs=[["numbers", "*"]], start="head", **how)
+    r.join(name, "cursor", ["numbers"], start="head")
     first = r.wait("joined")
     assert first["position"] == head, first
     for i in range(4):
         assert a.publish(("numbers", i % 2, i // 2 + 1, [rec(i)]))
     assert numbers(r.batches(4)) == [0, 1, 2, 3]
-    r.map(b"DONE", name=name, generation=first["generation"], position=head + 2)
+    r.done(head + 2)
     assert r.wait("done")["position"] >= head + 2
-    second.map(b"JOIN", **how)
+    second.join(name, "cursor")
     second.refused("busy")
-    second.map(b"JOIN", take=True, **how)
+    second.join(name, "cursor", take=True)
     taken = second.wait("joined")
     assert taken["position"] == head + 2 and taken["generation"] > first["generation"], taken
-    assert r.wait("lost")["name"] == name
+    r.wait("lost")
     assert numbers(second.batches(2)) == [2, 3]
-    second.map(b"DONE", name=name, generation=first["generation"], position=head + 4)
-    second.refused("stale-generation")
-    second.map(b"JOIN", name=name, kind="cursor", inputs=[["others", "*"]], records=1, bytes=1)
-    second.refused("reader-differs")
 
 
 @raw
+def cursor_fenced(world):
+    a, r, second = world.client("a"), world.client("r"), world.client("r2")
+    a.leased()
+    name = world.actor("place")
+    r.join(name, "cursor", ["numbers"], start="head")
+    first = r.wait("joined")
+    second.join(name, "cursor", take=True)
+    second.wait("joined")
+    second.map(b"DONE", name=name, generation=first["generation"], position=first["position"])
+    second.refused("stale-generation")
+    r.map(b"DONE", name=name, generation=first["generation"], position=first["position"])
+    r.refused("not-joined")
+    second.join(name, "cursor", ["others"])
+    second.refused("reader-differs")
+
+
+@both
 def cursor_kept(world):
     """What is done stays done when the broker dies; a rewind is told, and begins there."""
     a, r = world.client("a"), world.client("r")
-    r.wait("welcome")
     a.leased()
     head, name = world.head(), world.actor("place")
-    how = dict(name=name, kind="cursor", inputs=[["numbers", "*"]], start="position", position=head, records=100, bytes=1 << 20)
     assert a.publish(("numbers", 0, 1, [rec(0)]), ("numbers", 0, 2, [rec(1)]), ("numbers", 1, 1, [rec(2)]))
     a.acked("numbers", 1, 1)
-    r.map(b"JOIN", **how)
+    r.join(name, "cursor", ["numbers"], start="position", position=head)
     first = r.wait("joined")
     assert numbers(r.batches(3)) == [0, 1, 2]
-    r.map(b"DONE", name=name, generation=first["generation"], position=head + 1)
+    r.done(head + 1)
     r.wait("done")
     world.broker.kill()
     world.broker.start()
-    r.wait("welcome")
-    r.map(b"JOIN", **how)
     second = r.wait("joined")
     assert second["position"] == head + 1 and second["generation"] > first["generation"], second
     assert numbers(r.batches(2)) == [1, 2]
@@ -452,3 +461,148 @@ def cursor_kept(world):
     third = r.wait("joined")
     assert third["position"] == said["position"] == head and third["generation"] == said["generation"] > second["generation"], said
     assert numbers(r.batches(3)) == [0, 1, 2]
+
+
+# ---- work groups (§11) ----
+
+def group(world, records=6, **how):
+    """A producer, and two members of a group that begins where its records do: (producer, first member, second, name)."""
+    a, name = world.client("a"), world.actor("group")
+    a.leased()
+    members = [world.client("m1"), world.client("m2")]
+    for member in members:
+        member.join(name, "group", ["numbers"], start="head", records=3, **how)
+        member.wait("joined")
+    for n in range(records):
+        assert a.publish(("numbers", 0, n + 1, [rec(n)]))
+    return a, *members, name
+
+
+def said_by(work):
+    return sorted(n for _, _, said in work for n in said)
+
+
+@both
+def group_shares(world):
+    """Each record to one member; no more out to one than it asked for; what is settled makes room."""
+    a, one, two, _ = group(world)
+    first, second = one.work(3), two.work(3)
+    assert said_by(first + second) == list(range(6)) and all(attempts == 1 for _, attempts, _ in first + second)
+    assert a.publish(("numbers", 0, 7, [rec(6)]))
+    one.silent("work", 0.2)
+    assert one.settled("ack", [item for item, _, _ in first]) == (3, [])
+    assert said_by(one.work(1)) == [6]
+    assert two.settled("ack", [item for item, _, _ in second]) == (3, [])
+
+
+@both
+def group_part(world):
+    """Of a batch that was handed out whole some records are settled; what is given back comes again, and counts."""
+    a, one, two, _ = group(world, records=0)
+    assert a.publish(("numbers", 0, 1, [rec(n) for n in range(3)]))
+    (member, (lease, position, count), attempts, said), = handed_out((one, two), 3)
+    assert (count, attempts, said) == (3, 1, [0, 1, 2])
+    assert member.settled("ack", [(lease, position, 1)]) == (1, [])
+    assert member.settled("nack", [(lease, position + 2, 1)], reason="not yet") == (1, [])
+    (again, item, attempts, said), = handed_out((one, two), 1)
+    assert (item[1:], attempts, said) == ((position + 2, 1), 2, [2])
+    assert again.settled("ack", [item]) == (1, [])
+    assert member.settled("ack", [(lease, position + 1, 1)]) == (1, [])
+
+
+@both
+def group_delay(world):
+    """What is given back for later does not come sooner."""
+    _, one, two, _ = group(world, records=1)
+    (member, item, _, _), = handed_out((one, two), 1)
+    begun = time.monotonic()
+    assert member.settled("nack", [item], delay_us=400_000) == (1, [])
+    (member, item, attempts, _), = handed_out((one, two), 1)
+    assert time.monotonic() - begun >= 0.39 and attempts == 2
+    assert member.settled("ack", [item]) == (1, [])
+
+
+@both
+def group_lease(world):
+    """A lease holds as long as it is extended; then the record is another's, and who comes too late is told so."""
+    _, one, two, _ = group(world, records=1, lease_us=400_000)
+    (late, item, _, _), = handed_out((one, two), 1)
+    for _ in range(3):
+        time.sleep(0.2)
+        assert late.settled("extend", [item]) == (1, [])
+    (other, again, attempts, said), = handed_out((one, two), 1)
+    assert attempts == 2 and said == [0] and again[0] != item[0]
+    assert late.settled("ack", [item]) == (0, [item])
+    assert late.refused("lease-expired")["first_seq"] == item[1]
+    assert other.settled("ack", [again]) == (1, [])
+    one.silent("work", 0.5)
+
+
+@both
+def group_attempts(world):
+    """After the last of its attempts a record does not come again."""
+    _, one, two, _ = group(world, records=2, attempts=2)
+    for attempt in (1, 2):
+        for member, item, attempts, _ in handed_out((one, two), 2):
+            assert attempts == attempt
+            assert member.settled("nack", [item], reason="cannot") == (1, [])
+    one.silent("work", 0.3)
+    two.silent("work", 0.1)
+
+
+@both
+def group_member_gone(world):
+    """What a member holds that leaves, or dies, is the other's."""
+    a, one, two, name = group(world, records=0)
+    two.unsubscribe()
+    assert a.publish(("numbers", 0, 1, [rec(0)]), ("numbers", 0, 2, [rec(1)]))
+    assert said_by(one.work(2)) == [0, 1]
+    two.join(name, "group", records=3)
+    two.wait("joined")
+    one.crash()
+    again = two.work(2)
+    assert said_by(again) == [0, 1] and all(attempts == 2 for _, attempts, _ in again)
+    assert two.settled("ack", [item for item, _, _ in again]) == (2, [])
+
+
+@both
+def group_rewound(world):
+    """All of it again, from the first attempt; the leases before are void."""
+    _, one, two, name = group(world, records=2)
+    before = handed_out((one, two), 2)
+    position = min(item[1] for _, item, _, _ in before)
+    assert before[0][0].settled("ack", [before[0][1]]) == (1, [])
+    said = world.control(f"REWIND {name} POSITION {position}")
+    assert one.wait("joined")["generation"] == two.wait("joined")["generation"] == said["generation"]
+    again = handed_out((one, two), 2)
+    assert sorted(n for _, _, _, numbers in again for n in numbers) == [0, 1]
+    assert all(attempts == 1 for _, _, attempts, _ in again)
+    for member, item, _, _ in again:
+        assert member.settled("ack", [item]) == (1, [])
+
+
+@both
+def group_kept(world):
+    """What is settled stays settled when the broker dies; what was out comes again."""
+    _, one, two, _ = group(world, records=2)
+    (member, item, _, done), *_ = handed_out((one, two), 2)
+    assert member.settled("ack", [item]) == (1, [])
+    world.broker.kill()
+    world.broker.start()
+    for client in (one, two):
+        client.wait("joined")
+    (member, item, _, left), = handed_out((one, two), 1)
+    assert left != done
+    assert member.settled("ack", [item]) == (1, [])
+    one.silent("work", 0.2)
+
+
+@raw
+def group_not_joined(world):
+    a, one, _, name = group(world, records=1)
+    outside = world.client("outside")
+    outside.wait("welcome")
+    outside.map(b"SETL", name=name, does="ack", items=[[1, 1, 1]])
+    outside.refused("not-joined")
+    outside.map(b"JOIN", name=name, kind="cursor", records=1, bytes=1)
+    outside.refused("reader-differs")

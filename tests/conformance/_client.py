@@ -31,6 +31,18 @@ def turn(timeout_s):
         client.tick()
 
 
+def handed_out(members, records):
+    """What a group hands out to these, until there are so many records: [(member, item, attempts, [n, ...])]."""
+    got, end = [], time.monotonic() + 10.0
+    while sum(item[2] for _, item, _, _ in got) < records:
+        assert time.monotonic() < end, f"{records} records: {got}"
+        turn(0.1)
+        for member in members:
+            while any(event["event"] == "work" for event in member.events):
+                got += [(member, *work) for work in member.work(1)]
+    return got
+
+
 class Client:
     """The interface of the cases; what is not here each kind does its own way: lease, subscribe, unsubscribe, taken, own, send,
     close (in order), crash (no word), deafen (says what it is told, hears nothing) and listen."""
@@ -75,6 +87,25 @@ class Client:
         said = self.wait("refused")
         assert said["tag"] == tag, (self.kind, said, tag)
         return said
+
+    def work(self, records):
+        """What is handed out, until there are so many records: [(item, attempts, [n, ...])]."""
+        got = []
+        while sum(item[2] for item, _, _ in got) < records:
+            event = self.wait("work")
+            said = [record[4]["n"] for record in records_of(event["body"])]
+            item = tuple(event["item"])
+            assert item[1] == event["base"] + event["first"] and len(said) == event["count"], event
+            got.append((item, event["attempts"], said[event["first"]:event["first"] + item[2]]))
+        return got
+
+    def settled(self, does, items, **how):
+        """Settles items, and waits for the answer: (settled, expired)."""
+        self.serial = getattr(self, "serial", 0) + 1
+        self.settle(does, items, self.serial, **how)
+        said = self.wait("settled", serial=self.serial)
+        assert said["does"] == does, said
+        return said["settled"], [tuple(item) for item in said["expired"]]
 
     def batches(self, records, take=True):
         """The next batches, until there are so many records in them: [(event, records)]."""
@@ -131,6 +162,15 @@ class LinkClient(Client):
     def taken(self, records, size):
         self.do("taken", records=records, bytes=size)
 
+    def join(self, name, kind, inputs=None, **how):
+        self.do("join", name=name, kind=kind, inputs=inputs or [], **{"records": 100, "bytes": 1 << 20, **how})
+
+    def done(self, position):
+        self.do("done", position=position)
+
+    def settle(self, does, items, serial, delay_us=0, reason=""):
+        self.do("settle", does=does, items=items, serial=serial, delay_us=delay_us, reason=reason)
+
     def own(self, stream, partition, from_seq, records):
         self.do("own", stream=stream, partition=partition, from_seq=from_seq, records=records)
 
@@ -176,6 +216,7 @@ class PageClient(Client):
         self.welcomed, self.helo_s, self.beat_s, self.beat_every_s = False, None, None, 0.1
         self.lease_wanted, self.leasing, self.granted, self.lease_s = None, False, False, None
         self.producer = self.epoch = 0
+        self.joining = self.joined = None
         self.superseded = 0  # subscriptions asked for and not answered: what is delivered is of the one before
         super().__init__()
         if hello:
@@ -227,6 +268,20 @@ class PageClient(Client):
     def taken(self, records, size):
         self.socket.send(b"CRED" + struct.pack(">II", records, size))
 
+    def join(self, name, kind, inputs=None, **how):
+        self.joining = {"name": name, "kind": kind, "records": 100, "bytes": 1 << 20, **how}
+        if inputs:
+            self.joining["inputs"] = [[stream, "*"] for stream in inputs]
+        if self.welcomed:
+            self.map(b"JOIN", **self.joining)
+
+    def done(self, position):
+        self.map(b"DONE", name=self.joined["name"], generation=self.joined["generation"], position=position)
+
+    def settle(self, does, items, serial, delay_us=0, reason=""):
+        self.map(b"SETL", name=self.joined["name"], does=does, items=[list(item) for item in items], serial=serial,
+                 **({"delay_us": delay_us} if delay_us else {}), **({"reason": reason} if reason else {}))
+
     def own(self, stream, partition, from_seq, records):
         self.map(b"OWNQ", stream=stream, partition=partition, from_seq=from_seq, records=records)
 
@@ -267,6 +322,8 @@ class PageClient(Client):
             if verb in (b"DLVR", b"OWND"):
                 if verb == b"OWND" or self.superseded == 0:
                     self.hear_batches("batch" if verb == b"DLVR" else "own", rest, frames[1:])
+            elif verb == b"WORK":
+                self.hear_work(rest, frames[1:])
             elif verb == b"ACKD":
                 self.hear_ackd(rest)
             else:
@@ -292,6 +349,23 @@ class PageClient(Client):
         if not count:
             self.tell(event, count=0)
 
+    def hear_work(self, rest, bodies):
+        """§2: a header, then lease, first, records, attempts and four reserved bytes; the body of a base comes once."""
+        count, = struct.unpack_from(">I", rest)
+        item = struct.Struct(">QIII4x")
+        assert len(rest) == 4 + count * (HEADER.size + item.size) and len(bodies) == 1
+        at, before, data = 0, None, b""
+        for i in range(count):
+            offset = 4 + i * (HEADER.size + item.size)
+            _, _, base, n, stream, partition, _, size, *_, crc = HEADER.unpack_from(rest, offset)
+            lease, first, records, attempts = item.unpack_from(rest, offset + HEADER.size)
+            if base != before:
+                data, at, before = bodies[0][at:at + size], at + size, base
+            assert crc == crc32c(data), "a broken batch came"
+            self.tell("work", base=base, count=n, stream=self.names[stream], partition=partition, body=data, first=first,
+                      item=[lease, base + first, records], attempts=attempts)
+        assert at == len(bodies[0])
+
     def hear_ackd(self, rest):
         producer, _, count = struct.unpack_from(">IQI", rest)
         assert len(rest) == 16 + count * ACK.size and producer == self.producer
@@ -308,6 +382,8 @@ class PageClient(Client):
         self.tell("welcome", streams=[[name, writer, partitions] for _, name, writer, partitions in said["streams"]])
         if self.lease_wanted:
             self.lease_ask()
+        if self.joining:
+            self.map(b"JOIN", **self.joining)
 
     def hear_grnt(self, said):
         self.producer, self.epoch, self.granted, self.leasing = said["producer"], said["epoch"], True, False
@@ -319,7 +395,9 @@ class PageClient(Client):
         self.tell("waiting", holder=said["holder"], retry_us=said["retry_us"])
 
     def hear_lost(self, said):
-        if "name" not in said:
+        if "name" in said:
+            self.joining = None
+        else:
             self.granted, self.leasing, self.lease_wanted, self.lease_s = False, False, None, None
         self.tell("lost", why=said["why"], name=said.get("name"))
 
@@ -347,7 +425,11 @@ class PageClient(Client):
     def hear_clok(self, said):
         pass
 
+    def hear_setd(self, said):
+        self.tell("settled", does=said["does"], serial=said["serial"], settled=said["settled"], expired=said["expired"])
+
     def hear_jond(self, said):
+        self.joined = said
         self.tell("joined", **said)
 
     def hear_dond(self, said):

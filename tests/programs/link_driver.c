@@ -5,6 +5,9 @@
  * in:  {"do": "lease", "shard", "shards", "env"}, {"do": "subscribe", "inputs": [stream, ...], "from", "records", "bytes"},
  *      {"do": "unsubscribe"}, {"do": "taken", "records", "bytes"}, {"do": "own", "stream", "partition", "from_seq", "records"},
  *      {"do": "publish", "batches": [{"stream", "partition", "count", "first_seq", "due_us", "body": hex}, ...]},
+ *      {"do": "join", "name", "kind", "inputs": [stream, ...], "start", "position", "records", "bytes", "take", "lease_us", "attempts",
+ *      "open"}, {"do": "done", "position"}, {"do": "settle", "does", "items": [[lease, position, count], ...], "delay_us", "reason",
+ *      "serial"}
  *      {"do": "deafen", "deaf": 1 or 0}: the link is not turned meanwhile
  * out: {"event": ...} with the names and fields of link.h's handlers; "published" (taken: the link took it) answers "publish",
  *      "deafened" answers "deafen".
@@ -136,6 +139,50 @@ static void on_down(void *context)
     tell(json_pack("{s:s}", "event", "down"));
 }
 
+static void on_joined(void *context, const struct link_joined *joined)
+{
+    (void)context;
+    tell(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "event", "joined", "name", joined->name,
+                   "generation", (json_int_t)joined->generation, "position",
+                   (json_int_t)joined->position, "head", (json_int_t)joined->head, "lease_us",
+                   (json_int_t)joined->lease_us));
+}
+
+static void on_done(void *context, uint64_t position)
+{
+    (void)context;
+    tell(json_pack("{s:s, s:I}", "event", "done", "position", (json_int_t)position));
+}
+
+static json_t *item_of(const struct link_item *item)
+{
+    return json_pack("[I, I, I]", (json_int_t)item->lease, (json_int_t)item->position,
+                     (json_int_t)item->count);
+}
+
+static void on_work(void *context, const struct link_work *work)
+{
+    json_t *event = batch_of("work", &work->batch);
+    (void)context;
+    json_object_set_new(event, "item", item_of(&work->item));
+    json_object_set_new(event, "first", json_integer((json_int_t)work->first));
+    json_object_set_new(event, "attempts", json_integer((json_int_t)work->attempts));
+    tell(event);
+}
+
+static const char *const does_names[] = {"ack", "nack", "extend"};
+
+static void on_settled(void *context, const struct link_settled *settled)
+{
+    json_t *expired = json_array();
+    (void)context;
+    for (uint32_t i = 0; i < settled->expired_count; i++)
+        json_array_append_new(expired, item_of(&settled->expired[i]));
+    tell(json_pack("{s:s, s:s, s:I, s:I, s:o}", "event", "settled", "does",
+                   does_names[settled->does], "serial", (json_int_t)settled->serial, "settled",
+                   (json_int_t)settled->records, "expired", expired));
+}
+
 /* ---- what it does ---- */
 
 static _Noreturn void misused(const char *what)
@@ -192,6 +239,55 @@ static void do_subscribe(const json_t *ask)
                    (uint32_t)number(ask, "bytes"));
 }
 
+static void do_join(const json_t *ask)
+{
+    const char *streams[INPUTS_MAX + 1] = {NULL};
+    const json_t *names = json_object_get(ask, "inputs");
+    if (json_array_size(names) > INPUTS_MAX)
+        misused("inputs");
+    for (size_t i = 0; i < json_array_size(names); i++)
+        streams[i] = json_string_value(json_array_get(names, i));
+    const struct link_join join = {
+        .name = string(ask, "name"),
+        .kind = strcmp(string(ask, "kind"), "group") == 0 ? LINK_GROUP : LINK_CURSOR,
+        .streams = streams[0] ? streams : NULL,
+        .start = json_string_value(json_object_get(ask, "start")),
+        .position = (uint64_t)json_integer_value(json_object_get(ask, "position")),
+        .records = (uint32_t)number(ask, "records"),
+        .bytes = (uint32_t)number(ask, "bytes"),
+        .take = json_is_true(json_object_get(ask, "take")),
+        .lease_us = json_integer_value(json_object_get(ask, "lease_us")),
+        .attempts = (uint32_t)json_integer_value(json_object_get(ask, "attempts")),
+        .open = (uint32_t)json_integer_value(json_object_get(ask, "open"))};
+    if (link_join(connection, &join) != 0)
+        misused("join");
+}
+
+static void do_done(const json_t *ask)
+{
+    link_done(connection, number(ask, "position"));
+}
+
+static void do_settle(const json_t *ask)
+{
+    struct link_item items[BATCHES_MAX];
+    const json_t *list = json_object_get(ask, "items");
+    struct link_settle what = {.items = items,
+                               .count = (uint32_t)json_array_size(list),
+                               .delay_us = (int64_t)number(ask, "delay_us"),
+                               .reason = json_string_value(json_object_get(ask, "reason")),
+                               .serial = number(ask, "serial")};
+    while (what.does < LINK_EXTEND && strcmp(does_names[what.does], string(ask, "does")) != 0)
+        what.does++;
+    for (uint32_t i = 0; i < what.count && i < BATCHES_MAX; i++) {
+        const json_t *item = json_array_get(list, i);
+        items[i] = (struct link_item){(uint64_t)json_integer_value(json_array_get(item, 0)),
+                                      (uint64_t)json_integer_value(json_array_get(item, 1)),
+                                      (uint32_t)json_integer_value(json_array_get(item, 2))};
+    }
+    link_settle(connection, &what);
+}
+
 static void do_unsubscribe(const json_t *ask)
 {
     (void)ask;
@@ -246,7 +342,8 @@ static void line_do(const char *line, size_t size)
     } table[] = {{"lease", do_lease},     {"subscribe", do_subscribe},
                  {"taken", do_taken},     {"unsubscribe", do_unsubscribe},
                  {"publish", do_publish}, {"own", do_own},
-                 {"deafen", do_deafen}};
+                 {"deafen", do_deafen},   {"join", do_join},
+                 {"done", do_done},       {"settle", do_settle}};
     char why[160];
     json_t *ask = json_read(line, size, why, sizeof why);
     if (!ask)
@@ -303,6 +400,10 @@ int main(int argc, char **argv)
                                                       .batch = on_batch,
                                                       .own = on_own,
                                                       .lost = on_lost,
+                                                      .joined = on_joined,
+                                                      .done = on_done,
+                                                      .work = on_work,
+                                                      .settled = on_settled,
                                                       .down = on_down}};
     connection = link_open(&options);
     if (!connection)
