@@ -66,7 +66,10 @@ int record_encode(struct pack *out, const struct record *record, const char **ru
         *rule = "payload with trailing bytes";
         return -1;
     }
-    size_t begin = out->size;
+    if (record->payload.size > RECORD_BYTES_MAX) {
+        *rule = "payload too large";
+        return -1;
+    }
     pack_array(out, RECORD_PARTS);
     pack_str(out, record->key, record->key_size);
     pack_u64(out, record->version);
@@ -82,11 +85,6 @@ int record_encode(struct pack *out, const struct record *record, const char **ru
     pack_raw(out, record->payload.data, record->payload.size);
     if (out->failed) {
         *rule = "out of memory";
-        return -1;
-    }
-    if (out->size - begin > RECORD_BYTES_MAX) {
-        out->size = begin;
-        *rule = "record too large";
         return -1;
     }
     return 0;
@@ -170,7 +168,6 @@ int batch_next(struct batch_reader *self, struct record *record, const char **ru
         *rule = in->at < in->size ? "trailing bytes" : NULL;
         return *rule ? -1 : 0;
     }
-    size_t begin = in->at;
     *rule = read_envelope(in, record);
     if (*rule) {
         return -1;
@@ -181,8 +178,8 @@ int batch_next(struct batch_reader *self, struct record *record, const char **ru
     }
     record->payload = (struct span){.data = in->data + in->at, .size = (uint32_t)payload};
     in->at += (size_t)payload;
-    if (in->at - begin > RECORD_BYTES_MAX) {
-        *rule = "record too large";
+    if (record->payload.size > RECORD_BYTES_MAX) {
+        *rule = "payload too large";
         return -1;
     }
     self->left--;

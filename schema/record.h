@@ -5,8 +5,8 @@
  *                             payload map]
  *
  * A batch belongs to one (stream, partition): partition = crc32c(key) mod the stream's partition
- * count. Limits: key 1..191 bytes, parents 0..RECORD_PARENTS_MAX, run 0..63 bytes, one record at
- * most RECORD_BYTES_MAX. */
+ * count. Limits: key 1..191 bytes, parents 0..RECORD_PARENTS_MAX, run 0..63 bytes, a payload
+ * at most RECORD_BYTES_MAX. */
 #ifndef SCHEMA_RECORD_H
 #define SCHEMA_RECORD_H
 

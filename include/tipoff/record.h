@@ -3,7 +3,7 @@
  * batch body = msgpack array [code_version str, config_hash str, record, record, ...]
  * record     = msgpack array [key str, version uint, parents array of uint, run str|nil, payload map]
  *
- * A batch belongs to one (stream, partition). Limits: key 1..191 bytes, parents 0..TIP_RECORD_PARENTS_MAX, run 0..63 bytes, one record
+ * A batch belongs to one (stream, partition). Limits: key 1..191 bytes, parents 0..TIP_RECORD_PARENTS_MAX, run 0..63 bytes, a payload
  * at most TIP_RECORD_BYTES_MAX. */
 #ifndef TIPOFF_RECORD_H
 #define TIPOFF_RECORD_H

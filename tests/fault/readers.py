@@ -287,7 +287,9 @@ def test_sizes(broker):
     w.lease()
     a.join("sizes", "cursor", [["numbers", [1]]], start="head", size=1 << 30)
     most = w.welcome["max_batch_bytes"]
-    for seq, size in enumerate((0, 1, most - 40), 1):
+    eight = (8 << 20) - 8  # a map, its key and the head of the bytes: a payload of 8 MiB
+    assert most >= eight + 8
+    for seq, size in enumerate((0, 1, eight), 1):
         w.publish([("numbers", 1, seq, [("k", 1, [], None, {"b": b"x" * size} if size else {})])])
         _, data = a.await_verb(b"DLVR")[1][0]
         assert len(records_of(data)[0][4].get("b", b"")) == size
