@@ -711,6 +711,31 @@ static void status_group(json_t *out, const struct reader *reader)
     json_object_set_new(out, "dead", whole(reader->dead));
 }
 
+/* By stream: its partitions, and the records that are not done there (of a group: not handed out yet). */
+static json_t *reads_of(struct server *self, const struct reader *reader)
+{
+    json_t *out = json_array(), *row = NULL;
+    uint64_t from = reader->is_group ? reader->group.next : reader->position, undone = 0;
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        const struct core_sub_lane *lane = &reader->lanes[i];
+        const struct core_stream *stream = core_stream_by_id(self->core, lane->stream);
+        if (!stream)
+            continue;
+        if (!row || lane->stream != reader->lanes[i - 1].stream) {
+            row = json_object();
+            json_object_set_new(row, "stream", json_string(stream->name));
+            json_object_set_new(row, "partitions", json_array());
+            json_array_append_new(out, row);
+            undone = 0;
+        }
+        undone += log_count_from(self->log, lane->stream, lane->partition, from);
+        json_array_append_new(json_object_get(row, "partitions"), json_integer(lane->partition));
+        json_object_set_new(row, "undone", whole(undone));
+    }
+    log_read_end(self->log);
+    return out;
+}
+
 json_t *server_readers_status(struct server *self)
 {
     json_t *out = json_array();
@@ -723,6 +748,7 @@ json_t *server_readers_status(struct server *self)
         for (uint32_t i = 0; i < reader->member_count; i++)
             json_array_append_new(members, json_of_string(reader->members[i].session->actor));
         json_object_set_new(row, "members", members);
+        json_object_set_new(row, "reads", reads_of(self, reader));
         if (reader->is_group)
             status_group(row, reader);
         json_array_append_new(out, row);

@@ -162,6 +162,26 @@ static void reader_resting(struct resting *self, const char *dir)
     store_close(&store);
 }
 
+/* Named cursors and groups, which the broker keeps. */
+static void readers_kept(json_t *out, const json_t *status, const char *name)
+{
+    size_t i, k;
+    json_t *reader, *read;
+    json_array_foreach(json_object_get(status, "readers"), i, reader)
+    {
+        json_array_foreach(json_object_get(reader, "reads"), k, read)
+        {
+            if (strcmp(text_of(read, "stream"), name) != 0)
+                continue;
+            json_t *row = json_deep_copy(reader);
+            json_object_del(row, "reads");
+            json_object_set(row, "partitions", json_object_get(read, "partitions"));
+            json_object_set(row, "lag", json_object_get(read, "undone"));
+            json_array_append_new(out, row);
+        }
+    }
+}
+
 static json_t *readers_of(const json_t *status, struct records *log, const char *dir,
                           const char *name)
 {
@@ -181,10 +201,23 @@ static json_t *readers_of(const json_t *status, struct records *log, const char 
         if (self.producer)
             reader_resting(&self, dir);
     }
+    readers_kept(out, status, name);
     return out;
 }
 
 /* ---- for people ---- */
+
+static void print_kept(const json_t *reader)
+{
+    printf("    read by the %s %s at %lld, %lld behind, %zu in it", text_of(reader, "kind"),
+           text_of(reader, "name"), (long long)number_of(reader, "position"),
+           (long long)number_of(reader, "lag"),
+           json_array_size(json_object_get(reader, "members")));
+    if (strcmp(text_of(reader, "kind"), "group") == 0)
+        printf("; %lld out, %lld waiting, %lld dead", (long long)number_of(reader, "out"),
+               (long long)number_of(reader, "waiting"), (long long)number_of(reader, "dead"));
+    printf("\n");
+}
 
 static void print_stream(const json_t *row)
 {
@@ -203,6 +236,10 @@ static void print_stream(const json_t *row)
         printf("kept\n");
     json_array_foreach(json_object_get(row, "readers"), i, reader)
     {
+        if (json_object_get(reader, "name")) {
+            print_kept(reader);
+            continue;
+        }
         printf("    read by %s.%lld at %lld, %lld behind\n", text_of(reader, "actor"),
                (long long)number_of(reader, "partition"), (long long)number_of(reader, "cursor"),
                (long long)number_of(reader, "lag"));

@@ -2,6 +2,7 @@
 """Named cursors and work groups (PROTOCOL.md §11) against a client written from the page: at least once, each record to one
 member, ends of leases, letters, rewinding; and a broker that is killed around the commits of what was settled."""
 # ctest: timeout=120
+import json
 import os
 import pathlib
 import random
@@ -18,6 +19,7 @@ from _wire import HEADER, Client, Refused, control, crc32c, records_of  # noqa: 
 
 _broker.STREAMS = _broker.STREAMS + [("dead", "*")]
 LINK_READER = pathlib.Path(os.environ.get("TIPOFF_BUILD", "build")) / "tests" / "link_reader"
+BIN = os.environ.get("TIPOFF_BIN", "build/bin")
 ITEM = struct.Struct(">QIII4x")
 
 
@@ -298,6 +300,45 @@ def test_sizes(broker):
     a.close()
 
 
+def tipoff(broker, *words, code=0):
+    done = subprocess.run([os.path.join(BIN, "tipoff"), *words, "--dir", broker.dir], capture_output=True, text=True, timeout=30)
+    assert done.returncode == code, (words, done)
+    return done.stdout + done.stderr
+
+
+def test_tools(broker):
+    """`tipoff stream` shows who reads what the broker keeps the place of; `tipoff rewind` sets it."""
+    w, c, g = Client(broker.endpoint, "w4"), Reader(broker.endpoint, "c4"), Reader(broker.endpoint, "g4")
+    w.lease()
+    head = control(broker.control, "STATUS")["broker"]["head"]
+    c.join("place", "cursor", [["numbers", "*"]], start="head")
+    g.join("crew", "group", [["numbers", "*"]], start="head", records=1)
+    w.publish([("numbers", 0, 1, [rec(1), rec(2)]), ("numbers", 1, 1, [rec(3)])])
+    (position, attempts, lease, _), = g.work()
+    rows = {row["name"]: row for row in json.loads(tipoff(broker, "stream", "numbers", "--json"))["readers"] if "name" in row}
+    place, crew = rows["place"], rows["crew"]
+    assert (place["kind"], place["position"], place["lag"], place["members"]) == ("cursor", head, 3, ["c4"]), place
+    assert (crew["kind"], crew["position"], crew["lag"], crew["out"], crew["dead"]) == ("group", head, 2, 1, 0), crew
+    shown = tipoff(broker, "stream", "numbers")
+    assert f"the cursor place at {head}, 3 behind, 1 in it" in shown and "the group crew" in shown, shown
+    assert f"position {head + 2}" in tipoff(broker, "rewind", "place", str(head + 2))
+    assert status(broker, "place")["position"] == head + 2
+    said = json.loads(tipoff(broker, "rewind", "crew", "head", "--json"))
+    assert said["position"] == head + 3 == status(broker, "crew")["position"] and said["generation"] == status(broker, "crew")["generation"]
+    moment = control(broker.control, "CLOCK")["league_time"]
+    w.publish([("numbers", 0, 3, [rec(4)])])
+    assert f"position {head + 3}" in tipoff(broker, "rewind", "place", moment)
+    first = control(broker.control, "STATUS")["broker"]["first"]
+    assert f"position {first}" in tipoff(broker, "rewind", "crew", "first")
+    assert "unknown-reader" in tipoff(broker, "rewind", "nobody", "head", code=1)
+    tipoff(broker, "rewind", "place", str(head + 1000), code=1)
+    assert "part of its own state" in tipoff(broker, "rewind", "w4/0", "head", code=64)
+    tipoff(broker, "rewind", "place", "yesterday", code=64)
+    assert "usage: tipoff rewind" in tipoff(broker, "rewind", "--help")
+    for client in (w, c, g):
+        client.close()
+
+
 def status(broker, name):
     return [row for row in control(broker.control, "STATUS")["readers"] if row["name"] == name][0]
 
@@ -363,7 +404,7 @@ def test_killed(broker):
 
 
 broker = _broker.Broker("broker.lease=3s", "broker.heartbeat=200ms")
-for test in (test_cursor, test_group, test_link, test_sizes, test_killed):
+for test in (test_cursor, test_group, test_link, test_sizes, test_tools, test_killed):
     began = time.monotonic()
     test(broker)
     print(f"{test.__name__}: good, {time.monotonic() - began:.1f} s", flush=True)
