@@ -122,6 +122,8 @@ static long wait_ms(struct server *self, bool more)
         due_us = self->full_until_us;
     if (due_us < INT64_MAX && due_us - self->turn_us < wait_us)
         wait_us = due_us > self->turn_us ? due_us - self->turn_us : 0;
+    if (server_retain_wait_us(self) < wait_us)
+        wait_us = server_retain_wait_us(self);
     if (server_checkpoint_wait_us(self) < wait_us)
         wait_us = server_checkpoint_wait_us(self);
     return (long)((wait_us + 999) / 1000);
@@ -146,6 +148,7 @@ static void turn(struct server *self)
     server_checkpoint_turn(self);
     server_tidy_turn(self);
     server_control_turn(self);
+    server_retain_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
         server_sockets_turn(self);
@@ -302,6 +305,7 @@ int broker_run(const struct settings *settings, const struct registry *registry,
     core_free(&self.core);
     members_free(&self.members);
     server_readers_free(&self);
+    server_retain_free(&self);
     log_close(&self.log);
     free(self.staged);
     free(self.old);

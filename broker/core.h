@@ -25,7 +25,12 @@ struct core_stream {
     char name[STREAM_NAME_MAX + 1], writer[STREAM_NAME_MAX + 1];
     uint16_t partitions;
     uint32_t retention_days;
-    bool retired; /* in the log, not in the registry any more: readable, not writable */
+    int64_t
+        retention_age_us; /* as of the registry: a record older than that has expired; 0: none does */
+    uint64_t retention_bytes; /* ... or one with so much behind it */
+    bool retention_latest;    /* ... or one whose key has a newer one */
+    uint64_t whole_from;      /* retention has removed nothing from there on */
+    bool retired;             /* in the log, not in the registry any more: readable, not writable */
     bool dirty;
     uint64_t records, bytes, first, last; /* since the log began; positions 0 = none */
     uint64_t *per_partition;              /* records appended so far, by partition */
@@ -59,6 +64,7 @@ struct core_producer {
     char code_version[49], config_hash[17];
     uint64_t cursor, stored_cursor, steps;
     uint64_t keep, stored_keep; /* no trimming beyond, if not 0 */
+    uint64_t passed; /* forced retention took what it had not read, up to there; 0: nothing */
     char state[17], cause[121];
     uint32_t grants;             /* this life of the broker */
     int64_t expires_us;          /* monotonic; INT64_MIN: released */

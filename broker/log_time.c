@@ -39,6 +39,9 @@ int log_at_time(struct log *self, int64_t time_us, uint64_t *position)
         else
             high = !error && base < middle ? base : middle;
     }
+    uint64_t base;
+    if (low < log_head(self) && log_next_any(self, low, &base) == LOG_OK && base > low)
+        low = base; /* what lay between was removed */
     log_read_end(self);
     *position = low;
     return LOG_OK;

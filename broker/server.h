@@ -7,6 +7,7 @@
 #include "broker/core.h"
 #include "broker/log.h"
 #include "broker/members.h"
+#include "broker/retain.h"
 #include "config/clock.h"
 #include "config/settings.h"
 #include "schema/json.h"
@@ -72,8 +73,9 @@ struct server {
     uint64_t deliveries;       /* turns of delivery so far */
     struct core_session **old; /* room for those who read what is old, in one delivery */
     uint32_t old_capacity;
-    struct readers *readers; /* named cursors and groups; NULL: there never was one */
-    bool stopping, failed;   /* failed: the log is in a state that only opening it again can tell */
+    struct retaining *retaining; /* NULL: no stream has had a rule */
+    struct readers *readers;     /* named cursors and groups; NULL: there never was one */
+    bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */
 };
 
 /* server_session.c: what peers say. One call per message; frames are closed by the caller. */
@@ -123,6 +125,17 @@ void server_member(struct server *self, struct core_session *session, const stru
 void server_members_turn(struct server *self); /* who has come, gone or fallen silent since */
 json_t *server_members_status(struct server *self);
 
+/* server_retain.c: retention, in slices when there is time, and with a share of it when there is little. */
+void server_retain_turn(struct server *self);
+int64_t
+server_retain_wait_us(const struct server *self); /* INT64_MAX: there is nothing to be done */
+/* Answers the control word: a pass begins now; `force`: it stops for no reader. */
+json_t *server_retain_now(struct server *self, bool force);
+json_t *server_retain_status(const struct server *self);
+void server_retain_free(struct server *self);
+/* Nothing from there on is removed without force: the lowest committed cursor, or what is kept for a rebuild. UINT64_MAX: nobody reads. */
+uint64_t server_lowest(const struct server *self);
+
 /* server_deliver.c */
 /* Delivers to every subscription what credit allows: what is new at once, what is old in slices that all who read it share. True if
  * someone could take more at once. */
@@ -156,6 +169,10 @@ bool server_readers_stale(const struct server *self);     /* marks and tells wha
 void server_readers_turn(struct server *self);            /* leases and members that end */
 bool server_readers_deliver(struct server *self);         /* true if someone could take more */
 int64_t server_readers_due_us(const struct server *self); /* monotonic; INT64_MAX: never */
+/* Into the append being built, and told: what was removed of the stream below `end`, they have not read. */
+void server_readers_pass(struct server *self, uint16_t stream, uint64_t end);
+/* Below it the session has said that everything is done: as the cursor, or as the shard, that it reads for; 0: it has not. */
+uint64_t server_session_done(const struct core_session *session);
 uint64_t server_readers_lowest(const struct server *self); /* no trimming beyond */
 /* NULL, or the tag of why not. */
 const char *server_rewind(struct server *self, const char *name, uint64_t position,
@@ -188,6 +205,7 @@ void server_sys_heartbeat(struct server *self, const struct core_session *sessio
 void server_sys_clock(struct server *self);
 void server_sys_socket(struct server *self, const char *socket, const char *event, uint64_t value,
                        const char *endpoint);
+void server_sys_retain(struct server *self, const struct retain_counts *counts, bool live);
 void server_sys_turn(struct server *self); /* what has changed since: states, drops */
 bool server_silent(const struct server *self, const struct core_producer *producer);
 

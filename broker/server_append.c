@@ -15,7 +15,7 @@ static int stream_put(struct server *self, const struct core_stream *stream)
     struct pack row = {0};
     uint8_t key[2];
     put_u16(key, stream->id);
-    pack_array(&row, 7);
+    pack_array(&row, 8);
     pack_text(&row, stream->name);
     pack_u64(&row, stream->partitions);
     pack_u64(&row, stream->records);
@@ -25,6 +25,7 @@ static int stream_put(struct server *self, const struct core_stream *stream)
     pack_array(&row, stream->partitions);
     for (uint32_t i = 0; i < stream->partitions; i++)
         pack_u64(&row, stream->per_partition[i]);
+    pack_u64(&row, stream->whole_from);
     int error = row.failed
                     ? LOG_FULL
                     : log_put_meta(self->log, LOG_META_STREAM, key, sizeof key, row.data, row.size);
@@ -70,6 +71,8 @@ static int stream_restore(const struct span *key, const struct span *value, void
     for (uint32_t i = 0; i < counts; i++)
         if (!unpack_u64(&in, &stream->per_partition[i]))
             return LOG_CORRUPT;
+    if (fields > 7 && !unpack_u64(&in, &stream->whole_from))
+        return LOG_CORRUPT;
     return LOG_OK;
 }
 
@@ -78,7 +81,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     struct pack row = {0};
     uint8_t key[4];
     put_u32(key, producer->id);
-    pack_array(&row, 13);
+    pack_array(&row, 14);
     pack_text(&row, producer->actor);
     pack_u64(&row, producer->shard);
     pack_u64(&row, producer->shards);
@@ -92,6 +95,7 @@ static int producer_put(struct server *self, struct core_producer *producer)
     pack_u64(&row, producer->cursor);
     pack_text(&row, producer->used_env);
     pack_u64(&row, producer->keep);
+    pack_u64(&row, producer->passed);
     int error = row.failed ? LOG_FULL
                            : log_put_meta(self->log, LOG_META_PRODUCER, key, sizeof key, row.data,
                                           row.size);
@@ -120,7 +124,8 @@ static int producer_restore(const struct span *key, const struct span *value, vo
         !take_text(&in, producer->config_hash, sizeof producer->config_hash) ||
         !unpack_u64(&in, &cursor) ||
         (fields > 11 && !take_text(&in, producer->used_env, sizeof producer->used_env)) ||
-        (fields > 12 && !unpack_u64(&in, &producer->keep)))
+        (fields > 12 && !unpack_u64(&in, &producer->keep)) ||
+        (fields > 13 && !unpack_u64(&in, &producer->passed)))
         return LOG_CORRUPT;
     memcpy(producer->committed_env, producer->env, sizeof producer->committed_env);
     producer->shards = (uint16_t)shards;
@@ -160,6 +165,9 @@ static int lane_restore(const struct span *key, const struct span *value, void *
     return LOG_OK;
 }
 
+#define SECOND_US INT64_C(1000000)
+#define DAY_US (86400 * SECOND_US)
+
 int server_streams(struct server *self, const struct registry *registry)
 {
     for (uint32_t i = 1; i <= self->core->stream_count; i++) {
@@ -186,6 +194,10 @@ int server_streams(struct server *self, const struct registry *registry)
         }
         stream->retired = false;
         stream->retention_days = known->retention_days;
+        stream->retention_age_us = known->retention_s ? (int64_t)known->retention_s * SECOND_US
+                                                      : known->retention_days * DAY_US;
+        stream->retention_bytes = known->retention_bytes;
+        stream->retention_latest = known->retention_latest;
         memcpy(stream->writer, known->writer, sizeof stream->writer);
         memcpy(stream->message, known->message, sizeof stream->message);
         stream->version = known->version;

@@ -83,19 +83,7 @@ static json_t *say_trim(struct server *self, const char *words)
     int given = sscanf(words, "TRIM %" SCNu64 " %7s", &position, force);
     if (given < 1)
         return said_wrong("usage", "TRIM <position> [FORCE]");
-    uint64_t lowest = position;
-    for (uint32_t i = 0; i < self->core->producer_count; i++) {
-        const struct core_producer *producer = self->core->producers[i];
-        if (producer->cursor > 0 && producer->cursor < lowest)
-            lowest = producer->cursor;
-        if (producer->keep > 0 && producer->keep < lowest)
-            lowest = producer->keep;
-        if (producer->cursor == 0 && producer->holder && producer->holder->sub.live &&
-            producer->holder->sub.from < lowest)
-            lowest = producer->holder->sub.from; /* reads, and has not said yet how far it is */
-    }
-    if (server_readers_lowest(self) < lowest)
-        lowest = server_readers_lowest(self);
+    uint64_t lowest = server_lowest(self) < position ? server_lowest(self) : position;
     if (self->appending)
         server_commit(self);
     int removed = log_trim(self->log, strcmp(force, "FORCE") == 0 ? position : lowest);
@@ -103,6 +91,14 @@ static json_t *say_trim(struct server *self, const char *words)
         return said_wrong("disk", log_error_text(removed));
     return json_pack("{s:i, s:I, s:I}", "segments", removed, "first",
                      (json_int_t)log_first(self->log), "allowed", (json_int_t)lowest);
+}
+
+static json_t *say_retain(struct server *self, const char *words)
+{
+    char force[8] = "";
+    if (sscanf(words, "RETAIN %7s", force) == 1 && strcmp(force, "FORCE") != 0)
+        return said_wrong("usage", "RETAIN [FORCE]");
+    return server_retain_now(self, force[0] != '\0');
 }
 
 /* Where to: POSITION <n>, TIME <league us>, FIRST or HEAD. False: said. */
@@ -157,9 +153,9 @@ static json_t *say_registry(struct server *self, const char *words)
 static const struct {
     const char *word;
     json_t *(*say)(struct server *self, const char *words);
-} words_known[] = {{"PING", say_ping},        {"STATUS", say_status}, {"CLOCK", say_clock},
-                   {"TRIM", say_trim},        {"REWIND", say_rewind}, {"FORGET", say_forget},
-                   {"REGISTRY", say_registry}};
+} words_known[] = {{"PING", say_ping},     {"STATUS", say_status},    {"CLOCK", say_clock},
+                   {"TRIM", say_trim},     {"RETAIN", say_retain},    {"REWIND", say_rewind},
+                   {"FORGET", say_forget}, {"REGISTRY", say_registry}};
 
 static json_t *say(struct server *self, const char *words)
 {
@@ -167,7 +163,8 @@ static json_t *say(struct server *self, const char *words)
     for (size_t i = 0; i < sizeof words_known / sizeof *words_known; i++)
         if (strlen(words_known[i].word) == size && strncmp(words, words_known[i].word, size) == 0)
             return words_known[i].say(self, words);
-    return said_wrong("unknown-word", "PING, STATUS, CLOCK, TRIM, REWIND, FORGET, REGISTRY");
+    return said_wrong("unknown-word",
+                      "PING, STATUS, CLOCK, TRIM, RETAIN, REWIND, FORGET, REGISTRY");
 }
 
 #define QUESTIONS_MAX 16 /* a turn */

@@ -94,6 +94,17 @@ static uint64_t lane_after(struct server *self, const struct core_sub_lane *lane
                : CORE_NONE;
 }
 
+/* Behind what retention removed. */
+static void lane_skip_hole(struct server *self, struct core_sub *sub, struct core_sub_lane *lane)
+{
+    const struct core_stream *stream = &self->core->streams[lane->stream];
+    uint64_t total = stream->per_partition[lane->partition];
+    uint64_t left = log_count_from(self->log, lane->stream, lane->partition, lane->next);
+    uint64_t passed = total > left ? total - left : 0;
+    core_sub_skipped(sub, lane, (uint32_t)(passed > lane->passed ? passed - lane->passed : 0),
+                     lane_after(self, lane, lane->next));
+}
+
 /* The batch that is next in the lane into the parcel. False: the subscription is over, or takes no more now. */
 static bool deliver_batch(struct server *self, struct core_session *session,
                           struct core_sub_lane *lane, struct parcel *parcel)
@@ -107,6 +118,10 @@ static bool deliver_batch(struct server *self, struct core_session *session,
                       log_first(self->log));
         core_unsubscribe(session);
         return false;
+    }
+    if (error == LOG_REMOVED) { /* it was done with it without having had it */
+        lane_skip_hole(self, sub, lane);
+        return true;
     }
     if (error) { /* set aside: named by the log, never delivered, never fatal */
         uint32_t count = error == LOG_CORRUPT && header.count ? header.count : 1;
@@ -317,6 +332,26 @@ bool server_subscription(struct server *self, struct core_session *session,
     return core_subscribe(session, lanes, count, from, records, bytes) == 0;
 }
 
+/* The position below which something is missing that this reader cannot do without: trimmed, or removed by force before it had
+ * read it, or removed since, and it is about to read it again. */
+static uint64_t whole_before(struct server *self, struct core_producer *producer, uint64_t from,
+                             const struct core_sub_lane *lanes, uint32_t count)
+{
+    uint64_t first = log_first(self->log);
+    if (producer && first < producer->passed)
+        first = producer->passed;
+    for (uint32_t i = 0; producer && from < producer->cursor && i < count; i++) {
+        const struct core_stream *stream = core_stream_by_id(self->core, lanes[i].stream);
+        if (first < stream->whole_from)
+            first = stream->whole_from;
+    }
+    if (producer && producer->passed && from >= producer->passed) {
+        producer->passed = 0; /* it takes the gap */
+        producer->dirty = true;
+    }
+    return first;
+}
+
 void server_subscribe(struct server *self, struct core_session *session,
                       const struct msg_subs *subs)
 {
@@ -329,7 +364,7 @@ void server_subscribe(struct server *self, struct core_session *session,
         free(lanes);
         return;
     }
-    uint64_t first = log_first(self->log);
+    uint64_t first = whole_before(self, session->producer, subs->from, lanes, count);
     if (subs->from < first && first > 1 && subs->from > 0) {
         server_refuse(self, session, "SUBS", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")", first);
         free(lanes);
@@ -344,6 +379,19 @@ void server_subscribe(struct server *self, struct core_session *session,
     free(lanes);
 }
 
+#define OWN_GONE_MAX 65536 /* batches that retention removed, passed over for one question */
+
+/* What is left of the batch from sequence `seq` on. LOG_REMOVED: nothing. */
+static int own_batch(struct server *self, uint16_t stream, uint16_t partition, uint64_t seq,
+                     const struct log_seq *found, struct batch_header *header, struct span *body)
+{
+    uint64_t base, position = found->base + (seq - found->first_seq);
+    int error = log_next(self->log, stream, partition, position, &base);
+    if (error == LOG_NONE || (!error && base >= found->base + found->count))
+        return LOG_REMOVED;
+    return error ? error : log_batch(self->log, base, header, body);
+}
+
 void server_own(struct server *self, struct core_session *session, const struct msg_ownq *ask)
 {
     struct parcel *parcel = parcel_begin();
@@ -356,7 +404,7 @@ void server_own(struct server *self, struct core_session *session, const struct 
                       NULL, "%s", ask->stream);
         return;
     }
-    uint64_t seq = ask->from_seq, records = 0, bytes = 0;
+    uint64_t seq = ask->from_seq, records = 0, bytes = 0, gone = 0;
     while (records < ask->records && bytes < SLICE_BYTES) {
         struct log_seq found;
         struct batch_header header;
@@ -364,9 +412,14 @@ void server_own(struct server *self, struct core_session *session, const struct 
         int error = log_lane_find(self->log, producer->id, stream->id, (uint16_t)ask->partition,
                                   seq, &found);
         if (!error)
-            error = found.base ? log_batch(self->log, found.base, &header, &body)
+            error = found.base ? own_batch(self, stream->id, (uint16_t)ask->partition, seq, &found,
+                                           &header, &body)
                                : log_later_read(self->log, found.later_due_us, found.later_id,
                                                 &header, &body);
+        if (error == LOG_REMOVED && gone++ < OWN_GONE_MAX) {
+            seq = found.first_seq + found.count;
+            continue;
+        }
         if (error || !parcel_add(parcel, &header, &body))
             break;
         seq = header.first_seq + header.count;

@@ -116,6 +116,8 @@ static bool batch_read(struct server *self, struct reader *reader, uint64_t base
         header->count = error ? 1 : header->count;
     if (!error)
         return true;
+    if (error == LOG_REMOVED) /* up to the hole's end */
+        header->count = (uint32_t)(header->base + header->count - base);
     if (error == LOG_TRIMMED) { /* said, never skipped over */
         reader->trimmed = true;
         for (uint32_t i = 0; i < reader->member_count; i++)

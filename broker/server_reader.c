@@ -89,7 +89,7 @@ static int reader_put(struct server *self, const struct reader *reader)
     if (reader->forgotten) { /* rows cannot be taken out */
         pack_nil(&row);
     } else {
-        pack_array(&row, 7);
+        pack_array(&row, 8);
         pack_bool(&row, reader->is_group);
         pack_u64(&row, reader->generation);
         pack_u64(&row, reader->staged ? reader->staged : reader->position);
@@ -104,6 +104,7 @@ static int reader_put(struct server *self, const struct reader *reader)
         pack_u64(&row, reader->group.attempts_max);
         pack_u64(&row, reader->group.open_max);
         group_encode(&reader->group, &row, self->turn_us, clock_real_us());
+        pack_u64(&row, reader->passed);
     }
     int error = row.failed ? LOG_FULL
                            : log_put_meta(self->log, LOG_META_READER, reader->name,
@@ -134,7 +135,7 @@ static int reader_restore(const struct span *key, const struct span *value, void
     struct server *self = context;
     struct unpack in = {value->data, value->size, 0};
     char name[READER_NAME_MAX + 1];
-    uint32_t fields;
+    uint32_t parts, fields;
     uint64_t lease_us, attempts, open;
     if (key->size > READER_NAME_MAX)
         return LOG_CORRUPT;
@@ -145,7 +146,7 @@ static int reader_restore(const struct span *key, const struct span *value, void
     struct reader *reader = reader_add(self, name);
     if (!reader)
         return LOG_IO;
-    if (!unpack_array(&in, &fields) || fields < 7 || !unpack_bool(&in, &reader->is_group) ||
+    if (!unpack_array(&in, &parts) || parts < 7 || !unpack_bool(&in, &reader->is_group) ||
         !unpack_u64(&in, &reader->generation) || !unpack_u64(&in, &reader->position) ||
         !lanes_restore(&in, reader) || !unpack_u64(&in, &lease_us) || !unpack_array(&in, &fields) ||
         fields != 2 || !unpack_u64(&in, &attempts) || !unpack_u64(&in, &open))
@@ -153,8 +154,10 @@ static int reader_restore(const struct span *key, const struct span *value, void
     reader->group.lease_us = (int64_t)lease_us;
     reader->group.attempts_max = (uint32_t)attempts;
     reader->group.open_max = (uint32_t)open;
-    if (group_decode(&reader->group, &in, self->turn_us, clock_real_us()) != 0)
+    if (group_decode(&reader->group, &in, self->turn_us, clock_real_us()) != 0 ||
+        (parts > 7 && !unpack_u64(&in, &reader->passed)))
         return LOG_CORRUPT;
+    reader->trimmed = reader->passed > reader_position(reader);
     return LOG_OK;
 }
 
@@ -376,6 +379,40 @@ uint64_t server_readers_lowest(const struct server *self)
     return lowest;
 }
 
+uint64_t server_session_done(const struct core_session *session)
+{
+    if (session->reader)
+        return reader_position(session->reader);
+    return session->producer ? session->producer->cursor : 0;
+}
+
+static bool reads(const struct reader *reader, uint16_t stream)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < reader->lane_count; i++)
+        any = any || reader->lanes[i].stream == stream;
+    return any;
+}
+
+void server_readers_pass(struct server *self, uint16_t stream, uint64_t end)
+{
+    for (struct reader *reader = readers_first(self); reader; reader = reader->next) {
+        if (reader->forgotten || reader_position(reader) >= end || !reads(reader, stream))
+            continue;
+        if (reader->passed < end)
+            reader->passed = end;
+        reader->trimmed = reader->dirty = true;
+        log_warn("reader-passed", "name=%s position=%" PRIu64 " removed_below=%" PRIu64,
+                 reader->name, reader_position(reader), end);
+        for (uint32_t i = 0; i < reader->member_count; i++) {
+            server_refuse(self, reader->members[i].session, "JOIN", REFUSAL_TRIMMED, NULL,
+                          "trimmed(%" PRIu64 ")", end);
+            if (!reader->is_group)
+                core_unsubscribe(reader->members[i].session);
+        }
+    }
+}
+
 /* ---- joining ---- */
 
 static void joined_tell(struct server *self, struct reader *reader, struct core_session *session)
@@ -548,6 +585,8 @@ void server_join(struct server *self, struct core_session *session, const struct
     if (!reader)
         return;
     uint64_t first = log_first(self->log);
+    if (first < reader->passed)
+        first = reader->passed;
     if (reader_position(reader) < first && first > 1) {
         server_refuse(self, session, "JOIN", REFUSAL_TRIMMED, NULL, "trimmed(%" PRIu64 ")", first);
         return;
@@ -653,6 +692,7 @@ const char *server_rewind(struct server *self, const char *name, uint64_t positi
     reader->group.capacity = 0;
     group_rewind(&reader->group, position);
     reader->position = position;
+    reader->passed = 0; /* whoever says so knows what is there */
     reader->generation++;
     if (!reader_store(self, reader)) {
         uint64_t spent = reader->generation;

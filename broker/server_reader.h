@@ -29,6 +29,7 @@ struct reader {
     uint32_t member_count, member_capacity, last_member, turn;
     struct group group;
     uint64_t looked; /* head when the lanes were last looked at for more */
+    uint64_t passed; /* forced retention did that up to there; 0: nothing */
     bool trimmed;    /* a forced trim took what it had yet to read: nothing more before a rewind */
     uint64_t delivered, settled, nacked, expired, dead;
     struct reader *next;

@@ -99,6 +99,7 @@ static json_t *broker_status(struct server *self)
     json_object_set_new(out, "appended_batches", whole(self->appended_batches));
     json_object_set_new(out, "appended_records", whole(self->appended_records));
     json_object_set_new(out, "appended_bytes", whole(self->appended_bytes));
+    json_object_set_new(out, "retention", server_retain_status(self));
     json_object_set_new(out, "delivered", traffic_status(&self->delivered));
     json_object_set_new(out, "acks", whole(self->acks));
     json_object_set_new(out, "duplicates", whole(duplicates(self)));
@@ -217,6 +218,14 @@ static json_t *stream_status(const struct core_stream *stream)
     json_object_set_new(out, "version", stream->message[0] ? whole(stream->version) : json_null());
     json_object_set_new(out, "retention",
                         stream->retention_days ? whole(stream->retention_days) : json_null());
+    json_object_set_new(out, "retention_s",
+                        stream->retention_age_us
+                            ? whole((uint64_t)stream->retention_age_us / 1000000)
+                            : json_null());
+    json_object_set_new(out, "retention_bytes",
+                        stream->retention_bytes ? whole(stream->retention_bytes) : json_null());
+    json_object_set_new(out, "retention_latest", json_boolean(stream->retention_latest));
+    json_object_set_new(out, "whole_from", whole(stream->whole_from));
     return out;
 }
 

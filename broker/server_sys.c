@@ -133,6 +133,22 @@ void server_sys_lease(struct server *self, const struct core_producer *producer)
     }
 }
 
+void server_sys_retain(struct server *self, const struct retain_counts *counts, bool live)
+{
+    struct pack out = {0};
+    if (!self->tap_subscribers)
+        return;
+    pack_map(&out, 6);
+    put_whole(&out, "passes", counts->passes);
+    put_whole(&out, "segments", counts->rewritten);
+    put_whole(&out, "trimmed", counts->trimmed);
+    put_whole(&out, "records", counts->records);
+    put_whole(&out, "bytes", counts->bytes);
+    pack_text(&out, "running");
+    pack_bool(&out, live);
+    say(self, &out, "$SYS.retain.");
+}
+
 void server_sys_heartbeat(struct server *self, const struct core_session *session)
 {
     const struct core_producer *producer = session->producer;

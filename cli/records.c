@@ -68,7 +68,8 @@ static int take_stream(const struct span *key, const struct span *value, void *c
     return unpack_array(&in, &fields) && take_text(&in, stream->name, sizeof stream->name) &&
                    take_u16(&in, &stream->partitions) && unpack_u64(&in, &stream->records) &&
                    unpack_u64(&in, &stream->bytes) && unpack_u64(&in, &stream->first) &&
-                   unpack_u64(&in, &stream->last)
+                   unpack_u64(&in, &stream->last) &&
+                   (fields < 8 || (unpack_skip(&in) && unpack_u64(&in, &stream->whole_from)))
                ? LOG_OK
                : LOG_CORRUPT;
 }

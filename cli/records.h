@@ -14,6 +14,7 @@ struct records_stream {
     uint16_t id, partitions;
     char name[64];
     uint64_t records, bytes, first, last;
+    uint64_t whole_from; /* retention has removed nothing from there on */
 };
 struct records_producer {
     uint32_t id;

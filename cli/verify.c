@@ -28,7 +28,7 @@ struct verify {
     struct records *records;
     struct log *log;
     const char *dir;
-    uint64_t batches, count, bad_count, unhandled_count;
+    uint64_t batches, count, removed, bad_count, unhandled_count; /* removed: by retention */
     json_t *bad, *unhandled;
     struct range *ranges;
     size_t range_count, range_capacity;
@@ -145,6 +145,26 @@ static bool note_range(struct verify *self, const struct batch_header *header)
     return true;
 }
 
+/* The end of the hole that `position` is in, which retention has said; `position` itself if it is in none. */
+static uint64_t hole_end(struct verify *self, uint64_t position)
+{
+    struct batch_header hole;
+    struct span body;
+    return log_batch(self->log, position, &hole, &body) == LOG_REMOVED ? hole.base + hole.count
+                                                                       : position;
+}
+
+/* From `position` to `base`, where the next batch stands, there must be holes and nothing else. Where that ends. */
+static uint64_t walk_holes(struct verify *self, uint64_t position, uint64_t base)
+{
+    uint64_t end;
+    while (position < base && (end = hole_end(self, position)) > position) {
+        self->removed += end - position;
+        position = end;
+    }
+    return position;
+}
+
 static int walk_log(struct verify *self)
 {
     uint64_t position = log_first(self->log), head = log_head(self->log);
@@ -153,6 +173,9 @@ static int walk_log(struct verify *self)
         struct span body;
         uint64_t base;
         int error = log_next_any(self->log, position, &base);
+        position = walk_holes(self, position, error ? head : base);
+        if (error && position == head)
+            break;
         if (error || base != position) {
             say_bad(self, position,
                     error ? "missing: the log ends at %" PRIu64 : "missing up to %" PRIu64,
@@ -198,17 +221,26 @@ static bool same_lane(const struct range *a, const struct range *b)
     return a->producer == b->producer && a->stream == b->stream && a->partition == b->partition;
 }
 
-/* A hole is allowed where the missing sequences still wait for their time. */
-static bool waits_for_later(struct verify *self, const struct range *lane, uint64_t from,
-                            uint64_t to)
+/* Of a batch that was appended and is not at its place any more: how many of its sequences from `seq` on retention removed. */
+static uint64_t removed_from(struct verify *self, const struct log_seq *found, uint64_t seq)
+{
+    uint64_t position = found->base + (seq - found->first_seq);
+    uint64_t end = hole_end(self, position), last = found->base + found->count;
+    return (end < last ? end : last) - position;
+}
+
+/* A gap is allowed where the missing sequences still wait for their time, or where retention removed them. */
+static bool accounted_for(struct verify *self, const struct range *lane, uint64_t from, uint64_t to)
 {
     while (from < to) {
         struct log_seq found;
         if (log_lane_find(self->log, lane->producer, lane->stream, lane->partition, from, &found) !=
-                LOG_OK ||
-            found.base != 0)
+            LOG_OK)
             return false;
-        from = found.first_seq + found.count;
+        uint64_t removed = found.base ? removed_from(self, &found, from) : 0;
+        if (found.base && removed == 0)
+            return false;
+        from = found.base ? from + removed : found.first_seq + found.count;
     }
     return true;
 }
@@ -225,7 +257,7 @@ static void check_sequences(struct verify *self)
             say_bad(self, range->base, "sequence %" PRIu64 " is there twice in its lane",
                     range->first_seq);
         else if (range->first_seq > next && (before || !trimmed) &&
-                 !waits_for_later(self, range, next, range->first_seq))
+                 !accounted_for(self, range, next, range->first_seq))
             say_bad(self, range->base,
                     "sequences %" PRIu64 " to %" PRIu64 " are missing from its lane", next,
                     range->first_seq - 1);
@@ -301,8 +333,11 @@ static int check_count(const struct shard_count *count, void *context)
     uint64_t handled = count->done + count->never;
     if (!counting.shards)
         counting.shards = 1;
+    const struct records_stream *stream = records_stream_named(self->records, count->stream);
     if (check->state.counted_from < log_first(self->log) && log_first(self->log) > 1)
         return 0; /* what it counted is trimmed */
+    if (stream && from < stream->whole_from)
+        return 0; /* ... or removed since by retention */
     if (records_each(self->records, count->stream, from, check->state.cursor, count_record,
                      &counting) < 0)
         return STORE_IO;
@@ -428,6 +463,8 @@ static void print_verify(const struct verify *self)
     json_t *row;
     printf("%" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " bad, %" PRIu64 " unhandled\n",
            self->batches, self->count, self->bad_count, self->unhandled_count);
+    if (self->removed)
+        printf("%" PRIu64 " records removed by retention\n", self->removed);
     json_array_foreach(self->bad, i, row)
     {
         printf("bad: position %lld: %s\n",
@@ -465,6 +502,8 @@ static int verify_run(struct cli *cli, int argc, char **argv)
             json_t *out = json_object();
             json_object_set_new(out, "batches", json_integer((json_int_t)self.batches));
             json_object_set_new(out, "records", json_integer((json_int_t)self.count));
+            if (self.removed)
+                json_object_set_new(out, "removed", json_integer((json_int_t)self.removed));
             json_object_set(out, "bad", self.bad);
             json_object_set(out, "unhandled", self.unhandled);
             json_print(stdout, out, 0);

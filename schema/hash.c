@@ -33,6 +33,15 @@ void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE])
     hex(digest, digest_size, out);
 }
 
+void hash_sha256_128(const void *data, size_t size, uint64_t out[2])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_size = 0;
+    must(EVP_Digest(size > 0 ? data : "", size, digest, &digest_size, EVP_sha256(), NULL));
+    for (int i = 0; i < 16; i++)
+        out[i / 8] = out[i / 8] << 8 | digest[i];
+}
+
 struct hash *hash_open(void)
 {
     struct hash *self = calloc(1, sizeof *self);

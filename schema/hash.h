@@ -9,6 +9,9 @@
 
 void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE]);
 
+/* Its first 128 bits, as two numbers. */
+void hash_sha256_128(const void *data, size_t size, uint64_t out[2]);
+
 /* The same over pieces. */
 struct hash;
 struct hash *hash_open(void);

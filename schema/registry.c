@@ -34,6 +34,20 @@ void registry_of_messages(struct registry *out, uint16_t partitions)
 
 /* ---- writing ---- */
 
+static void write_retention(const struct registry_stream *stream, json_t *row)
+{
+    if (stream->retention_s > 0) {
+        json_object_set_new(row, "retention_s", json_integer((json_int_t)stream->retention_s));
+    }
+    if (stream->retention_bytes > 0) {
+        json_object_set_new(row, "retention_bytes",
+                            json_integer((json_int_t)stream->retention_bytes));
+    }
+    if (stream->retention_latest) {
+        json_object_set_new(row, "retention_latest", json_true());
+    }
+}
+
 static json_t *registry_json(const struct registry *registry)
 {
     json_t *streams = json_array();
@@ -46,6 +60,7 @@ static json_t *registry_json(const struct registry *registry)
         json_object_set_new(row, "retention_days",
                             stream->retention_days ? json_integer(stream->retention_days)
                                                    : json_null());
+        write_retention(stream, row);
         if (stream->message[0]) {
             json_object_set_new(row, "message", json_of_string(stream->message));
             json_object_set_new(row, "version", json_integer(stream->version));
@@ -146,6 +161,40 @@ static const char *read_message(const json_t *row, struct registry_stream *out, 
     return NULL;
 }
 
+/* A whole number from 1 to `most`; 0 if it is not there. */
+static const char *read_whole(const json_t *row, const char *key, int64_t most, int64_t *out)
+{
+    const json_t *value = json_object_get(row, key);
+    *out = value ? json_integer_value(value) : 0;
+    return value && (!json_is_integer(value) || *out < 1 || *out > most)
+               ? "not an integer, or out of range"
+               : NULL;
+}
+
+/* What is finer than days, and what is not age: all may be absent. */
+static const char *read_retention(const json_t *row, struct registry_stream *out, const char **key)
+{
+    const json_t *latest = json_object_get(row, "retention_latest");
+    const char *rule;
+    int64_t seconds, bytes;
+    *key = "retention_s";
+    if ((rule = read_whole(row, *key, RETENTION_DAYS_MAX * INT64_C(86400), &seconds))) {
+        return rule;
+    }
+    *key = "retention_bytes";
+    if ((rule = read_whole(row, *key, INT64_MAX, &bytes))) {
+        return rule;
+    }
+    *key = "retention_latest";
+    if (latest && !json_is_boolean(latest)) {
+        return "neither true nor false";
+    }
+    out->retention_s = (uint64_t)seconds;
+    out->retention_bytes = (uint64_t)bytes;
+    out->retention_latest = json_is_true(latest);
+    return NULL;
+}
+
 /* The rule that `row` breaks, or NULL; `*key` is set to the key at fault. */
 static const char *read_stream(const json_t *row, struct registry_stream *out, const char **key)
 {
@@ -170,16 +219,16 @@ static const char *read_stream(const json_t *row, struct registry_stream *out, c
     }
     *key = "retention_days";
     const json_t *days = json_object_get(row, "retention_days");
+    out->retention_days = 0;
     if (json_is_null(days)) {
-        out->retention_days = 0;
-        return NULL;
+        return read_retention(row, out, key);
     }
     if (!json_is_integer(days) || json_integer_value(days) < 1 ||
         json_integer_value(days) > RETENTION_DAYS_MAX) {
         return "neither null nor an integer from 1 to 36525";
     }
     out->retention_days = (uint32_t)json_integer_value(days);
-    return NULL;
+    return read_retention(row, out, key);
 }
 
 static bool name_taken(const struct registry *registry, const char *name)

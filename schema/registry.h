@@ -1,10 +1,11 @@
 /* What the broker knows of an application: its streams. Printed from the registered messages as
  * JSON {"format":1,"streams":[{"name":..,"writer":..,"partitions":N,"retention_days":N|null,
- * "message":..,"version":N}]}, the last two optional,
+ * "retention_s":N,"retention_bytes":N,"retention_latest":true,"message":..,"version":N}]}, all behind retention_days optional,
  * read by the broker at start: the pipeline's from DIR/registry.json, those of applications beside it from DIR/registry.d/. */
 #ifndef SCHEMA_REGISTRY_H
 #define SCHEMA_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@ struct registry_stream {
     char writer[STREAM_NAME_MAX + 1]; /* an actor's name, or "*" */
     uint16_t partitions;
     uint32_t retention_days;           /* 0 = kept */
+    uint64_t retention_s;              /* in its place, if not 0: in seconds */
+    uint64_t retention_bytes;          /* the newest so many are kept; 0 = all */
+    bool retention_latest;             /* of each key the newest record is kept */
     char message[STREAM_NAME_MAX + 1]; /* what its records are; "" if that is not said */
     uint32_t version;                  /* ... as of which version */
     char origin[STREAM_NAME_MAX + 1];  /* of an application's own file: its name, else "" */

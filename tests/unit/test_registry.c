@@ -49,6 +49,9 @@ static void it_survives_the_file(void **state)
     registry_of_messages(&out, 8);
     out.streams[1].retention_days = 30;
     out.streams[2].partitions = 65535;
+    out.streams[2].retention_s = 90;
+    out.streams[3].retention_bytes = UINT64_C(1) << 40;
+    out.streams[3].retention_latest = true;
     assert_int_equal(registry_write(&out, path), 0);
     assert_int_equal(registry_write(&out, path), 0); /* over itself */
     if (registry_read(&in, path, why, sizeof why)) {
@@ -92,6 +95,12 @@ static const struct {
      "streams[0].partitions: not an integer from 1 to 65535"},
     {FILE_OF(STREAM("\"a\"", "\"b\"", "1", "0")),
      "streams[0].retention_days: neither null nor an integer from 1 to 36525"},
+    {FILE_OF(STREAM("\"a\"", "\"b\"", "1", "1,\"retention_s\":0")),
+     "streams[0].retention_s: not an integer, or out of range"},
+    {FILE_OF(STREAM("\"a\"", "\"b\"", "1", "null,\"retention_bytes\":\"1\"")),
+     "streams[0].retention_bytes: not an integer, or out of range"},
+    {FILE_OF(STREAM("\"a\"", "\"b\"", "1", "null,\"retention_latest\":1")),
+     "streams[0].retention_latest: neither true nor false"},
     {FILE_OF("{\"name\":\"a\",\"writer\":\"b\",\"partitions\":1}"),
      "streams[0].retention_days: neither null nor an integer from 1 to 36525"},
 };
