@@ -86,7 +86,7 @@ class Runtime:
         self.fired_dir.mkdir(exist_ok=True)
         self.partitions, self.sets, self.env, self.processes = partitions, list(sets), {}, {}
         registry = {"format": 1, "streams": [{"name": name, "writer": writer, "partitions": partitions,
-                                              "retention_days": None} for name, writer in streams]}
+                                              "retention_days": None, **dict(*rules)} for name, writer, *rules in streams]}
         if not found:
             (self.dir / "registry.json").write_text(json.dumps(registry))
 

@@ -95,7 +95,7 @@ class Gate:
         """Dense positions, every number once at each stage, and the runs that are in it."""
         client = Client(self.runtime.endpoint("broker"), "proof-check")
         names = {number: name for name, (number, _) in client.streams.items()}
-        client.subscribe([name for name, _ in self.streams], start=1, records=4096, size=8 << 20)
+        client.subscribe([name for name, *_ in self.streams], start=1, records=4096, size=8 << 20)
         found, runs, expected, head = collections.Counter(), {}, 1, None
         lanes = collections.Counter()
         client.send_map(b"BEAT", state="ready", cause="", cursor=0, steps=0)

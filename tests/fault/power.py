@@ -31,15 +31,15 @@ FAILURES_KEPT = 5
 # Kills that strike between two calls, so that the journal stays true.
 KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1,snapshot-renamed:2"
 BROKER_KILLS = "roll-created:1,roll-complete:2,append-committed:60,append-before-commit:120,roll-complete:4,lease-granted:9," \
-               "checkpoint-begun:7,checkpoint-done:15"
+               "checkpoint-begun:7,checkpoint-done:15,rewrite-slice:2,rewrite-built:1,rewrite-complete:2"
 BROKER_KILLS_SLICE = "roll-created:1,roll-complete:2"
 AGAIN_POINTS = 6  # cuts while what a cut has left is started again
 
 
 class Gate(gate_a.Gate):
-    streams = gate_a.STREAMS + [("power.kept", "power-writer")]
+    streams = [(*named, {"retention_bytes": 2000}) for named in gate_a.STREAMS + [("power.kept", "power-writer")]]
     sets = ["broker.segment_bytes=64KiB", "broker.journal_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms",
-            "actor.step_records=64", "snapshot.every_records=200"]
+            "broker.retain_percent=1", "broker.retain_every=1h", "actor.step_records=64", "snapshot.every_records=200"]
 
     def arrived(self):
         return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(self.shards))
@@ -101,7 +101,7 @@ class Told:
         self.reader.hello()
         verb, grant = self.writer.lease()
         assert verb == b"GRNT", grant
-        self.reader.subscribe([name for name, _ in Gate.streams], start=self.position, records=4096, size=8 << 20)
+        self.reader.subscribe([name for name, *_ in Gate.streams], start=self.position, records=4096, size=8 << 20)
         self.kept = self.writer.streams["power.kept"][0]
         for stream, partition, last in grant["lanes"]:
             if stream == self.kept:
@@ -176,6 +176,7 @@ class Recording(Gate):
     def __init__(self, whole, journal_path):
         super().__init__(place=SHM)
         self.journal_path, self.numbers = journal_path, 100 if whole else 20
+        self.rewritten = False
         self.kills = (KILLS, BROKER_KILLS) if whole else ("", BROKER_KILLS_SLICE)
         self.disk = _disk.Disk(str(self.runtime.dir))
         self.runtime.env = {
@@ -224,13 +225,30 @@ class Recording(Gate):
         said = ask(self.runtime, f"TRIM {position}")
         self.told.note(trimmed=said)
 
+    def retain(self):
+        """Closed segments are written anew without what has expired and nobody needs any more."""
+        def rewritten():
+            self.told.turn()
+            return any("." in name for name in os.listdir(self.runtime.dir / "log") if name.startswith("seg-"))
+
+        def ended():
+            self.told.turn()
+            said = ask(self.runtime, "STATUS")["broker"]["retention"]
+            if not said["running"] and not said["passes"]:
+                ask(self.runtime, "RETAIN")  # a broker that was killed in it has forgotten
+            return not said["running"] and said["passes"]
+        self.told.note(retain=True)
+        ask(self.runtime, "RETAIN")
+        self.runtime.until(ended, 30, "a round of retention")
+        self.rewritten = self.rewritten or rewritten()
+
     def run(self):
         runtime, whole = self.runtime, self.numbers * self.keys
         self.start(*self.kills)
         ask(runtime, "PING")
         self.told = Told(runtime, self.journal)
         events = [(0.05, self.clock), (0.2, lambda: self.forget("proof-join.1")), (0.4, lambda: self.restart("proof-sum.0")),
-                  (0.5, self.restart_broker), (0.7, self.trim), (0.8, lambda: self.restart("proof-count.1"))]
+                  (0.5, self.restart_broker), (0.6, self.retain), (0.7, self.trim), (0.75, self.retain), (0.8, lambda: self.restart("proof-count.1"))]
         sent = [0]
 
         def flowing():
@@ -244,6 +262,10 @@ class Recording(Gate):
                 events.pop(0)[1]()
             return arrived >= whole and not events
         runtime.until(flowing, 120, "all numbers at the sink")
+        ends = time.monotonic() + 20
+        while not self.rewritten and time.monotonic() < ends:  # snapshots of what was done last let go of more
+            self.retain()
+        assert self.rewritten, "retention had nothing to do: no segment was written anew"
         self.told.settle()
         self.names = {number: name for name, (number, _) in self.told.writer.streams.items()}
         self.total = self.numbers
@@ -264,9 +286,9 @@ class Promises:
     away, what the clock may say."""
 
     def __init__(self, found):
-        self.lines, self.states = [], []  # (index of the entry, promises, trimmed to, lost, clocks)
+        self.lines, self.states = [], []  # (index of the entry, promises, trimmed to, lost, clocks, retained)
         told, bases = [], {}
-        state = [0, 1, "-", {None}]
+        state = [0, 1, "-", {None}, 0]
         for index, what in found:
             if "told" in what:
                 told.append(what["told"])
@@ -275,6 +297,8 @@ class Promises:
                 state[0] = len(told)
             elif "trim" in what:
                 state[1] = what["trim"]
+            elif "retain" in what:
+                state[4] = 1
             elif "lost" in what:
                 state[2] = what["lost"]
             elif "rebuilt" in what:
@@ -283,13 +307,13 @@ class Promises:
                 state[3] = {what["clock"]} if what["clock"] else state[3] | {"asked"}
             else:
                 continue
-            self.states.append((index, *state[:3], frozenset(state[3])))
+            self.states.append((index, *state[:3], frozenset(state[3]), state[4]))
         for promise in told:
             promise[6] = bases.get(tuple(promise[:4]), 0)
             self.lines.append("promise " + " ".join(str(int(part)) for part in promise))
 
     def at(self, index):
-        low = (-1, 0, 1, "-", frozenset({None}))
+        low = (-1, 0, 1, "-", frozenset({None}), 0)
         for state in self.states:
             if state[0] >= index:
                 break
@@ -309,8 +333,8 @@ class Checker:
                                         stderr=subprocess.PIPE, text=True)
         self.process.stdin.write("\n".join(self.lines) + "\n")
 
-    def check(self, place, promises, trimmed, lost):
-        self.process.stdin.write(f"check {place} {promises} {trimmed} {lost}\n")
+    def check(self, place, promises, trimmed, lost, retained):
+        self.process.stdin.write(f"check {place} {promises} {trimmed} {lost} {retained}\n")
         self.process.stdin.flush()
         bad = []
         while True:
@@ -393,10 +417,10 @@ class Cuts:
             shutil.rmtree(place)
 
     def check(self, place, index, clock=True):
-        promises, trimmed, lost, clocks = self.promises.at(index)
+        promises, trimmed, lost, clocks, retained = self.promises.at(index)
         if clock:
             self.check_clock(place, clocks)
-        bad, (first, head, _, _) = self.checker.check(place, promises, trimmed, lost)
+        bad, (first, head, _, _) = self.checker.check(place, promises, trimmed, lost, retained)
         assert not bad, "\n".join(bad)
         for environment in (place / "shards").glob("proof-*") if first > 1 else ():
             kept = [int(snapshot.name[5:]) for snapshot in (place / "snapshots" / environment.name).glob("snap-*")

@@ -5,8 +5,9 @@
  *     promise PRODUCER STREAM PARTITION FIRST COUNT CRC BASE LATER
  *                                                        a batch that somebody was told is durable; BASE 0: never seen in the
  *                                                        log; LATER 1: may still wait for its time
- *     check DIR PROMISES TRIMMED_TO LOST                 the first PROMISES of them hold in DIR; the log may begin at up to
- *                                                        TRIMMED_TO; LOST: shard whose environment is away (-: none)
+ *     check DIR PROMISES TRIMMED_TO LOST RETAINED        the first PROMISES of them hold in DIR; the log may begin at up to
+ *                                                        TRIMMED_TO; LOST: shard whose environment is away (-: none); RETAINED 1:
+ *                                                        retention may have removed what stood in closed segments
  * Whoever published and is an actor of the proof ("proof-...") must have its environment.
  * Each check answers with lines `bad: ...` and one `done FIRST HEAD SEGMENTS BATCHES`. */
 #include <errno.h>
@@ -75,6 +76,10 @@ static void check_positions(uint64_t trimmed_to)
     while (position < head) {
         struct batch_header header;
         struct span body;
+        if (log_batch(check.log, position, &header, &body) == LOG_REMOVED) { /* and says so */
+            position = header.base + header.count;
+            continue;
+        }
         if (log_next_any(check.log, position, &base) != LOG_OK || base != position) {
             bad("position %" PRIu64 " of %" PRIu64 " is missing", position, head);
             break;
@@ -111,6 +116,20 @@ static void check_promise(const struct promise *promise)
             ", told %" PRIu64,
             promise->producer, check.streams[promise->stream], promise->partition,
             promise->first_seq, found.base, promise->base);
+}
+
+/* Where it says: as long as nobody asked for retention, nothing is removed. */
+static void check_kept(const struct promise *promise, bool retained)
+{
+    struct batch_header header;
+    struct span body;
+    if (!promise->base || promise->base < log_first(check.log) ||
+        (promise->later && promise->base >= log_head(check.log)))
+        return;
+    int error = log_batch(check.log, promise->base, &header, &body);
+    if (error && !(retained && error == LOG_REMOVED))
+        bad("promised and not there: stream %s position %" PRIu64 ": %s",
+            check.streams[promise->stream], promise->base, log_error_text(error));
 }
 
 static void check_later(const struct promise *promise)
@@ -312,7 +331,8 @@ static void check_shard(const char *dir, uint32_t id, const char *away)
     store_close(&store);
 }
 
-static void check_image(const char *dir, size_t promises, uint64_t trimmed_to, const char *lost)
+static void check_image(const char *dir, size_t promises, uint64_t trimmed_to, const char *lost,
+                        bool retained)
 {
     struct log_options options = {.segment_bytes = SEGMENT_BYTES};
     char path[4200];
@@ -326,6 +346,7 @@ static void check_image(const char *dir, size_t promises, uint64_t trimmed_to, c
     check_positions(trimmed_to);
     for (size_t i = 0; i < promises && i < check.promise_count; i++) {
         check_promise(&check.promises[i]);
+        check_kept(&check.promises[i], retained);
         check_later(&check.promises[i]);
     }
     log_read_end(check.log);
@@ -372,7 +393,7 @@ static bool promise_add(const char *line)
 static bool take_line(const char *line)
 {
     char name[4096], lost[64];
-    unsigned id;
+    unsigned id, retained;
     size_t promises;
     uint64_t trimmed_to;
     if (strncmp(line, "promise ", 8) == 0)
@@ -381,9 +402,10 @@ static bool take_line(const char *line)
         snprintf(check.streams[id], sizeof check.streams[id], "%.63s", name);
         return true;
     }
-    if (sscanf(line, "check %4095s %zu %" SCNu64 " %63s", name, &promises, &trimmed_to, lost) != 4)
+    if (sscanf(line, "check %4095s %zu %" SCNu64 " %63s %u", name, &promises, &trimmed_to, lost,
+               &retained) != 5)
         return false;
-    check_image(name, promises, trimmed_to, lost);
+    check_image(name, promises, trimmed_to, lost, retained != 0);
     fflush(stdout);
     return true;
 }
