@@ -64,6 +64,8 @@ struct rewrite {
     uint64_t at;         /* base of the next batch to be looked at */
     uint64_t expected;   /* position after what is written: behind it a hole begins */
     uint64_t checked, checked_records, index_records;
+    uint64_t broken, checked_broken; /* batches that were broken already, and stay so */
+    bool raw_whole;
     uint8_t seqs_key[LANE_KEY + 8]; /* the last one copied */
     bool seqs_begun;
     MDB_val raw; /* the batch that a visit looks at */

@@ -90,6 +90,7 @@ int log_lmdb_rewrite_keep(struct log *base, const struct batch_header *header, c
     if (!header) {
         if (batch_header_read(&whole, rewrite->raw.mv_data) != 0)
             return LOG_CORRUPT; /* nobody knows whose it is */
+        rewrite->broken += !rewrite->raw_whole;
         header = &whole;
         body = (const uint8_t *)rewrite->raw.mv_data + PROTOCOL_HEADER_BYTES;
     }
@@ -127,6 +128,7 @@ static int batch_visit(struct log_lmdb *self, const MDB_val *key, const MDB_val 
         header.base != base)
         return LOG_CORRUPT;
     bool whole = log_value_open(value->mv_data, value->mv_size, &header, &body) == LOG_OK;
+    rewrite->raw_whole = whole;
     return visit(&self->base, &header, whole ? &body : NULL, context);
 }
 
@@ -237,7 +239,8 @@ static int seqs_copy(struct log_lmdb *self, uint64_t bytes)
 
 static int batch_check(struct rewrite *rewrite, const MDB_val *key, const MDB_val *value)
 {
-    struct batch_header header;
+    struct batch_header header, again;
+    struct span body;
     uint64_t hole = lmdb_hole_read(value, rewrite->checked);
     if (get_u64(key->mv_data) != rewrite->checked)
         return LOG_CORRUPT;
@@ -246,6 +249,9 @@ static int batch_check(struct rewrite *rewrite, const MDB_val *key, const MDB_va
          batch_header_read(&header, value->mv_data) != 0 || header.base != rewrite->checked ||
          header.count == 0 || header.size != value->mv_size - PROTOCOL_HEADER_BYTES))
         return LOG_CORRUPT;
+    if (!hole)
+        rewrite->checked_broken +=
+            log_value_open(value->mv_data, value->mv_size, &again, &body) != LOG_OK;
     rewrite->checked += hole ? hole : header.count;
     rewrite->checked_records += hole ? 0 : header.count;
     return LOG_OK;
@@ -265,7 +271,9 @@ static int index_check(struct rewrite *rewrite, MDB_txn *txn)
     mdb_cursor_close(cursor);
     if (rc != MDB_NOTFOUND)
         return lmdb_error_of(rc);
-    return records == rewrite->checked_records ? LOG_OK : LOG_CORRUPT;
+    return records == rewrite->checked_records && rewrite->checked_broken == rewrite->broken
+               ? LOG_OK
+               : LOG_CORRUPT;
 }
 
 static int read_back(struct log_lmdb *self, uint64_t bytes)
@@ -310,6 +318,21 @@ static int meta_visit(struct log_lmdb *self, const MDB_val *key, const MDB_val *
     return lmdb_error_of(mdb_put(self->rewrite.txn, self->rewrite.to.db[DB_META], &k, &v, 0));
 }
 
+/* A row of sequences less is a repeat that would not be known. */
+static int seqs_check(struct log_lmdb *self)
+{
+    struct rewrite *rewrite = &self->rewrite;
+    MDB_stat before, after;
+    MDB_txn *reader;
+    struct segment *old = sealed_at(self, rewrite->first);
+    int error = old ? lmdb_reader_of(self, old, &reader) : LOG_TRIMMED;
+    if (!error)
+        error = lmdb_error_of(mdb_stat(reader, old->db[DB_SEQS], &before));
+    if (!error)
+        error = lmdb_error_of(mdb_stat(rewrite->txn, rewrite->to.db[DB_SEQS], &after));
+    return error || before.ms_entries == after.ms_entries ? error : LOG_CORRUPT;
+}
+
 /* With `meta` comes the mark that it is complete. */
 static int swap(struct log_lmdb *self)
 {
@@ -319,7 +342,10 @@ static int swap(struct log_lmdb *self)
     int error = slice_begin(rewrite);
     if (error)
         return error;
-    error = rows_each(self, DB_META, (MDB_val){1, &from_start}, UINT64_MAX, meta_visit, NULL, NULL);
+    error = seqs_check(self);
+    if (!error)
+        error =
+            rows_each(self, DB_META, (MDB_val){1, &from_start}, UINT64_MAX, meta_visit, NULL, NULL);
     if (!error)
         error = slice_commit(rewrite);
     if (!error)
