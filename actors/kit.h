@@ -96,6 +96,7 @@ struct kit {
     const char *lost_why;   /* ... and why that is */
     uint64_t rebuild_until; /* what was done before this position is done again, not said again */
     uint64_t compared;      /* records */
+    uint64_t uncompared;    /* ... that the log does not hold any more */
     struct snapshots snapshots;
     struct step *step; /* an edge's own, open */
     int exit_code;     /* -1: go on */

@@ -232,6 +232,11 @@ static void print_stream(const json_t *row)
            (long long)number_of(row, "partitions"));
     if (json_is_integer(retention))
         printf("kept %lld days\n", (long long)json_integer_value(retention));
+    if (json_is_integer(json_object_get(row, "retention_bytes")))
+        printf("kept: the newest %lld bytes\n",
+               (long long)json_integer_value(json_object_get(row, "retention_bytes")));
+    if (json_is_true(json_object_get(row, "retention_latest")))
+        printf("kept: of each key the newest record\n");
     else
         printf("kept\n");
     json_array_foreach(json_object_get(row, "readers"), i, reader)

@@ -248,7 +248,8 @@ class Recording(Gate):
         ask(runtime, "PING")
         self.told = Told(runtime, self.journal)
         events = [(0.05, self.clock), (0.2, lambda: self.forget("proof-join.1")), (0.4, lambda: self.restart("proof-sum.0")),
-                  (0.5, self.restart_broker), (0.6, self.retain), (0.7, self.trim), (0.75, self.retain), (0.8, lambda: self.restart("proof-count.1"))]
+                  (0.5, self.restart_broker), (0.6, self.retain), (0.7, self.trim), (0.75, self.retain),
+                  (0.78, lambda: self.forget("proof-count.0")), (0.8, lambda: self.restart("proof-count.1"))]
         sent = [0]
 
         def flowing():

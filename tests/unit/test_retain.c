@@ -139,8 +139,8 @@ static void fill(uint16_t streams)
     test.retain = retain_new(&options);
     assert_non_null(test.retain);
     assert_false(retain_ruled(test.retain));
-    for (uint16_t i = AGED; i < STREAMS; i++)
-        retain_rule_set(test.retain, i, 2, &rules[i]);
+    for (int i = AGED; i < STREAMS; i++)
+        retain_rule_set(test.retain, (uint16_t)i, 2, &rules[i]);
     assert_true(retain_ruled(test.retain));
     for (uint32_t i = 0; i < BATCHES; i++) {
         append(i, (uint16_t)(1 + random_below(streams)));
