@@ -125,6 +125,7 @@ static json_t *result_json(const struct bench *self, const struct load_result *r
                         consumed ? json_real(result->delivered_per_s) : json_null());
     json_object_set_new(out, "ack_p50_us", time_or_null(result->ack_p50_us));
     json_object_set_new(out, "ack_p99_us", time_or_null(result->ack_p99_us));
+    json_object_set_new(out, "ack_max_us", time_or_null(result->ack_max_us));
     json_object_set_new(out, "e2e_p50_us", time_or_null(result->e2e_p50_us));
     json_object_set_new(out, "e2e_p99_us", time_or_null(result->e2e_p99_us));
     json_object_set_new(out, "broker_cpu_us",
@@ -138,9 +139,20 @@ static json_t *result_json(const struct bench *self, const struct load_result *r
     return out;
 }
 
+/* Lets go of all sealed segments, whoever has yet to read them. */
+static void trim_beside(void *context)
+{
+    const struct bench *self = context;
+    free(link_control(self->broker.control, "TRIM 9000000000000000000 FORCE", 1000));
+}
+
 static int bench_measure(struct bench *self)
 {
-    const struct load_work work = {bench_produce, bench_consume, self->broker.endpoint};
+    const struct load_work work = {.produce = bench_produce,
+                                   .consume = bench_consume,
+                                   .context = self->broker.endpoint,
+                                   .beside = cli_option(self->cli, "trim") ? trim_beside : NULL,
+                                   .beside_context = self};
     struct load_result result;
     self->commits = broker_commits(self);
     self->cpu_us = scratch_cpu_us(self->broker.pid);
@@ -189,6 +201,7 @@ static const struct command_option options[] = {
     {"batch", "B", "messages published at once (64; 1 with --rate)"},
     {"seconds", "S", "for so long is published (5)"},
     {"rate", "R", "messages a second, instead of as many as are acknowledged"},
+    {"trim", NULL, "all sealed segments are let go of, four times a second, whoever reads them"},
     {"window", "W", "messages unacknowledged at most (4096)"},
     {NULL, NULL, NULL}};
 

@@ -73,6 +73,14 @@ static double spread_at(const struct spread *self, double share)
     return -1;
 }
 
+static double spread_most(const struct spread *self)
+{
+    for (uint32_t i = POWERS * PARTS; i-- > 0;)
+        if (self->count[i])
+            return spread_value(i);
+    return -1;
+}
+
 /* ---- for the workers ---- */
 
 const struct load_shape *load_shape(const struct load *self)
@@ -239,11 +247,13 @@ static void result_take(const struct load *load, struct load_result *out)
         .delivered_per_s = per_second(load->taken, load->began_us, load->last_take_us),
         .ack_p50_us = spread_at(&load->acks, 0.5),
         .ack_p99_us = spread_at(&load->acks, 0.99),
+        .ack_max_us = spread_most(&load->acks),
         .e2e_p50_us = spread_at(&load->deliveries, 0.5),
         .e2e_p99_us = spread_at(&load->deliveries, 0.99)};
 }
 
-static void look_on(struct crowd *crowd, struct load *load, FILE *progress)
+static void look_on(struct crowd *crowd, struct load *load, const struct load_work *work,
+                    FILE *progress)
 {
     int64_t end = load->began_us + (int64_t)(load->shape.seconds * 1e6) + GRACE_US, said = 0;
     while (crowd->alive && !crowd->failed) {
@@ -255,6 +265,8 @@ static void look_on(struct crowd *crowd, struct load *load, FILE *progress)
         }
         if (now - said >= PROGRESS_US) {
             progress_say(progress, load, now);
+            if (work->beside)
+                work->beside(work->beside_context);
             said = now;
         }
         nap(2000);
@@ -287,7 +299,7 @@ int load_run(const struct load_shape *shape, const struct load_work *work, FILE 
     if (!crowd.failed) {
         load->began_us = clock_mono_us();
         atomic_store(&load->go, true);
-        look_on(&crowd, load, progress);
+        look_on(&crowd, load, work, progress);
     }
     crowd_kill(&crowd);
     result_take(load, result);

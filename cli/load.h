@@ -29,13 +29,16 @@ struct
     void (*produce)(struct load *load, uint32_t number, void *context);
     void (*consume)(struct load *load, uint32_t number, void *context);
     void *context;
+    void (*beside)(
+        void *context); /* in the process that looks on, four times a second; may be NULL */
+    void *beside_context;
 };
 
 struct load_result {
     uint64_t published, delivered; /* acknowledged; taken */
     double published_per_s,
         delivered_per_s; /* from the start to the last one; 0 if there were none */
-    double ack_p50_us, ack_p99_us, e2e_p50_us, e2e_p99_us; /* -1: none */
+    double ack_p50_us, ack_p99_us, ack_max_us, e2e_p50_us, e2e_p99_us; /* -1: none */
 };
 
 /* Runs it to its end. `progress` (NULL: nobody looks) gets a line that is rewritten. 0, or -1: a worker failed, and said why. */

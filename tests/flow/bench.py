@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 BIN = os.environ["TIPOFF_BIN"]
-KEYS = ["size", "producers", "consumers", "batch", "published_per_s", "delivered_per_s", "ack_p50_us", "ack_p99_us", "e2e_p50_us",
+KEYS = ["size", "producers", "consumers", "batch", "published_per_s", "delivered_per_s", "ack_p50_us", "ack_p99_us", "ack_max_us", "e2e_p50_us",
         "e2e_p99_us", "sync"]
 
 
