@@ -47,6 +47,7 @@ SAYS = {
     "publish-4": "acknowledged publish, 4 producers, 256 B", "end-to-end-4+4": "publish → consume → ack, 4+4, 256 B",
     "paced-1000": "ack p50 at 1,000 messages/s, µs",
 }
+ROLLS = ["--consumers", "0", "--rate", "4000", "--batch", "8", "--size", "4096", "--trim", "--set", "broker.segment_bytes=4MiB"]
 PEERS = {
     "tipoff": "64 messages a batch (paced: 1); full sync before every ack",
     "tipoff-1": "1 message a batch; full sync before every ack",
@@ -175,6 +176,11 @@ def alone():
         for number in range(kits if not ONLY else ROUNDS):
             out = measured([TESTS / "bench_kit", BIN, TESTS, "1000000", "4096"])
             keep(round=number + 1, peer="tipoff", shape="kit", **({"value": out["records_per_s"]} if "error" not in out else {}), **out)
+    if wanted("tipoff", "rolls"):
+        for number in range(max(0, ROUNDS - done.count("rolls"))):
+            out = measured([BIN / "tipoff", "bench", "--json", "--seconds", "6", *ROLLS])
+            keep(round=number + 1, peer="tipoff", shape="rolls",
+                 **({"value": out["ack_max_us"] / 1000} if "error" not in out else {}), **out)
     if wanted("tipoff", "stored") and (ONLY or "stored" not in done):
         records = os.environ.get("RECORDS", "10000000")
         out = measured([TESTS / "bench_stored", BIN, records, "100"], 600)
@@ -248,6 +254,8 @@ def figure_table(kept):
     yield "|---|---|---|---|---|"
     rows = [(f"server CPU per message, {SAYS[s]}, µs", column(kept, "tipoff", s, "broker_cpu_us"), *CPU[s], True) for s in CPU]
     rows.append(("the kit: records/s through one stateful shard", column(kept, "tipoff", "kit"), 150000, 400000, False))
+    rows.append(("longest pause of an ack while some 24 segments of 4 MiB are rolled and let go of in 6 s, ms",
+                 column(kept, "tipoff", "rolls"), 50, 20, True))
     for row in (row for (_, _, s), row in kept.items() if s == "stored"):
         if row.get("ack_p99_quiet_us"):
             rows.append(("ack p99 at 1,000 messages/s while a million cold records are read, over its quiet value",
