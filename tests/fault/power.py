@@ -330,9 +330,14 @@ class Checker:
         self.start()
 
     def start(self):
+        self.errors = tempfile.TemporaryFile("w+")  # not a pipe: nobody reads it, and it would fill up with what each image logs
         self.process = subprocess.Popen([str(TESTS / "power_check")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=self.errors, text=True)
         self.process.stdin.write("\n".join(self.lines) + "\n")
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read()[-3000:]
 
     def check(self, place, promises, trimmed, lost, retained):
         self.process.stdin.write(f"check {place} {promises} {trimmed} {lost} {retained}\n")
@@ -343,14 +348,14 @@ class Checker:
             if line.startswith("done"):
                 return bad, [int(part) for part in line.split()[1:]]
             if not line:
-                said, code = self.process.stderr.read()[-3000:], self.process.wait()
+                said, code = self.said(), self.process.wait()
                 self.start()
                 raise AssertionError(f"power_check ended with {code}: {said}")
             bad.append(line.strip())
 
     def close(self):
         self.process.stdin.close()
-        assert self.process.wait(20) == 0, self.process.stderr.read()[-3000:]
+        assert self.process.wait(20) == 0, self.said()
 
 
 # ---- points ----

@@ -20,7 +20,7 @@ RULES = {"aged": {"retention_s": AGE_S}, "bounded": {"retention_bytes": BYTES}, 
          "kept": {}}
 SETS = ["broker.segment_bytes=65536", "broker.retain_percent=1", "broker.retain_every=1h", "broker.retain_keys=16",
         "broker.lease=2s"]
-POINTS = ["rewrite-slice:1", "rewrite-slice:3", "rewrite-built:1", "rewrite-complete:1", "rewrite-complete:2",
+POINTS = ["rewrite-slice:1", "rewrite-built:1", "rewrite-complete:1", "rewrite-complete:2",
           "rewrite-slice:9"]
 ALL = [[name, "*"] for name in RULES]
 SECOND = 10**6
