@@ -7,7 +7,8 @@
  *                                                        log; LATER 1: may still wait for its time
  *     check DIR PROMISES TRIMMED_TO LOST RETAINED        the first PROMISES of them hold in DIR; the log may begin at up to
  *                                                        TRIMMED_TO; LOST: shard whose environment is away (-: none); RETAINED 1:
- *                                                        retention may have removed what stood in closed segments
+ *                                                        retention may have removed what stood in closed segments, and
+ *                                                        the oldest ones
  * Whoever published and is an actor of the proof ("proof-...") must have its environment.
  * Each check answers with lines `bad: ...` and one `done FIRST HEAD SEGMENTS BATCHES`. */
 #include <errno.h>
@@ -343,7 +344,8 @@ static void check_image(const char *dir, size_t promises, uint64_t trimmed_to, c
         printf("done 0 0 0 0\n");
         return;
     }
-    check_positions(trimmed_to);
+    /* Retention lets go of the oldest ones of which nothing is left, with nobody asking for that. */
+    check_positions(retained ? log_head(check.log) : trimmed_to);
     for (size_t i = 0; i < promises && i < check.promise_count; i++) {
         check_promise(&check.promises[i]);
         check_kept(&check.promises[i], retained);
