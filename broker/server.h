@@ -73,6 +73,7 @@ struct server {
     uint64_t deliveries;       /* turns of delivery so far */
     struct core_session **old; /* room for those who read what is old, in one delivery */
     uint32_t old_capacity;
+    bool retain_rules;           /* some stream has one */
     struct retaining *retaining; /* NULL: no stream has had a rule */
     struct readers *readers;     /* named cursors and groups; NULL: there never was one */
     bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */

@@ -173,7 +173,11 @@ int server_streams(struct server *self, const struct registry *registry)
     for (uint32_t i = 1; i <= self->core->stream_count; i++) {
         self->core->streams[i].retired = true;
         self->core->streams[i].writer[0] = '\0';
+        self->core->streams[i].retention_age_us = 0;
+        self->core->streams[i].retention_bytes = 0;
+        self->core->streams[i].retention_latest = false;
     }
+    self->retain_rules = false;
     for (uint32_t i = 0; i < registry->count; i++) {
         const struct registry_stream *known = &registry->streams[i];
         struct core_stream *stream = core_stream_by_name(self->core, known->name);
@@ -198,6 +202,8 @@ int server_streams(struct server *self, const struct registry *registry)
                                                       : known->retention_days * DAY_US;
         stream->retention_bytes = known->retention_bytes;
         stream->retention_latest = known->retention_latest;
+        self->retain_rules = self->retain_rules || stream->retention_age_us > 0 ||
+                             stream->retention_bytes > 0 || stream->retention_latest;
         memcpy(stream->writer, known->writer, sizeof stream->writer);
         memcpy(stream->message, known->message, sizeof stream->message);
         stream->version = known->version;

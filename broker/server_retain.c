@@ -95,17 +95,6 @@ static int about_to_remove(void *context, uint16_t id, uint64_t end)
 
 /* ---- a pass ---- */
 
-static bool rules_any(const struct server *self)
-{
-    bool any = false;
-    for (uint32_t i = 1; i <= self->core->stream_count; i++) {
-        const struct core_stream *stream = &self->core->streams[i];
-        any =
-            any || stream->retention_age_us || stream->retention_bytes || stream->retention_latest;
-    }
-    return any;
-}
-
 static bool retaining_make(struct server *self)
 {
     const struct retain_options options = {.percent =
@@ -200,7 +189,7 @@ void server_retain_turn(struct server *self)
 {
     if (self->failed || self->appending)
         return;
-    if (!self->retaining && (!rules_any(self) || !retaining_make(self)))
+    if (!self->retaining && (!self->retain_rules || !retaining_make(self)))
         return;
     struct retaining *retaining = self->retaining;
     if (retain_live(retaining->retain)) {
@@ -208,7 +197,7 @@ void server_retain_turn(struct server *self)
             slice(self);
     } else if (self->turn_us >= retaining->pass_us) {
         retaining->pass_us = self->turn_us + self->settings->broker.retain_every_us;
-        if (rules_any(self))
+        if (self->retain_rules)
             pass_begin(self, false);
     }
 }
@@ -224,7 +213,7 @@ int64_t server_retain_wait_us(const struct server *self)
 
 json_t *server_retain_now(struct server *self, bool force)
 {
-    if (!rules_any(self))
+    if (!self->retain_rules)
         return json_pack("{s:s, s:s}", "error", "no-rules", "text",
                          "every stream is kept for ever");
     if (self->appending)
