@@ -85,7 +85,7 @@ nights: packages
 
 bench: packages
 	config/packages.sh config/packages-bench.txt
-	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DTIPOFF_BENCH=ON
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release
 	cmake --build build -j $(JOBS)
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/bench/run.py $(BENCH_ARGS)
 

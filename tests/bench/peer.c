@@ -76,7 +76,8 @@ int main(int argc, char **argv)
     struct peer self = {
         .shape = {
             .size = 256, .producers = 1, .consumers = 1, .batch = 1, .window = 4096, .seconds = 3}};
-    const struct load_work work = {peer_produce, peer_consume, &self};
+    const struct load_work work = {
+        .produce = peer_produce, .consume = peer_consume, .context = &self};
     struct load_result result;
     shape_read(&self, argc, argv);
     peer_setup(&self);

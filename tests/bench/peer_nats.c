@@ -73,7 +73,7 @@ static void setup_work(struct load *load, uint32_t number, void *context)
 void peer_setup(const struct peer *self)
 {
     const struct load_shape shape = {.producers = 1, .batch = 1, .window = 1};
-    const struct load_work work = {setup_work, NULL, (void *)(uintptr_t)self};
+    const struct load_work work = {.produce = setup_work, .context = (void *)(uintptr_t)self};
     struct load_result result;
     if (load_run(&shape, &work, NULL, &result) != 0)
         peer_fail("setup", "see above");
