@@ -254,7 +254,8 @@ bool core_lease(struct core *self, struct core_session *session, const struct ms
     if (producer->holder && producer->holder != session) {
         *old = producer->holder;
         producer->holder->producer = NULL;
-        core_unsubscribe(producer->holder);
+        if (!producer->holder->reader) /* what it reads for a named cursor is not of the shard */
+            core_unsubscribe(producer->holder);
     }
     if (session->producer && session->producer != producer)
         session->producer->holder = NULL;

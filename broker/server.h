@@ -174,6 +174,9 @@ int64_t server_readers_due_us(const struct server *self); /* monotonic; INT64_MA
 void server_readers_pass(struct server *self, uint16_t stream, uint64_t end);
 /* Below it the session has said that everything is done: as the cursor, or as the shard, that it reads for; 0: it has not. */
 uint64_t server_session_done(const struct core_session *session);
+/* Durably moves cursors and groups past what is not theirs, so that one of a stream where nothing happens holds nothing back. False: it
+ * could not be stored; nothing may be trimmed on the strength of it. */
+bool server_readers_advance(struct server *self);
 uint64_t server_readers_lowest(const struct server *self); /* no trimming beyond */
 /* NULL, or the tag of why not. */
 const char *server_rewind(struct server *self, const char *name, uint64_t position,

@@ -83,6 +83,8 @@ static json_t *say_trim(struct server *self, const char *words)
     int given = sscanf(words, "TRIM %" SCNu64 " %7s", &position, force);
     if (given < 1)
         return said_wrong("usage", "TRIM <position> [FORCE]");
+    if (!server_readers_advance(self))
+        return said_wrong("disk", "the log cannot be written now");
     uint64_t lowest = server_lowest(self) < position ? server_lowest(self) : position;
     if (self->appending)
         server_commit(self);

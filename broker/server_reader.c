@@ -158,6 +158,7 @@ static int reader_restore(const struct span *key, const struct span *value, void
         (parts > 7 && !unpack_u64(&in, &reader->passed)))
         return LOG_CORRUPT;
     reader->trimmed = reader->passed > reader_position(reader);
+    reader->stored = reader_position(reader);
     return LOG_OK;
 }
 
@@ -227,6 +228,7 @@ void server_readers_commit(struct server *self)
             reader->position = reader->staged;
         reader->staged = 0;
         group_commit(&reader->group);
+        reader->stored = reader_position(reader);
         if (reader->forgotten)
             reader_remove(self, reader);
     }
@@ -370,12 +372,55 @@ int64_t server_readers_due_us(const struct server *self)
     return due_us;
 }
 
+/* The first position at or after where it stands that is of its lanes; the head if there is none. 0: cannot be known. */
+static uint64_t reader_next_own(struct server *self, const struct reader *reader)
+{
+    uint64_t from = reader_position(reader), next = log_head(self->log);
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        const struct core_sub_lane *lane = &reader->lanes[i];
+        uint64_t base;
+        int error = log_next(self->log, lane->stream, lane->partition, from, &base);
+        if (error && error != LOG_NONE)
+            next = 0;
+        else if (!error && base < next)
+            next = base;
+    }
+    return next;
+}
+
+bool server_readers_advance(struct server *self)
+{
+    bool moved = false;
+    if (self->appending)
+        server_commit(self);
+    for (struct reader *reader = readers_first(self); reader; reader = reader->next) {
+        if (reader->forgotten || reader->trimmed)
+            continue;
+        uint64_t next =
+            reader->group.count ? reader_position(reader) : reader_next_own(self, reader);
+        log_read_end(self->log);
+        if (next <= reader->stored)
+            continue;
+        if (!server_append_begin(self))
+            return false;
+        if (next > reader_position(reader) && reader->is_group)
+            reader->group.next = next; /* true whether it is stored or not */
+        else if (next > reader_position(reader))
+            reader->staged = next;
+        reader->dirty = moved = true;
+    }
+    uint64_t commits = self->commits;
+    if (moved)
+        server_commit(self);
+    return !moved || self->commits != commits;
+}
+
 uint64_t server_readers_lowest(const struct server *self)
 {
     uint64_t lowest = UINT64_MAX;
     for (const struct reader *reader = readers_first(self); reader; reader = reader->next)
-        if (!reader->forgotten && reader_position(reader) < lowest)
-            lowest = reader_position(reader);
+        if (!reader->forgotten && reader->stored < lowest)
+            lowest = reader->stored;
     return lowest;
 }
 

@@ -22,7 +22,8 @@ struct reader {
     bool stale; /* has moved, to be stored some time */
     uint64_t generation;
     uint64_t position,
-        staged; /* cursor: everything below is done; what the commit makes of it, 0: nothing */
+        staged;      /* cursor: everything below is done; what the commit makes of it, 0: nothing */
+    uint64_t stored; /* where it would stand after a restart: no trimming beyond */
     struct core_sub_lane *lanes;
     uint32_t lane_count;
     struct reader_member *members; /* a cursor has one at most */

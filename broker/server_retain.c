@@ -137,7 +137,9 @@ static void rules_set(struct server *self)
 static void pass_begin(struct server *self, bool force)
 {
     struct retaining *retaining = self->retaining;
-    uint64_t lowest = server_lowest(self);
+    uint64_t lowest = server_lowest(self); /* holds if nothing can be stored now */
+    if (server_readers_advance(self))
+        lowest = server_lowest(self);
     rules_set(self);
     retaining->force = force;
     retaining->slice_us = self->turn_us;

@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "broker/log.h"
 #include "cli/command.h"
@@ -24,7 +27,15 @@ struct range {
     uint64_t first_seq, base;
 };
 
+/* Where the walk is, for the process that waits for it. LMDB follows the page numbers of a damaged index without a look at them:
+ * that can end the process, and must not end it without a word. */
+struct place {
+    uint64_t position; /* 0: not in the log */
+    char what[80];
+};
+
 struct verify {
+    volatile struct place *place;
     struct records *records;
     struct log *log;
     const char *dir;
@@ -165,13 +176,39 @@ static uint64_t walk_holes(struct verify *self, uint64_t position, uint64_t base
     return position;
 }
 
+static void place_note(struct verify *self, const char *what, uint64_t position)
+{
+    struct place place = {.position = position};
+    snprintf(place.what, sizeof place.what, "%s", what);
+    *self->place = place;
+}
+
+/* The segment that holds `position`; returns where the next one begins. */
+static uint64_t place_segment(struct verify *self, uint64_t position)
+{
+    struct log_segment_info info, found = {.name = "log"};
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; log_segment_at(self->log, i, &info) == LOG_OK; i++) {
+        if (info.first <= position)
+            found = info;
+        else if (info.first < next)
+            next = info.first;
+    }
+    place_note(self, found.name, position);
+    return next;
+}
+
 static int walk_log(struct verify *self)
 {
+    uint64_t next_segment = 0;
     uint64_t position = log_first(self->log), head = log_head(self->log);
     while (position < head) {
         struct batch_header header;
         struct span body;
         uint64_t base;
+        if (position >= next_segment)
+            next_segment = place_segment(self, position);
+        self->place->position = position;
         int error = log_next_any(self->log, position, &base);
         position = walk_holes(self, position, error ? head : base);
         if (error && position == head)
@@ -478,44 +515,98 @@ static void print_verify(const struct verify *self)
     }
 }
 
+static void print_json(const struct verify *self)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "batches", json_integer((json_int_t)self->batches));
+    json_object_set_new(out, "records", json_integer((json_int_t)self->count));
+    if (self->removed)
+        json_object_set_new(out, "removed", json_integer((json_int_t)self->removed));
+    json_object_set(out, "bad", self->bad);
+    json_object_set(out, "unhandled", self->unhandled);
+    json_print(stdout, out, 0);
+    json_decref(out);
+}
+
+static int verify_all(struct cli *cli, struct verify *self)
+{
+    char why[256];
+    place_note(self, "log, when it was opened", 0);
+    int code = records_open(&self->records, cli->dir, why, sizeof why);
+    if (code)
+        return cli_fail(cli, code, "%s", why);
+    self->log = records_log(self->records);
+    if (walk_log(self) != 0) {
+        records_close(&self->records);
+        return cli_fail(cli, EXIT_UNREACHABLE, "no memory");
+    }
+    place_note(self, "index of the lanes", 0);
+    check_sequences(self);
+    records_each(self->records, "dead", 0, UINT64_MAX, check_letter, self);
+    place_note(self, "stores of the shards", 0);
+    check_shards(self);
+    place_note(self, "snapshots", 0);
+    check_snapshots(self, cli->settings->snapshot.dir);
+    records_close(&self->records);
+    return EXIT_OK;
+}
+
+static int verify_say(const struct cli *cli, const struct verify *self)
+{
+    if (cli->json)
+        print_json(self);
+    else
+        print_verify(self);
+    return self->bad_count || self->unhandled_count ? EXIT_NO : EXIT_OK;
+}
+
+/* In the child: all of it. */
+static int verify_child(struct cli *cli, struct verify *self)
+{
+    int code = verify_all(cli, self);
+    if (!code)
+        code = verify_say(cli, self);
+    free(self->ranges);
+    return code;
+}
+
+static int verify_wait(struct cli *cli, struct verify *self, pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return cli_fail(cli, EXIT_UNREACHABLE, "waitpid: %s", strerror(errno));
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    struct place at = *self->place;
+    say_bad(self, at.position,
+            "%.79s: its structure is damaged: reading it ended with signal %d (%s); what comes "
+            "after it was not looked at",
+            at.what, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return verify_say(cli, self);
+}
+
 static int verify_run(struct cli *cli, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    char why[256];
-    struct verify self = {.dir = cli->dir};
-    int code = records_open(&self.records, cli->dir, why, sizeof why);
-    if (code)
-        return cli_fail(cli, code, "%s", why);
-    self.log = records_log(self.records);
-    self.bad = json_array();
-    self.unhandled = json_array();
-    if (walk_log(&self) != 0) {
-        code = cli_fail(cli, EXIT_UNREACHABLE, "no memory");
-    } else {
-        check_sequences(&self);
-        records_each(self.records, "dead", 0, UINT64_MAX, check_letter, &self);
-        check_shards(&self);
-        check_snapshots(&self, cli->settings->snapshot.dir);
-        if (cli->json) {
-            json_t *out = json_object();
-            json_object_set_new(out, "batches", json_integer((json_int_t)self.batches));
-            json_object_set_new(out, "records", json_integer((json_int_t)self.count));
-            if (self.removed)
-                json_object_set_new(out, "removed", json_integer((json_int_t)self.removed));
-            json_object_set(out, "bad", self.bad);
-            json_object_set(out, "unhandled", self.unhandled);
-            json_print(stdout, out, 0);
-            json_decref(out);
-        } else {
-            print_verify(&self);
-        }
-        code = self.bad_count || self.unhandled_count ? EXIT_NO : EXIT_OK;
-    }
+    struct verify self = {.dir = cli->dir, .bad = json_array(), .unhandled = json_array()};
+    void *place =
+        mmap(NULL, sizeof *self.place, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int code = EXIT_UNREACHABLE;
+    fflush(NULL);
+    self.place = place;
+    pid_t child = place == MAP_FAILED ? -1 : fork();
+    if (child == 0)
+        code = verify_child(cli, &self);
+    else if (child > 0)
+        code = verify_wait(cli, &self, child);
+    else
+        code = cli_fail(cli, EXIT_UNREACHABLE, "%s", strerror(errno));
     json_decref(self.bad);
     json_decref(self.unhandled);
-    free(self.ranges);
-    records_close(&self.records);
+    if (place != MAP_FAILED)
+        munmap(place, sizeof *self.place);
     return code;
 }
 

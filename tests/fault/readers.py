@@ -403,8 +403,45 @@ def test_killed(broker):
     broker.start()
 
 
+def test_idle(_):
+    """A cursor and a group of a stream where nothing happens hold no trimming back, and miss nothing by that; one that has
+    something to read does."""
+    broker = _broker.Broker("broker.segment_bytes=65536")
+    w = Client(broker.endpoint, "w")
+    w.lease()
+    others = [["others", "*"]]
+    for kind in ("cursor", "group"):
+        reader = Reader(broker.endpoint, kind)
+        reader.join(f"idle-{kind}", kind, others)
+        reader.close()
+    fill = [("k", 1, [], None, {"n": i, "fill": "x" * 2000}) for i in range(30)]
+    for turn in range(8):
+        if turn == 4:
+            w.publish([("others", 0, 1, [rec(77)])])
+        w.publish([("numbers", 0, 1 + 30 * turn, fill)])
+    waits = 4 * 30 + 1
+    said = control(broker.control, "TRIM 1000")
+    assert said["allowed"] == waits and 1 < said["first"] <= waits, said
+    w.close()
+    broker.kill()
+    broker.start()
+    assert [row["position"] for row in control(broker.control, "STATUS")["readers"]] == [waits] * 2
+    late, g = Reader(broker.endpoint, "l"), Reader(broker.endpoint, "g")
+    assert late.join("idle-cursor", "cursor", others)["position"] == waits
+    assert late.take(1) == [(waits, 77)] and late.done(waits + 1) == waits + 1
+    g.join("idle-group", "group", others)
+    assert control(broker.control, "TRIM 1000")["allowed"] == waits, "the group still has to hand it out"
+    work = g.work()
+    assert [(one[0], one[3]) for one in work] == [(waits, 77)] and g.settle("ack", work)["settled"] == 1
+    said = control(broker.control, "TRIM 1000")
+    assert said["allowed"] == 8 * 30 + 2 and said["first"] > waits, said
+    for client in (late, g):
+        client.close()
+    broker.remove()
+
+
 broker = _broker.Broker("broker.lease=3s", "broker.heartbeat=200ms")
-for test in (test_cursor, test_group, test_link, test_sizes, test_tools, test_killed):
+for test in (test_cursor, test_group, test_link, test_sizes, test_tools, test_killed, test_idle):
     began = time.monotonic()
     test(broker)
     print(f"{test.__name__}: good, {time.monotonic() - began:.1f} s", flush=True)

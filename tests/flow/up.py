@@ -168,6 +168,16 @@ def flipped_bit_is_found(directory, checks):
     checks.that(code == 1 and len(bad) >= 1 and bad[0]["position"] >= 1, f"verify after a flipped bit: {code} {out}")
 
 
+def cut_file_is_found(directory, checks):
+    """Half of a segment's file is gone: reading it ends a process, and that is said, with the name of the file."""
+    path = sorted(glob.glob(os.path.join(directory, "log", "seg-*", "data.mdb")))[-1]
+    os.truncate(path, os.path.getsize(path) // 2 & ~4095)
+    code, out, err = tipoff(directory, "verify")
+    bad = json.loads(out)["bad"] if out else []
+    checks.that(code == 1 and any(os.path.basename(os.path.dirname(path)) in row["rule"] for row in bad) or
+                code == 65 and "log" in err, f"verify of a file that was cut: {code} {out} {err}")
+
+
 def main():
     checks = Checks()
     folder = tempfile.mkdtemp(prefix="tipoff-up-")
@@ -184,6 +194,7 @@ def main():
         checks.that(not glob.glob(f"/proc/{up.process.pid}"), "up is still there")
         log_is_read_without_a_broker(up.dir, checks)
         flipped_bit_is_found(up.dir, checks)
+        cut_file_is_found(up.dir, checks)
         another_night_has_its_own_clock(folder, checks)
         crash_loop_is_quarantined(folder, checks)
     except Failed as failure:
