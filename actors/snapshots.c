@@ -14,6 +14,7 @@
 
 #include "actors/kit.h"
 #include "config/exit.h"
+#include "config/fault.h"
 #include "config/log.h"
 #include "store/env_make.h"
 
@@ -299,8 +300,10 @@ static int restore_chunk(struct snapshots *self, struct kit *kit, const char **w
         return error ? error : 1;
     }
     int more = snapshot_load(self->reader, kit->store);
-    if (more == 0)
+    if (more == 0) {
+        fault_hit(FAULT_SNAPSHOT_LOADED);
         *why = settle(self, kit);
+    }
     return more;
 }
 

@@ -37,6 +37,8 @@
     X(IMPORT_BEFORE_COMMIT, "import-before-commit", "import: all rows sent, commit not")           \
     X(SNAPSHOT_BEGUN, "snapshot-begun", "shard: a snapshot begun, no row copied")                  \
     X(SNAPSHOT_WRITTEN, "snapshot-written", "shard: whole and synced, without its name")           \
+    X(SNAPSHOT_LOADED, "snapshot-loaded",                                                          \
+      "shard: all of a snapshot's rows loaded, its cursor not")                                    \
     X(SNAPSHOT_RENAMED, "snapshot-renamed", "shard: named, its folder not synced, no older gone")  \
     X(EXPORT_WRITTEN, "export-written", "scoreboard: export written, not renamed")                 \
     X(DISK_FULL, "disk-full", "broker or store: the commit says no space")

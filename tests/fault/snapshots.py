@@ -93,6 +93,26 @@ class Snapshots(Gate):
         assert compared > 0, "nothing was compared"
         print(f"lost: four environments restored on a trimmed log, {compared} records found equal")
 
+    def cut_short(self):
+        """Killed while a snapshot is loaded: what is there by then is not counted by anyone, and loaded anew."""
+        name = "proof-join.1"
+        process = self.runtime.processes[name]
+        faults, process.faults = process.faults, "snapshot-loaded:1"
+        self.lose(name, shutil.rmtree)
+        assert process.process.wait(30) == -9, process.said()[-2000:]
+        process.held = True
+        said = json.loads(subprocess.run([str(BIN / "tipoff"), "verify", "--json", "--dir", str(self.runtime.dir)],
+                                         stdout=subprocess.PIPE, text=True, check=False).stdout)
+        mine = [row for row in said["unhandled"] + said["bad"] if name in str(row)]
+        assert not mine, mine
+        process.faults, since = faults, len(process.said())
+        process.start()
+        self.back(process, since)
+        assert "a rebuild was cut short" in process.said(since)
+        self.flow(20)
+        self.check_sink()
+        print("cut short: a load that was killed is no harm")
+
     def corrupt(self):
         """An environment that cannot be opened is set aside, and made again."""
         process, since = self.lose("proof-sum.1", lambda env: (env / "data.mdb").write_bytes(b"\7" * 8192))
@@ -159,6 +179,7 @@ def main():
     began, test, whole = time.monotonic(), Snapshots(), False
     try:
         test.kills()
+        test.cut_short()
         test.trim()
         test.lost()
         test.corrupt()
