@@ -260,6 +260,9 @@ def figure_table(kept):
         if row.get("ack_p99_quiet_us"):
             rows.append(("ack p99 at 1,000 messages/s while a million cold records are read, over its quiet value",
                          [row["ack_p99_catchup_us"] / row["ack_p99_quiet_us"]], 2, 1, True))
+        if row.get("ack_p99_stranger_us"):
+            rows.append(("the same, over its value while a process that has nothing to do with the broker reads as many cold bytes",
+                         [row["ack_p99_catchup_us"] / row["ack_p99_stranger_us"]], 2, 1, True))
         rows.append((f"kill -9 with {row['records']:,} records, restart to first delivery, ms", row["restart_ms"], 50, 10, True))
         rows.append((f"broker memory, {row['records']:,} records stored, {row['consumers']} consumers, MiB (RssAnon)", [row["busy_mib"]],
                      64, 32, True))
