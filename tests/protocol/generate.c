@@ -87,6 +87,21 @@ static void fill(uint64_t *state, struct script_step *step)
         args[1] = chance(state, 70) ? 0 : below(state, 4);
         args[2] = below(state, 200);
         break;
+    case SCRIPT_JOIN:
+        args[1] = below(state, MODEL_CURSORS);
+        args[2] = chance(state, 3) ? 1 + below(state, 31) : 0;
+        args[3] = chance(state, 95) ? below(state, 3) : 3;
+        args[4] = chance(state, 70) ? below(state, 200) : below(state, 5000);
+        args[5] = chance(state, 40) ? below(state, 60) : 0;
+        args[6] = chance(state, 20) ? below(state, 2000) : 0;
+        args[7] = chance(state, 20);
+        args[8] = chance(state, 10) ? 1 + below(state, 7) : 0;
+        break;
+    case SCRIPT_DONE:
+        args[1] = below(state, MODEL_CURSORS);
+        args[2] = chance(state, 95) ? below(state, 100) : -1 - below(state, 3);
+        args[3] = chance(state, 5) ? 1 : 0;
+        break;
     case SCRIPT_RAW:
         args[1] = below(state, 10);
         break;
@@ -103,7 +118,8 @@ static const struct {
                {SCRIPT_SUBS, 50},  {SCRIPT_OWNQ, 40},  {SCRIPT_HELO, 15}, {SCRIPT_LEAS, 24},
                {SCRIPT_CLOCK, 60}, {SCRIPT_USUB, 6},   {SCRIPT_GBYE, 4},  {SCRIPT_RAW, 22},
                {SCRIPT_DEAF, 6},   {SCRIPT_SET, 2},    {SCRIPT_TRIM, 3},  {SCRIPT_FULL, 3},
-               {SCRIPT_CRASH, 3}};
+               {SCRIPT_CRASH, 3},  {SCRIPT_JOIN, 24},  {SCRIPT_DONE, 70}, {SCRIPT_REWIND, 5},
+               {SCRIPT_FORGET, 2}};
 
 static enum script_verb pick(uint64_t *state)
 {
@@ -129,6 +145,8 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
         verb = SCRIPT_HELO;
     else if (verb == SCRIPT_PUBL && !model_leased(model, peer) && chance(state, 75))
         verb = SCRIPT_LEAS;
+    else if (verb == SCRIPT_DONE && model_reads(model, peer) < 0 && chance(state, 75))
+        verb = SCRIPT_JOIN;
     else if (verb == SCRIPT_CRED && !model_subscribed(model, peer) && chance(state, 75))
         verb = SCRIPT_SUBS;
     step->verb = (uint8_t)verb;
@@ -147,6 +165,14 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
         step->args[0] = (int32_t)peer;
         step->args[1] = model_hears(model, peer) && chance(state, 70);
     }
+    if (verb == SCRIPT_JOIN && model_reads(model, peer) >= 0 && chance(state, 70))
+        step->args[1] = model_reads(model, peer);
+    if (verb == SCRIPT_DONE && model_reads(model, peer) >= 0 && chance(state, 90))
+        step->args[1] = model_reads(model, peer);
+    if (verb == SCRIPT_REWIND || verb == SCRIPT_FORGET)
+        step->args[0] = below(state, MODEL_CURSORS);
+    if (verb == SCRIPT_REWIND)
+        step->args[1] = chance(state, 95) ? below(state, chance(state, 50) ? 50 : 5000) : -1;
     if (verb == SCRIPT_TRIM)
         step->args[0] = below(state, chance(state, 20) ? 100 : 5000);
     if (verb == SCRIPT_SET) {

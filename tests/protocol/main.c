@@ -41,9 +41,11 @@ static void totals_print(const struct model_totals *totals)
 {
     printf("  accepted %" PRIu64 ", repeats %" PRIu64 ", acknowledged %" PRIu64
            ", delivered %" PRIu64 ", for later %" PRIu64 ", grants %" PRIu64
-           ", appends that failed %" PRIu64 ", crashes %" PRIu64 "\n  refused:",
+           ", appends that failed %" PRIu64 ", crashes %" PRIu64 ", joined %" PRIu64
+           ", done %" PRIu64 ", rewound %" PRIu64 "\n  refused:",
            totals->accepted, totals->repeats, totals->acked, totals->delivered, totals->fired,
-           totals->grants, totals->failed, totals->crashes);
+           totals->grants, totals->failed, totals->crashes, totals->joined, totals->done,
+           totals->rewound);
     for (int i = 0; i < REFUSAL_COUNT; i++)
         printf(" %s %" PRIu64, refusal_text((enum refusal)i), totals->refused[i]);
     printf("\n");
@@ -53,10 +55,11 @@ static void totals_print(const struct model_totals *totals)
 static bool reached(const struct model_totals *totals, uint32_t steps)
 {
     bool all = totals->accepted && totals->repeats && totals->acked && totals->delivered &&
-               totals->fired && totals->grants && totals->failed && totals->crashes;
-    /* Named cursors and groups are not of this model: tests/fault/readers.py and test_group have them. */
-    for (int i = 0; i < REFUSAL_BUSY; i++)
-        if (i != REFUSAL_SHARDS_DIFFER && totals->refused[i] == 0) {
+               totals->fired && totals->grants && totals->failed && totals->crashes &&
+               totals->joined && totals->done && totals->rewound;
+    /* Members and groups are not of this model: tests/fault/readers.py and test_group have them. */
+    for (int i = 0; i < REFUSAL_COUNT; i++)
+        if (i != REFUSAL_SHARDS_DIFFER && i != REFUSAL_LEASE_EXPIRED && totals->refused[i] == 0) {
             printf("never refused: %s\n", refusal_text((enum refusal)i));
             all = false;
         }

@@ -1,13 +1,8 @@
-#include "tests/protocol/model.h"
+#include "tests/protocol/model_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NOBODY = -1, ENVS = 4, PRODUCERS_MAX = 64, UNKNOWN_LANE = 5, NO_PARTITION_LANE = 6 };
-#define TAG(id) (UINT32_C(1) << REFUSAL_##id)
-#define SECOND_US INT64_C(1000000)
-#define SLICE_BYTES (1024 * 1024)
 
 const struct model_stream model_streams[MODEL_STREAMS] = {
     {"one", "*", 2}, {"two", "*", 2}, {"owned", "owner", 1}};
@@ -18,75 +13,6 @@ static const char *const actors[] = {"owner", "a", "b"};
 static const char *const incarnations[] = {"i0", "i1", "i2"};
 static const char *const envs[ENVS] = {"e0", "e1", "e2", "e3"};
 static const char *const states[] = {"ready", "starting", "draining", "halted"};
-
-struct batch {
-    uint32_t lane, producer; /* index */
-    uint64_t base;           /* 0: for later */
-    uint64_t epoch, first_seq;
-    uint32_t count, size, crc, stamp, extra;
-    int64_t put_us, time_us, due_us; /* put: when it was said */
-    bool lost; /* the append it is of is broken already: nothing of it can be compared */
-};
-struct list {
-    uint32_t *items;
-    uint32_t count, capacity;
-};
-struct lane {
-    uint64_t last, durable_last;
-    struct list
-        batches; /* in order of sequence; those of an append that failed are taken off again */
-};
-struct lease { /* what a restart of the broker brings back */
-    uint64_t epoch, cursor;
-    const char *env, *used_env;
-};
-struct producer {
-    const char *actor;
-    uint64_t shard;
-    struct lease now, durable;
-    bool known;           /* the log knows it */
-    const char *last_env; /* as told with the lease */
-    bool used, untold;
-    int64_t expires_us;
-    int holder;      /* peer, or NOBODY */
-    int told_holder; /* at the last commit */
-    struct lane lanes[MODEL_LANES];
-};
-struct session {
-    bool there, welcomed, gone, staged;
-    const char *actor, *incarnation;
-    int producer;
-    int64_t seen_us;
-    struct {
-        bool live;
-        uint32_t lanes; /* a bit each */
-        uint64_t from, flying_records, flying_bytes, most_records, most_bytes;
-        uint32_t at; /* in `order` */
-    } sub;
-};
-
-struct model_inside {
-    struct batch *batches;
-    uint32_t batch_count, batch_capacity, durable_batches;
-    struct list order; /* batches by position */
-    uint32_t durable_order;
-    struct list later;
-    uint64_t head, durable_head, told_head, first;
-    struct producer producers[PRODUCERS_MAX];
-    uint32_t producer_count;
-    struct session sessions[MODEL_PEERS];
-    bool deaf[MODEL_PEERS];
-    struct {
-        uint32_t producer;
-        uint64_t epoch;
-    } view[MODEL_PEERS]; /* what each was last granted */
-    bool appending, full, muted;
-    bool full_append, broken;        /* the next batch put finds no space; one of this append has */
-    int64_t league_us, league_at_us; /* league time at that moment */
-    bool standing;
-    int64_t full_until_us;
-    uint32_t stamp;
-};
 
 /* ---- lists ---- */
 
@@ -136,8 +62,7 @@ void answer_batch(struct answer *answer, const struct batch_header *header)
 
 /* ---- answers ---- */
 
-/* NULL: nobody hears it. Who cannot be sent to is gone from here on. */
-static struct answer *answer(struct model *self, uint32_t peer, const char *verb)
+struct answer *model_answer(struct model *self, uint32_t peer, const char *verb)
 {
     struct model_inside *in = self->inside;
     struct session *session = &in->sessions[peer];
@@ -150,13 +75,13 @@ static struct answer *answer(struct model *self, uint32_t peer, const char *verb
     return in->muted ? NULL : answers_add(&self->expected, peer, verb);
 }
 
-static void refuse(struct model *self, uint32_t peer, uint32_t tags, const char *verb,
-                   const struct batch_desc *batch)
+void model_refuse(struct model *self, uint32_t peer, uint32_t tags, const char *verb,
+                  const struct batch_desc *batch)
 {
     for (int i = 0; i < REFUSAL_COUNT; i++)
         if (tags == UINT32_C(1) << i)
             self->totals.refused[i]++;
-    struct answer *said = answer(self, peer, "REFU");
+    struct answer *said = model_answer(self, peer, "REFU");
     if (!said)
         return;
     said->tags = tags;
@@ -175,6 +100,7 @@ static void refuse(struct model *self, uint32_t peer, uint32_t tags, const char 
 static void session_drop(struct model_inside *in, uint32_t peer, bool release)
 {
     struct session *session = &in->sessions[peer];
+    readers_leave(in, peer);
     if (session->producer != NOBODY && in->producers[session->producer].holder == (int)peer) {
         in->producers[session->producer].holder = NOBODY;
         if (release)
@@ -244,7 +170,7 @@ static int64_t stamp_us(const struct model *self)
 
 /* ---- the append ---- */
 
-static bool append_begin(struct model *self)
+bool model_append_begin(struct model *self)
 {
     struct model_inside *in = self->inside;
     if (in->appending)
@@ -287,7 +213,7 @@ static void fire(struct model *self)
                 (first == UINT32_MAX || batch->due_us < in->batches[in->later.items[first]].due_us))
                 first = i;
         }
-        if (first == UINT32_MAX || !append_begin(self))
+        if (first == UINT32_MAX || !model_append_begin(self))
             return;
         if (in->full_append) {
             in->full_append = false;
@@ -344,9 +270,10 @@ static void commit_failed(struct model *self)
         producer->now.env = producer->durable.env;
     }
     in->full_until_us = self->now_us + MODEL_FULL_PAUSE_US;
+    readers_failed(self);
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++) {
         if (in->sessions[peer].staged)
-            refuse(self, peer, TAG(DISK_FULL), "PUBL", NULL);
+            model_refuse(self, peer, TAG(DISK_FULL), "PUBL", NULL);
         in->sessions[peer].staged = false;
     }
     self->owed.count = 0;
@@ -358,7 +285,7 @@ static void grant_tell(struct model *self, uint32_t peer)
     struct session *session = &in->sessions[peer];
     struct producer *producer = &in->producers[session->producer];
     producer->untold = false;
-    struct answer *said = answer(self, peer, "GRNT");
+    struct answer *said = model_answer(self, peer, "GRNT");
     if (!said)
         return;
     self->totals.grants++;
@@ -393,7 +320,7 @@ static void acks_settle(struct model *self)
         in->producers[i].told_holder = in->producers[i].holder;
 }
 
-static void commit(struct model *self)
+void model_commit(struct model *self)
 {
     struct model_inside *in = self->inside;
     self->committed = true;
@@ -414,8 +341,10 @@ static void commit(struct model *self)
             for (uint32_t j = 0; j < MODEL_LANES; j++)
                 producer->lanes[j].durable_last = producer->lanes[j].last;
         }
+        readers_stored(in);
     }
     acks_settle(self);
+    readers_told(self);
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         if (in->sessions[peer].producer != NOBODY &&
             in->producers[in->sessions[peer].producer].untold)
@@ -464,7 +393,7 @@ static void deliver(struct model *self, uint32_t peer)
              session->sub.flying_bytes + 1 > session->sub.most_bytes))
             return;
         if (batch->base < in->first) { /* said, never skipped over */
-            refuse(self, peer, TAG(TRIMMED), "SUBS", NULL);
+            model_refuse(self, peer, TAG(TRIMMED), "SUBS", NULL);
             memset(&session->sub, 0, sizeof session->sub);
             return;
         }
@@ -476,14 +405,14 @@ static void deliver(struct model *self, uint32_t peer)
         session->sub.flying_bytes += batch->size;
         struct batch_header header;
         header_of(in, batch, &header);
-        struct answer *said = answer(self, peer, "DLVR");
+        struct answer *said = model_answer(self, peer, "DLVR");
         if (said)
             answer_batch(said, &header);
         self->totals.delivered += batch->count;
     }
 }
 
-static uint64_t lag_of(const struct model_inside *in, const struct session *session)
+uint64_t model_lag(const struct model_inside *in, const struct session *session)
 {
     uint64_t lag = session->sub.flying_records;
     for (uint32_t i = session->sub.at; i < in->durable_order; i++) {
@@ -515,9 +444,10 @@ static void say_helo(struct model *self, const struct ask *ask)
     struct model_inside *in = self->inside;
     struct session *session = &in->sessions[ask->peer];
     if (ask->protocol != 1) {
-        refuse(self, ask->peer, TAG(PROTOCOL_VERSION), "HELO", NULL);
+        model_refuse(self, ask->peer, TAG(PROTOCOL_VERSION), "HELO", NULL);
         return;
     }
+    readers_leave(in, ask->peer);
     if (session->producer != NOBODY &&
         (strcmp(session->actor, ask->actor) != 0 ||
          strcmp(session->incarnation, ask->incarnation) != 0)) { /* another process */
@@ -528,7 +458,7 @@ static void say_helo(struct model *self, const struct ask *ask)
     session->welcomed = true;
     session->actor = ask->actor;
     session->incarnation = ask->incarnation;
-    struct answer *said = answer(self, ask->peer, "WELC");
+    struct answer *said = model_answer(self, ask->peer, "WELC");
     if (said)
         snprintf(said->text, sizeof said->text, "protocol=1 streams=%d", MODEL_STREAMS);
 }
@@ -554,11 +484,11 @@ static void say_leas(struct model *self, const struct ask *ask)
     struct model_inside *in = self->inside;
     struct session *session = &in->sessions[ask->peer];
     if (strcmp(session->actor, ask->actor) != 0) {
-        refuse(self, ask->peer, TAG(NOT_LEASED), "LEAS", NULL);
+        model_refuse(self, ask->peer, TAG(NOT_LEASED), "LEAS", NULL);
         return;
     }
-    if (!append_begin(self)) {
-        refuse(self, ask->peer, TAG(DISK_FULL), "LEAS", NULL);
+    if (!model_append_begin(self)) {
+        model_refuse(self, ask->peer, TAG(DISK_FULL), "LEAS", NULL);
         return;
     }
     session->staged = true;
@@ -566,7 +496,7 @@ static void say_leas(struct model *self, const struct ask *ask)
     struct producer *producer = &in->producers[index];
     bool running = producer->now.epoch > 0 && producer->expires_us > self->now_us;
     if (running && producer->holder != (int)ask->peer && strcmp(producer->now.env, ask->env) != 0) {
-        struct answer *said = answer(self, ask->peer, "WAIT");
+        struct answer *said = model_answer(self, ask->peer, "WAIT");
         if (said)
             snprintf(said->text, sizeof said->text, "retry=%" PRId64,
                      producer->expires_us - self->now_us);
@@ -574,8 +504,9 @@ static void say_leas(struct model *self, const struct ask *ask)
     }
     if (producer->holder != NOBODY && producer->holder != (int)ask->peer) {
         in->sessions[producer->holder].producer = NOBODY;
-        in->sessions[producer->holder].sub.live = false;
-        (void)answer(self, (uint32_t)producer->holder, "LOST");
+        if (readers_of(in, (uint32_t)producer->holder) == NOBODY)
+            in->sessions[producer->holder].sub.live = false;
+        (void)model_answer(self, (uint32_t)producer->holder, "LOST");
     }
     if (session->producer != NOBODY && session->producer != index)
         in->producers[session->producer].holder = NOBODY;
@@ -594,33 +525,42 @@ static void used(struct producer *producer)
     producer->now.used_env = producer->now.env;
 }
 
-static void say_subs(struct model *self, const struct ask *ask)
+const uint32_t model_lanes_tags[FLAW_SHAPE + 1] = {[FLAW_UNKNOWN] = TAG(UNKNOWN_STREAM),
+                                                   [FLAW_PARTITION] = TAG(BAD_PARTITION),
+                                                   [FLAW_TWICE] = TAG(BAD_FRAME),
+                                                   [FLAW_SHAPE] = TAG(BAD_FRAME)};
+
+void model_subscribe(struct model_inside *in, struct session *session, const struct ask *ask,
+                     uint64_t from)
 {
-    static const uint32_t tags[] = {[FLAW_UNKNOWN] = TAG(UNKNOWN_STREAM),
-                                    [FLAW_PARTITION] = TAG(BAD_PARTITION),
-                                    [FLAW_TWICE] = TAG(BAD_FRAME),
-                                    [FLAW_SHAPE] = TAG(BAD_FRAME)};
-    struct model_inside *in = self->inside;
-    struct session *session = &in->sessions[ask->peer];
-    if (in->appending) /* what is on its way counts neither as there nor as still to come */
-        commit(self);
-    if (ask->flaw || (ask->from > 0 && ask->from < in->first && in->first > 1)) {
-        refuse(self, ask->peer, ask->flaw ? tags[ask->flaw] : TAG(TRIMMED), "SUBS", NULL);
-        return;
-    }
     memset(&session->sub, 0, sizeof session->sub);
     while (session->sub.at < in->durable_order &&
            in->batches[in->order.items[session->sub.at]].base < in->first)
         session->sub.at++;
     session->sub.live = true;
     session->sub.lanes = ask->lanes;
-    session->sub.from = ask->from;
+    session->sub.from = from;
     session->sub.most_records = ask->records;
     session->sub.most_bytes = ask->bytes;
-    struct answer *said = answer(self, ask->peer, "SUBD");
+}
+
+static void say_subs(struct model *self, const struct ask *ask)
+{
+    struct model_inside *in = self->inside;
+    struct session *session = &in->sessions[ask->peer];
+    readers_leave(in, ask->peer);
+    if (in->appending) /* what is on its way counts neither as there nor as still to come */
+        model_commit(self);
+    if (ask->flaw || (ask->from > 0 && ask->from < in->first && in->first > 1)) {
+        model_refuse(self, ask->peer, ask->flaw ? model_lanes_tags[ask->flaw] : TAG(TRIMMED),
+                     "SUBS", NULL);
+        return;
+    }
+    model_subscribe(in, session, ask, ask->from);
+    struct answer *said = model_answer(self, ask->peer, "SUBD");
     if (said)
         snprintf(said->text, sizeof said->text, "head=%" PRIu64 " lag=%" PRIu64, in->told_head,
-                 lag_of(in, session));
+                 model_lag(in, session));
 }
 
 static void say_cred(struct model *self, const struct ask *ask)
@@ -755,8 +695,8 @@ static void say_publ(struct model *self, const struct ask *ask)
 {
     struct model_inside *in = self->inside;
     bool refused = false;
-    if (!append_begin(self)) {
-        refuse(self, ask->peer, TAG(DISK_FULL), "PUBL", NULL);
+    if (!model_append_begin(self)) {
+        model_refuse(self, ask->peer, TAG(DISK_FULL), "PUBL", NULL);
         return;
     }
     in->sessions[ask->peer].staged = true;
@@ -765,7 +705,7 @@ static void say_publ(struct model *self, const struct ask *ask)
         bool repeat;
         uint32_t tags = refused ? TAG(AFTER_REFUSAL) : batch_faults(in, ask, batch, &repeat);
         if (tags) {
-            refuse(self, ask->peer, tags, "PUBL", &batch->desc);
+            model_refuse(self, ask->peer, tags, "PUBL", &batch->desc);
             if (refused)
                 return; /* said once for all the rest */
             refused = true;
@@ -785,11 +725,11 @@ static void say_ownq(struct model *self, const struct ask *ask)
     struct session *session = &in->sessions[ask->peer];
     uint64_t seq = ask->from_seq, records = 0, bytes = 0;
     if (in->appending)
-        commit(self);
+        model_commit(self);
     if (session->producer == NOBODY || ask->lanes >= UNKNOWN_LANE) {
         uint32_t tags = (session->producer == NOBODY ? TAG(NOT_LEASED) : 0) |
                         (ask->lanes >= UNKNOWN_LANE ? TAG(UNKNOWN_STREAM) : 0);
-        refuse(self, ask->peer, tags, "OWNQ", NULL);
+        model_refuse(self, ask->peer, tags, "OWNQ", NULL);
         return;
     }
     const struct lane *lane = &in->producers[session->producer].lanes[ask->lanes];
@@ -799,14 +739,14 @@ static void say_ownq(struct model *self, const struct ask *ask)
             break;
         struct batch_header header;
         header_of(in, batch, &header);
-        struct answer *said = answer(self, ask->peer, "OWND");
+        struct answer *said = model_answer(self, ask->peer, "OWND");
         if (said)
             answer_batch(said, &header);
         seq = batch->first_seq + batch->count;
         records += batch->count;
         bytes += batch->size;
     }
-    struct answer *said = answer(self, ask->peer, "OWND");
+    struct answer *said = model_answer(self, ask->peer, "OWND");
     if (said)
         snprintf(said->text, sizeof said->text, "end");
 }
@@ -824,17 +764,18 @@ static void say_beat(struct model *self, const struct ask *ask)
         if (ask->cursor > producer->now.cursor)
             producer->now.cursor = ask->cursor;
     }
-    struct answer *said = answer(self, ask->peer, "ALIV");
+    struct answer *said = model_answer(self, ask->peer, "ALIV");
     if (said && session->sub.live) {
         said->loose_by = lag_staged(in, session);
         snprintf(said->text, sizeof said->text, "head=%" PRIu64 " lag=%" PRIu64, in->told_head,
-                 lag_of(in, session) + said->loose_by);
+                 model_lag(in, session) + said->loose_by);
     } else if (said)
         snprintf(said->text, sizeof said->text, "head=%" PRIu64 " lag=-", in->told_head);
 }
 
 static void say_usub(struct model *self, const struct ask *ask)
 {
+    readers_leave(self->inside, ask->peer);
     memset(&self->inside->sessions[ask->peer].sub, 0, sizeof self->inside->sessions->sub);
 }
 
@@ -853,28 +794,34 @@ static const struct {
 static void say_raw(struct model *self, const struct ask *ask)
 {
     bool stranger = nonsense[ask->kind].needs_helo && !self->inside->sessions[ask->peer].welcomed;
-    refuse(self, ask->peer, stranger ? TAG(NO_SESSION) : TAG(BAD_FRAME), nonsense[ask->kind].verb,
-           NULL);
+    model_refuse(self, ask->peer, stranger ? TAG(NO_SESSION) : TAG(BAD_FRAME),
+                 nonsense[ask->kind].verb, NULL);
 }
 
 static const struct {
     void (*say)(struct model *self, const struct ask *ask);
     const char *verb;
     bool before_helo;
-} verbs[SCRIPT_VERB_COUNT] = {
-    [SCRIPT_HELO] = {say_helo, "HELO", true},  [SCRIPT_LEAS] = {say_leas, "LEAS", false},
-    [SCRIPT_SUBS] = {say_subs, "SUBS", false}, [SCRIPT_USUB] = {say_usub, "USUB", false},
-    [SCRIPT_CRED] = {say_cred, "CRED", false}, [SCRIPT_PUBL] = {say_publ, "PUBL", false},
-    [SCRIPT_OWNQ] = {say_ownq, "OWNQ", false}, [SCRIPT_BEAT] = {say_beat, "BEAT", false},
-    [SCRIPT_GBYE] = {say_gbye, "GBYE", true},  [SCRIPT_RAW] = {say_raw, "", true}};
+} verbs[SCRIPT_VERB_COUNT] = {[SCRIPT_HELO] = {say_helo, "HELO", true},
+                              [SCRIPT_LEAS] = {say_leas, "LEAS", false},
+                              [SCRIPT_SUBS] = {say_subs, "SUBS", false},
+                              [SCRIPT_USUB] = {say_usub, "USUB", false},
+                              [SCRIPT_CRED] = {say_cred, "CRED", false},
+                              [SCRIPT_PUBL] = {say_publ, "PUBL", false},
+                              [SCRIPT_OWNQ] = {say_ownq, "OWNQ", false},
+                              [SCRIPT_BEAT] = {say_beat, "BEAT", false},
+                              [SCRIPT_JOIN] = {readers_say_join, "JOIN", false},
+                              [SCRIPT_DONE] = {readers_say_done, "DONE", false},
+                              [SCRIPT_GBYE] = {say_gbye, "GBYE", true},
+                              [SCRIPT_RAW] = {say_raw, "", true}};
 
 void model_say(struct model *self, const struct ask *ask)
 {
     struct session *session = &self->inside->sessions[ask->peer];
     if (!session_get(self, ask->peer))
-        refuse(self, ask->peer, TAG(TOO_MANY), "", NULL);
+        model_refuse(self, ask->peer, TAG(TOO_MANY), "", NULL);
     else if (!session->welcomed && !verbs[ask->verb].before_helo)
-        refuse(self, ask->peer, TAG(NO_SESSION), verbs[ask->verb].verb, NULL);
+        model_refuse(self, ask->peer, TAG(NO_SESSION), verbs[ask->verb].verb, NULL);
     else
         verbs[ask->verb].say(self, ask);
 }
@@ -886,15 +833,17 @@ void model_turn(struct model *self, bool second, bool muted)
     struct model_inside *in = self->inside;
     in->muted = muted;
     fire(self);
-    commit(self);
+    model_commit(self);
     if (second) {
         bool news = false;
         for (uint32_t i = 0; i < in->producer_count; i++)
             news = news || in->producers[i].now.cursor != in->producers[i].durable.cursor ||
                    in->producers[i].now.used_env != in->producers[i].durable.used_env ||
                    in->producers[i].now.epoch != in->producers[i].durable.epoch;
-        if (news && append_begin(self))
-            commit(self);
+        if (news && model_append_begin(self))
+            model_commit(self);
+        if (readers_stale(in) && model_append_begin(self))
+            model_commit(self);
         for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
             if (in->sessions[peer].there &&
                 self->now_us - in->sessions[peer].seen_us > 6 * INT64_C(1) * MODEL_LEASE_US)
@@ -937,6 +886,7 @@ void model_crash(struct model *self)
         producer->untold = false;
         producer->expires_us = self->now_us + MODEL_LEASE_US;
     }
+    readers_crash(in);
     in->full = in->full_append = false;
     in->full_until_us = 0;
     in->told_head = in->head;
@@ -959,7 +909,7 @@ bool model_ack_holds(const struct model *self, const struct ack *ack)
 void model_trim(struct model *self)
 {
     if (self->inside->appending)
-        commit(self);
+        model_commit(self);
 }
 
 void model_trimmed(struct model *self, uint64_t first)
@@ -1009,6 +959,8 @@ void model_open(struct model *self, int64_t now_us)
     self->inside->first = 1;
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         self->inside->sessions[peer].producer = NOBODY;
+    for (uint32_t i = 0; i < MODEL_CURSORS; i++)
+        self->inside->cursors[i].reader = NOBODY;
 }
 
 void model_close(struct model *self)
@@ -1017,6 +969,7 @@ void model_close(struct model *self)
     for (uint32_t i = 0; i < in->producer_count; i++)
         for (uint32_t j = 0; j < MODEL_LANES; j++)
             free(in->producers[i].lanes[j].batches.items);
+    free(in->pending);
     free(in->batches);
     free(in->order.items);
     free(in->later.items);
@@ -1117,6 +1070,36 @@ static void spell_subs(struct model *self, const struct script_step *step, struc
     ask->flaw = flaws[modulo(step->args[5], sizeof flaws / sizeof *flaws)];
 }
 
+static void spell_join(struct model *self, const struct script_step *step, struct ask *ask)
+{
+    static const uint32_t flaws[] = {FLAW_NONE,  FLAW_UNKNOWN, FLAW_PARTITION, FLAW_TWICE,
+                                     FLAW_SHAPE, FLAW_NAME,    FLAW_KIND,      FLAW_NO_INPUTS};
+    const int32_t *args = step->args;
+    uint64_t head = self->inside->told_head, back = modulo(args[4], 1000000);
+    ask->reader = modulo(args[1], MODEL_CURSORS);
+    ask->lanes = args[2] ? modulo(args[2], 1u << MODEL_LANES) : (1u << MODEL_LANES) - 1;
+    ask->start = modulo(args[3], 4);
+    ask->from = ask->start == 3 ? head + 1 + back : back < head ? head - back : 1;
+    ask->records = args[5] ? modulo(args[5], 100000) + 1 : 1000;
+    ask->bytes = args[6] ? modulo(args[6], 1000000) + 1 : 100000;
+    ask->take = args[7] != 0;
+    ask->flaw = flaws[modulo(args[8], sizeof flaws / sizeof *flaws)];
+    if (ask->lanes == 0)
+        ask->lanes = 1;
+}
+
+static void spell_done(struct model *self, const struct script_step *step, struct ask *ask)
+{
+    const int32_t *args = step->args;
+    int64_t at = (int64_t)self->inside->told_head - args[2];
+    ask->reader = modulo(args[1], MODEL_CURSORS);
+    ask->from = at < 1 ? 1 : (uint64_t)at;
+    ask->generation =
+        self->inside->cursors[ask->reader].now.generation + (uint64_t)(int64_t)-args[3];
+    if (ask->generation == 0 || ask->generation > INT32_MAX)
+        ask->generation = 1;
+}
+
 static void spell_small(struct model *self, const struct script_step *step, struct ask *ask)
 {
     struct model_inside *in = self->inside;
@@ -1165,6 +1148,12 @@ void model_spell(struct model *self, const struct script_step *step, struct ask 
         break;
     case SCRIPT_SUBS:
         spell_subs(self, step, ask);
+        break;
+    case SCRIPT_JOIN:
+        spell_join(self, step, ask);
+        break;
+    case SCRIPT_DONE:
+        spell_done(self, step, ask);
         break;
     case SCRIPT_PUBL:
         spell_publ(self, step, ask);

@@ -12,6 +12,7 @@ enum {
     MODEL_SESSIONS_MAX = 4,
     MODEL_STREAMS = 3,
     MODEL_LANES = 5,
+    MODEL_CURSORS = 3,
     MODEL_BATCH_BYTES = 400,
     MODEL_LATER_MAX = 6,
     MODEL_LEASE_US = 10000000,
@@ -23,6 +24,7 @@ struct model_stream {
     uint16_t partitions;
 };
 extern const struct model_stream model_streams[MODEL_STREAMS]; /* ids from 1 */
+extern const char *const model_cursors[MODEL_CURSORS];
 
 /* What one peer says, spelled out. */
 struct ask_batch {
@@ -36,6 +38,9 @@ struct ask {
     const char *actor, *incarnation, *env, *state;
     uint64_t protocol, shard, from, records, bytes, cursor, epoch, from_seq;
     uint32_t lanes, flaw, kind, producer, batch_count;
+    uint32_t reader, start; /* of JOIN, DONE: which cursor, where it begins */
+    uint64_t generation;
+    bool take;
     struct ask_batch batches[SCRIPT_BATCHES];
 };
 /* A body of `count` records by its head; `extra` bytes of filling. Returns its size; at most MODEL_BATCH_BYTES + 128. */
@@ -69,8 +74,8 @@ struct acks {
 void acks_add(struct acks *self, const struct ack *ack);
 
 struct model_totals {
-    uint64_t accepted, repeats, delivered, acked, grants, refused[REFUSAL_COUNT], failed, crashes,
-        fired;
+    uint64_t joined, done, rewound, accepted, repeats, delivered, acked, grants,
+        refused[REFUSAL_COUNT], failed, crashes, fired;
 };
 struct model {
     struct answers expected; /* of the step in hand */
@@ -102,5 +107,9 @@ bool model_welcomed(const struct model *self, uint32_t peer);
 bool model_leased(const struct model *self, uint32_t peer);
 bool model_hears(const struct model *self, uint32_t peer);
 bool model_subscribed(const struct model *self, uint32_t peer);
+int model_reads(const struct model *self, uint32_t peer); /* which cursor; -1: none */
+/* What control says: its answer is expected of peer MODEL_PEERS. */
+void model_rewind(struct model *self, uint32_t reader, int64_t back);
+void model_forget(struct model *self, uint32_t reader);
 
 #endif

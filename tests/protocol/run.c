@@ -65,7 +65,7 @@ static bool same(const struct answer *expected, const struct answer *said)
 static bool answers_agree(const struct model *model, const struct subject *subject,
                           struct run_result *result)
 {
-    for (uint32_t peer = 0; peer < MODEL_PEERS; peer++) {
+    for (uint32_t peer = 0; peer <= MODEL_PEERS; peer++) { /* the last is control */
         uint32_t at = 0, there = 0;
         for (;;) {
             const struct answer *expected = of_peer(&model->expected, peer, &at);
@@ -156,6 +156,17 @@ static void step_take(struct model *model, struct subject *subject, const struct
         model_trimmed(model, first);
         break;
     }
+    case SCRIPT_REWIND: {
+        uint32_t reader = (uint32_t)args[0] % MODEL_CURSORS;
+        model_rewind(model, reader, args[1]);
+        int64_t to = (int64_t)model_head(model) - args[1];
+        subject_rewind(subject, reader, to < 1 ? 1 : (uint64_t)to);
+        break;
+    }
+    case SCRIPT_FORGET:
+        model_forget(model, (uint32_t)args[0] % MODEL_CURSORS);
+        subject_forget(subject, (uint32_t)args[0] % MODEL_CURSORS);
+        break;
     case SCRIPT_SET:
         model_set(model, args[0] * INT64_C(1000), args[1] != 0);
         subject_set(subject, args[0] * INT64_C(1000), args[1] != 0);

@@ -25,12 +25,16 @@ enum { SCRIPT_ARGS = 22, SCRIPT_BATCHES = 3, SCRIPT_BATCH_ARGS = 6 };
       "peer epoch producer more " SCRIPT_BATCH("0") " " SCRIPT_BATCH("1") " " SCRIPT_BATCH("2"))   \
     X(OWNQ, "ownq", "peer lane back records")                                                      \
     X(BEAT, "beat", "peer state behind")                                                           \
+    X(JOIN, "join", "peer name lanes start back records bytes take flaw")                          \
+    X(DONE, "done", "peer name back older")                                                        \
     X(GBYE, "gbye", "peer")                                                                        \
     X(RAW, "raw", "peer kind")                                                                     \
     X(TURN, "turn", "second")                                                                      \
     X(CLOCK, "clock", "ms")                                                                        \
     X(DEAF, "deaf", "peer on")                                                                     \
     X(TRIM, "trim", "back")                                                                        \
+    X(REWIND, "rewind", "name back")                                                               \
+    X(FORGET, "forget", "name")                                                                    \
     X(SET, "set", "ms stand")                                                                      \
     X(FULL, "full", "append")                                                                      \
     X(CRASH, "crash", "after")
@@ -51,7 +55,10 @@ enum script_flaw {
     FLAW_UNKNOWN,   /* of a SUBS: a stream that is not there */
     FLAW_PARTITION, /* of a SUBS */
     FLAW_TWICE,     /* of a SUBS: a lane named twice */
-    FLAW_SHAPE      /* of a SUBS: no list of lanes */
+    FLAW_SHAPE,     /* of a SUBS: no list of lanes */
+    FLAW_NAME,      /* of a JOIN: no name */
+    FLAW_KIND,      /* of a JOIN: neither cursor nor group */
+    FLAW_NO_INPUTS  /* of a JOIN: none given */
 };
 
 struct script_step {

@@ -179,6 +179,15 @@ static void text_refu(const struct msg_refu *refu, struct answer *said)
                  refu->first_seq);
 }
 
+static void text_jond(const struct msg_jond *jond, struct answer *said)
+{
+    snprintf(said->text, sizeof said->text,
+             "name=%s kind=%s generation=%" PRIu64 " position=%" PRIu64 " head=%" PRIu64
+             " first=%" PRIu64 " lag=%" PRIu64,
+             jond->name, jond->kind, jond->generation, jond->position, jond->head, jond->first,
+             jond->lag);
+}
+
 static void text_lag(uint64_t head, uint64_t lag, char *out, size_t size)
 {
     if (lag == UINT64_MAX)
@@ -197,10 +206,12 @@ static void heard_map(struct subject_inside *in, uint32_t peer, const uint8_t *a
         struct msg_subd subd;
         struct msg_aliv aliv;
         struct msg_refu refu;
+        struct msg_jond jond;
+        struct msg_dond dond;
     } said;
     static const struct message_desc *const maps[] = {
-        &msg_welc_desc, &msg_grnt_desc, &msg_wait_desc, &msg_lost_desc,
-        &msg_subd_desc, &msg_aliv_desc, &msg_refu_desc};
+        &msg_welc_desc, &msg_grnt_desc, &msg_wait_desc, &msg_lost_desc, &msg_subd_desc,
+        &msg_aliv_desc, &msg_refu_desc, &msg_jond_desc, &msg_dond_desc};
     const struct message_desc *desc = NULL;
     struct message_error error;
     char verb[5] = {(char)at[0], (char)at[1], (char)at[2], (char)at[3]};
@@ -229,6 +240,15 @@ static void heard_map(struct subject_inside *in, uint32_t peer, const uint8_t *a
         text_lag(said.aliv.head, said.aliv.lag, answer->text, sizeof answer->text);
     } else if (desc == &msg_refu_desc) {
         text_refu(&said.refu, answer);
+    } else if (desc == &msg_jond_desc) {
+        text_jond(&said.jond, answer);
+    } else if (desc == &msg_dond_desc) {
+        if (in->server.appending)
+            broken(in, "done before the commit");
+        said.dond.position += in->lie == LIE_DONE && said.dond.position % 5 == 3;
+        snprintf(answer->text, sizeof answer->text,
+                 "name=%s generation=%" PRIu64 " position=%" PRIu64, said.dond.name,
+                 said.dond.generation, said.dond.position);
     }
 }
 
@@ -339,33 +359,69 @@ static void lane_pack(struct pack *list, const char *stream, uint64_t partition)
     pack_u64(list, partition);
 }
 
-static void say_subs(struct subject_inside *in, const struct ask *ask)
+/* The list of lanes that is asked for, with its flaw. */
+static void lanes_pack(const struct ask *ask, struct pack *list)
 {
-    struct pack list = {0};
     uint32_t lane = 0;
-    pack_array(&list, (uint32_t)__builtin_popcount(ask->lanes) + (ask->flaw ? 1 : 0));
+    bool flaw = ask->flaw && ask->flaw <= FLAW_SHAPE;
+    pack_array(list, (uint32_t)__builtin_popcount(ask->lanes) + (flaw ? 1 : 0));
     for (uint32_t i = 0; i < MODEL_STREAMS; i++)
         for (uint32_t p = 0; p < model_streams[i].partitions; p++, lane++)
             if (ask->lanes >> lane & 1)
-                lane_pack(&list, model_streams[i].name, p);
+                lane_pack(list, model_streams[i].name, p);
     if (ask->flaw == FLAW_TWICE) { /* a list of its own: two of the same */
-        pack_reset(&list);
-        pack_array(&list, 2);
-        lane_pack(&list, "one", 1);
-        lane_pack(&list, "one", 1);
+        pack_reset(list);
+        pack_array(list, 2);
+        lane_pack(list, "one", 1);
+        lane_pack(list, "one", 1);
     }
     if (ask->flaw == FLAW_UNKNOWN)
-        lane_pack(&list, "none", 0);
+        lane_pack(list, "none", 0);
     if (ask->flaw == FLAW_PARTITION)
-        lane_pack(&list, "owned", 1);
+        lane_pack(list, "owned", 1);
     if (ask->flaw == FLAW_SHAPE)
-        pack_u64(&list, 7);
+        pack_u64(list, 7);
+}
+
+static void say_subs(struct subject_inside *in, const struct ask *ask)
+{
+    struct pack list = {0};
+    lanes_pack(ask, &list);
     struct msg_subs subs = {.inputs = {list.data, (uint32_t)list.size},
                             .from = ask->from,
                             .records = ask->records,
                             .bytes = ask->bytes};
     map_say(in, ask->peer, "SUBS", &msg_subs_desc, &subs);
     pack_free(&list);
+}
+
+static void say_join(struct subject_inside *in, const struct ask *ask)
+{
+    static const char *const starts[] = {"first", "head", "position", "position"};
+    struct pack list = {0};
+    struct msg_join join;
+    message_clear(&msg_join_desc, &join);
+    lanes_pack(ask, &list);
+    snprintf(join.name, sizeof join.name, "%s",
+             ask->flaw == FLAW_NAME ? "no/name" : model_cursors[ask->reader]);
+    snprintf(join.kind, sizeof join.kind, "%s", ask->flaw == FLAW_KIND ? "pigeon" : "cursor");
+    snprintf(join.start, sizeof join.start, "%s", starts[ask->start]);
+    if (ask->start >= 2)
+        join.position = ask->from;
+    if (ask->flaw != FLAW_NO_INPUTS)
+        join.inputs = (struct span){list.data, (uint32_t)list.size};
+    join.records = ask->records;
+    join.bytes = ask->bytes;
+    join.take = ask->take;
+    map_say(in, ask->peer, "JOIN", &msg_join_desc, &join);
+    pack_free(&list);
+}
+
+static void say_done(struct subject_inside *in, const struct ask *ask)
+{
+    struct msg_done done = {.generation = ask->generation, .position = ask->from};
+    snprintf(done.name, sizeof done.name, "%s", model_cursors[ask->reader]);
+    map_say(in, ask->peer, "DONE", &msg_done_desc, &done);
 }
 
 static void say_publ(struct subject_inside *in, const struct ask *ask)
@@ -450,7 +506,7 @@ void subject_say(struct subject *self, const struct ask *ask)
         [SCRIPT_HELO] = say_helo,  [SCRIPT_LEAS] = say_leas,  [SCRIPT_SUBS] = say_subs,
         [SCRIPT_USUB] = say_plain, [SCRIPT_CRED] = say_plain, [SCRIPT_PUBL] = say_publ,
         [SCRIPT_OWNQ] = say_ownq,  [SCRIPT_BEAT] = say_beat,  [SCRIPT_GBYE] = say_plain,
-        [SCRIPT_RAW] = say_raw};
+        [SCRIPT_RAW] = say_raw,    [SCRIPT_JOIN] = say_join,  [SCRIPT_DONE] = say_done};
     self->inside->server.turn_us = clock_mono_us();
     says[ask->verb](self->inside, ask);
 }
@@ -584,6 +640,28 @@ void subject_full(struct subject *self, bool append)
     (void)self;
     disk_full = disk_full || !append;
     disk_full_append = disk_full_append || append;
+}
+
+static void control_said(struct subject *self, const char *error, uint64_t generation)
+{
+    struct answer *said = answers_add(&self->said, MODEL_PEERS, "CTRL");
+    snprintf(said->text, sizeof said->text, "%s %" PRIu64, error ? error : "done", generation);
+}
+
+void subject_rewind(struct subject *self, uint32_t reader, uint64_t position)
+{
+    struct server *server = &self->inside->server;
+    uint64_t generation = 0;
+    server->turn_us = clock_mono_us();
+    const char *error = server_rewind(server, model_cursors[reader], position, &generation);
+    control_said(self, error, error ? 0 : generation);
+}
+
+void subject_forget(struct subject *self, uint32_t reader)
+{
+    struct server *server = &self->inside->server;
+    server->turn_us = clock_mono_us();
+    control_said(self, server_forget(server, model_cursors[reader]), 0);
 }
 
 void subject_set(struct subject *self, int64_t by_us, bool stand)

@@ -14,6 +14,7 @@ enum lie {
     LIE_SWAPPED,
     LIE_DROPPED,
     LIE_DIES,
+    LIE_DONE, /* a cursor is said to be further than it is */
     LIE_COUNT
 };
 
@@ -35,6 +36,9 @@ void subject_deaf(struct subject *self, uint32_t peer, bool deaf);
 /* Drops what may be dropped below `position`; the position that the log begins at then. */
 uint64_t subject_trim(struct subject *self, uint64_t position);
 void subject_full(struct subject *self, bool append);
+/* Control: what it says is an answer to peer MODEL_PEERS. */
+void subject_rewind(struct subject *self, uint32_t reader, uint64_t position);
+void subject_forget(struct subject *self, uint32_t reader);
 void subject_set(struct subject *self, int64_t by_us, bool stand); /* the league clock */
 void subject_crash(struct subject *self);
 uint64_t subject_head(const struct subject *self);
