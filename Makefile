@@ -62,7 +62,7 @@ storm-proof: packages
 model: packages
 	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	cmake --build build -j $(JOBS) --target protocol-model
-	TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) STEPS=$(STEPS) SEED=$(SEED) LIES="1 2 3 4 5 6 7 8" \
+	TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) STEPS=$(STEPS) SEED=$(SEED) LIES="1 2 3 4 5 6 7 8 9" \
 	    bash tests/protocol/model.sh
 
 power: packages

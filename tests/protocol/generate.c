@@ -88,7 +88,7 @@ static void fill(uint64_t *state, struct script_step *step)
         args[2] = below(state, 200);
         break;
     case SCRIPT_JOIN:
-        args[1] = below(state, MODEL_CURSORS);
+        args[1] = below(state, MODEL_READERS);
         args[2] = chance(state, 3) ? 1 + below(state, 31) : 0;
         args[3] = chance(state, 95) ? below(state, 3) : 3;
         args[4] = chance(state, 70) ? below(state, 200) : below(state, 5000);
@@ -101,6 +101,16 @@ static void fill(uint64_t *state, struct script_step *step)
         args[1] = below(state, MODEL_CURSORS);
         args[2] = chance(state, 95) ? below(state, 100) : -1 - below(state, 3);
         args[3] = chance(state, 5) ? 1 : 0;
+        break;
+    case SCRIPT_SETL:
+        args[1] = below(state, MODEL_READERS - MODEL_CURSORS);
+        args[2] = chance(state, 60) ? 0 : chance(state, 95) ? 1 + below(state, 2) : 3;
+        args[3] = chance(state, 50) ? 0 : below(state, 8);
+        args[4] = chance(state, 70) ? 0 : 1 + below(state, 6);
+        args[5] = below(state, 3);
+        args[6] = chance(state, 5) ? 1 + below(state, 3) : 0;
+        args[7] = chance(state, 30) ? below(state, 3000) : 0;
+        args[8] = chance(state, 2);
         break;
     case SCRIPT_RAW:
         args[1] = below(state, 10);
@@ -119,7 +129,7 @@ static const struct {
                {SCRIPT_CLOCK, 60}, {SCRIPT_USUB, 6},   {SCRIPT_GBYE, 4},  {SCRIPT_RAW, 22},
                {SCRIPT_DEAF, 6},   {SCRIPT_SET, 2},    {SCRIPT_TRIM, 3},  {SCRIPT_FULL, 3},
                {SCRIPT_CRASH, 3},  {SCRIPT_JOIN, 24},  {SCRIPT_DONE, 70}, {SCRIPT_REWIND, 5},
-               {SCRIPT_FORGET, 2}};
+               {SCRIPT_FORGET, 2}, {SCRIPT_SETL, 90}};
 
 static enum script_verb pick(uint64_t *state)
 {
@@ -145,8 +155,11 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
         verb = SCRIPT_HELO;
     else if (verb == SCRIPT_PUBL && !model_leased(model, peer) && chance(state, 75))
         verb = SCRIPT_LEAS;
-    else if (verb == SCRIPT_DONE && model_reads(model, peer) < 0 && chance(state, 75))
+    else if ((verb == SCRIPT_DONE || verb == SCRIPT_SETL) && model_reads(model, peer) < 0 &&
+             chance(state, 75))
         verb = SCRIPT_JOIN;
+    else if (verb == SCRIPT_DONE && model_reads(model, peer) >= MODEL_CURSORS && chance(state, 80))
+        verb = SCRIPT_SETL;
     else if (verb == SCRIPT_CRED && !model_subscribed(model, peer) && chance(state, 75))
         verb = SCRIPT_SUBS;
     step->verb = (uint8_t)verb;
@@ -168,9 +181,11 @@ void generate_step(uint64_t *state, const struct model *model, struct script_ste
     if (verb == SCRIPT_JOIN && model_reads(model, peer) >= 0 && chance(state, 70))
         step->args[1] = model_reads(model, peer);
     if (verb == SCRIPT_DONE && model_reads(model, peer) >= 0 && chance(state, 90))
-        step->args[1] = model_reads(model, peer);
+        step->args[1] = model_reads(model, peer) % MODEL_CURSORS;
+    if (verb == SCRIPT_SETL && model_reads(model, peer) >= MODEL_CURSORS && chance(state, 90))
+        step->args[1] = model_reads(model, peer) - MODEL_CURSORS;
     if (verb == SCRIPT_REWIND || verb == SCRIPT_FORGET)
-        step->args[0] = below(state, MODEL_CURSORS);
+        step->args[0] = below(state, MODEL_READERS);
     if (verb == SCRIPT_REWIND)
         step->args[1] = chance(state, 95) ? below(state, chance(state, 50) ? 50 : 5000) : -1;
     if (verb == SCRIPT_TRIM)

@@ -42,10 +42,11 @@ static void totals_print(const struct model_totals *totals)
     printf("  accepted %" PRIu64 ", repeats %" PRIu64 ", acknowledged %" PRIu64
            ", delivered %" PRIu64 ", for later %" PRIu64 ", grants %" PRIu64
            ", appends that failed %" PRIu64 ", crashes %" PRIu64 ", joined %" PRIu64
-           ", done %" PRIu64 ", rewound %" PRIu64 "\n  refused:",
+           ", done %" PRIu64 ", rewound %" PRIu64 ", handed out %" PRIu64 ", settled %" PRIu64
+           ", dead %" PRIu64 "\n  refused:",
            totals->accepted, totals->repeats, totals->acked, totals->delivered, totals->fired,
            totals->grants, totals->failed, totals->crashes, totals->joined, totals->done,
-           totals->rewound);
+           totals->rewound, totals->worked, totals->settled, totals->dead);
     for (int i = 0; i < REFUSAL_COUNT; i++)
         printf(" %s %" PRIu64, refusal_text((enum refusal)i), totals->refused[i]);
     printf("\n");
@@ -56,10 +57,11 @@ static bool reached(const struct model_totals *totals, uint32_t steps)
 {
     bool all = totals->accepted && totals->repeats && totals->acked && totals->delivered &&
                totals->fired && totals->grants && totals->failed && totals->crashes &&
-               totals->joined && totals->done && totals->rewound;
-    /* Members and groups are not of this model: tests/fault/readers.py and test_group have them. */
+               totals->joined && totals->done && totals->rewound && totals->worked &&
+               totals->settled && totals->expired && totals->dead;
+    /* Members are not of this model: tests/fault/members.py has them. */
     for (int i = 0; i < REFUSAL_COUNT; i++)
-        if (i != REFUSAL_SHARDS_DIFFER && i != REFUSAL_LEASE_EXPIRED && totals->refused[i] == 0) {
+        if (i != REFUSAL_SHARDS_DIFFER && totals->refused[i] == 0) {
             printf("never refused: %s\n", refusal_text((enum refusal)i));
             all = false;
         }

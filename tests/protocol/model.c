@@ -43,6 +43,12 @@ struct answer *answers_add(struct answers *self, uint32_t peer, const char *verb
     return answer;
 }
 
+void works_add(struct works *self, const struct work *work)
+{
+    self->items = grow(self->items, self->count, &self->capacity, sizeof *self->items);
+    self->items[self->count++] = *work;
+}
+
 void acks_add(struct acks *self, const struct ack *ack)
 {
     self->items = grow(self->items, self->count, &self->capacity, sizeof *self->items);
@@ -97,7 +103,7 @@ void model_refuse(struct model *self, uint32_t peer, uint32_t tags, const char *
 
 /* ---- sessions ---- */
 
-static void session_drop(struct model_inside *in, uint32_t peer, bool release)
+void model_session_drop(struct model_inside *in, uint32_t peer, bool release)
 {
     struct session *session = &in->sessions[peer];
     readers_leave(in, peer);
@@ -107,7 +113,7 @@ static void session_drop(struct model_inside *in, uint32_t peer, bool release)
             in->producers[session->producer].expires_us = INT64_MIN;
     }
     memset(session, 0, sizeof *session);
-    session->producer = NOBODY;
+    session->producer = session->group = NOBODY;
 }
 
 /* §3: the one that is silent for longest makes room, if it holds no lease and has been silent for the time of one. */
@@ -127,7 +133,7 @@ static bool session_room(struct model *self)
         return true;
     if (silent == NOBODY || self->now_us - in->sessions[silent].seen_us <= MODEL_LEASE_US)
         return false;
-    session_drop(in, (uint32_t)silent, false);
+    model_session_drop(in, (uint32_t)silent, false);
     return true;
 }
 
@@ -781,7 +787,7 @@ static void say_usub(struct model *self, const struct ask *ask)
 
 static void say_gbye(struct model *self, const struct ask *ask)
 {
-    session_drop(self->inside, ask->peer, true);
+    model_session_drop(self->inside, ask->peer, true);
 }
 
 /* Kinds of nonsense: the verb that it is refused as, and whether it takes a session to be told so. */
@@ -812,11 +818,13 @@ static const struct {
                               [SCRIPT_BEAT] = {say_beat, "BEAT", false},
                               [SCRIPT_JOIN] = {readers_say_join, "JOIN", false},
                               [SCRIPT_DONE] = {readers_say_done, "DONE", false},
+                              [SCRIPT_SETL] = {groups_say_setl, "SETL", false},
                               [SCRIPT_GBYE] = {say_gbye, "GBYE", true},
                               [SCRIPT_RAW] = {say_raw, "", true}};
 
 void model_say(struct model *self, const struct ask *ask)
 {
+    self->inside->clock_us = self->now_us;
     struct session *session = &self->inside->sessions[ask->peer];
     if (!session_get(self, ask->peer))
         model_refuse(self, ask->peer, TAG(TOO_MANY), "", NULL);
@@ -832,7 +840,10 @@ void model_turn(struct model *self, bool second, bool muted)
 {
     struct model_inside *in = self->inside;
     in->muted = muted;
+    in->clock_us = self->now_us;
+    in->any_unheard = false;
     fire(self);
+    groups_turn(self);
     model_commit(self);
     if (second) {
         bool news = false;
@@ -847,13 +858,15 @@ void model_turn(struct model *self, bool second, bool muted)
         for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
             if (in->sessions[peer].there &&
                 self->now_us - in->sessions[peer].seen_us > 6 * INT64_C(1) * MODEL_LEASE_US)
-                session_drop(in, peer, false);
+                model_session_drop(in, peer, false);
     }
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         deliver(self, peer);
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
-        if (in->sessions[peer].gone)
-            session_drop(in, peer, false);
+        if (in->sessions[peer].gone) {
+            in->any_unheard = true; /* what it held waits for the next turn */
+            model_session_drop(in, peer, false);
+        }
     in->muted = false;
 }
 
@@ -873,7 +886,7 @@ void model_crash(struct model *self)
     struct model_inside *in = self->inside;
     append_undo(in);
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
-        session_drop(in, peer, false);
+        model_session_drop(in, peer, false);
     while (in->producer_count > 0 && !in->producers[in->producer_count - 1].known) {
         in->producer_count--;
         for (uint32_t j = 0; j < MODEL_LANES; j++)
@@ -886,7 +899,7 @@ void model_crash(struct model *self)
         producer->untold = false;
         producer->expires_us = self->now_us + MODEL_LEASE_US;
     }
-    readers_crash(in);
+    readers_crash(in, self->now_us);
     in->full = in->full_append = false;
     in->full_until_us = 0;
     in->told_head = in->head;
@@ -958,8 +971,8 @@ void model_open(struct model *self, int64_t now_us)
     self->inside->head = self->inside->durable_head = self->inside->told_head = 1;
     self->inside->first = 1;
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
-        self->inside->sessions[peer].producer = NOBODY;
-    for (uint32_t i = 0; i < MODEL_CURSORS; i++)
+        self->inside->sessions[peer].producer = self->inside->sessions[peer].group = NOBODY;
+    for (uint32_t i = 0; i < MODEL_READERS; i++)
         self->inside->cursors[i].reader = NOBODY;
 }
 
@@ -1076,7 +1089,7 @@ static void spell_join(struct model *self, const struct script_step *step, struc
                                      FLAW_SHAPE, FLAW_NAME,    FLAW_KIND,      FLAW_NO_INPUTS};
     const int32_t *args = step->args;
     uint64_t head = self->inside->told_head, back = modulo(args[4], 1000000);
-    ask->reader = modulo(args[1], MODEL_CURSORS);
+    ask->reader = modulo(args[1], MODEL_READERS);
     ask->lanes = args[2] ? modulo(args[2], 1u << MODEL_LANES) : (1u << MODEL_LANES) - 1;
     ask->start = modulo(args[3], 4);
     ask->from = ask->start == 3 ? head + 1 + back : back < head ? head - back : 1;
@@ -1154,6 +1167,9 @@ void model_spell(struct model *self, const struct script_step *step, struct ask 
         break;
     case SCRIPT_DONE:
         spell_done(self, step, ask);
+        break;
+    case SCRIPT_SETL:
+        groups_spell_setl(self, step, ask);
         break;
     case SCRIPT_PUBL:
         spell_publ(self, step, ask);

@@ -13,10 +13,15 @@ enum {
     MODEL_STREAMS = 3,
     MODEL_LANES = 5,
     MODEL_CURSORS = 3,
+    MODEL_READERS = 5, /* the rest are groups */
+    MODEL_ATTEMPTS = 3,
+    MODEL_OPEN = 40,
+    MODEL_ITEMS = 3,
     MODEL_BATCH_BYTES = 400,
     MODEL_LATER_MAX = 6,
     MODEL_LEASE_US = 10000000,
     MODEL_HEARTBEAT_US = 1000000,
+    MODEL_WORK_US = 4000000,
     MODEL_FULL_PAUSE_US = 500000
 };
 struct model_stream {
@@ -24,7 +29,7 @@ struct model_stream {
     uint16_t partitions;
 };
 extern const struct model_stream model_streams[MODEL_STREAMS]; /* ids from 1 */
-extern const char *const model_cursors[MODEL_CURSORS];
+extern const char *const model_readers[MODEL_READERS];
 
 /* What one peer says, spelled out. */
 struct ask_batch {
@@ -41,6 +46,11 @@ struct ask {
     uint32_t reader, start; /* of JOIN, DONE: which cursor, where it begins */
     uint64_t generation;
     bool take;
+    int64_t delay_us; /* of SETL, as what follows */
+    uint32_t does, item_count;
+    struct ask_item {
+        uint64_t lease, position, count;
+    } items[MODEL_ITEMS];
     struct ask_batch batches[SCRIPT_BATCHES];
 };
 /* A body of `count` records by its head; `extra` bytes of filling. Returns its size; at most MODEL_BATCH_BYTES + 128. */
@@ -73,9 +83,23 @@ struct acks {
 };
 void acks_add(struct acks *self, const struct ack *ack);
 
+/* Records handed out to a member, as the broker says (or would have, to one that cannot be reached). */
+struct work {
+    uint32_t peer;
+    bool heard;
+    struct batch_header header;
+    uint64_t lease, position;
+    uint32_t count, attempts;
+};
+struct works {
+    struct work *items;
+    uint32_t count, capacity;
+};
+void works_add(struct works *self, const struct work *work);
+
 struct model_totals {
-    uint64_t joined, done, rewound, accepted, repeats, delivered, acked, grants,
-        refused[REFUSAL_COUNT], failed, crashes, fired;
+    uint64_t worked, settled, expired, dead, joined, done, rewound, accepted, repeats, delivered,
+        acked, grants, refused[REFUSAL_COUNT], failed, crashes, fired;
 };
 struct model {
     struct answers expected; /* of the step in hand */
@@ -111,5 +135,12 @@ int model_reads(const struct model *self, uint32_t peer); /* which cursor; -1: n
 /* What control says: its answer is expected of peer MODEL_PEERS. */
 void model_rewind(struct model *self, uint32_t reader, int64_t back);
 void model_forget(struct model *self, uint32_t reader);
+/* Which record goes to which member is the broker's to choose: takes note of what it chose. NULL, or what is wrong with it. */
+const char *model_work(struct model *self, const struct work *work);
+void model_worked(struct model *self); /* that was all of it: who could not be reached is gone */
+/* After a turn: NULL, or that somebody waits although there is work. */
+const char *model_idle(const struct model *self);
+/* What a group may still need. */
+uint64_t model_needed(const struct model *self);
 
 #endif

@@ -47,7 +47,8 @@ struct session {
     const char *actor, *incarnation;
     int producer;
     int64_t seen_us;
-    uint64_t join_records, join_bytes; /* of the cursor that it reads */
+    int group;                         /* that it is a member of, or NOBODY */
+    uint64_t join_records, join_bytes; /* of the cursor or group that it reads */
     struct {
         bool live;
         uint32_t lanes; /* a bit each */
@@ -56,26 +57,42 @@ struct session {
     } sub;
 };
 
-/* A named cursor. */
+/* A named cursor, or a group. */
+enum entry_state { ENTRY_WAITS, ENTRY_OUT, ENTRY_DONE };
+struct entry { /* a record of a group that was handed out, above its floor */
+    uint64_t position, lease;
+    uint32_t attempts;
+    int member;     /* peer, or NOBODY */
+    int64_t due_us; /* out: the lease ends; waiting: not before */
+    int64_t staged_us;
+    enum entry_state state, staged; /* staged: by the append in hand; ENTRY_OUT: nothing */
+};
 struct place {
     bool made;
     uint32_t lanes;
-    uint64_t generation, position;
+    uint64_t generation, position; /* position of a group: nothing from there on was handed out */
+    struct entry entries[MODEL_OPEN];
+    uint32_t count;
 };
 struct cursor {
     struct place now, durable;
+    uint64_t last_lease;
     uint64_t staged; /* what the append in hand makes of its position; 0: nothing */
     bool dirty;      /* stored with the append in hand */
     bool stale;      /* to be stored some time: an append that would have failed */
-    int reader;      /* peer, or NOBODY */
+    int reader;      /* peer, or NOBODY; not of a group */
 };
 struct pending { /* said after the commit */
     int peer;    /* NOBODY: it has left */
+    const char *verb, *refused_as;
     char text[200];
 };
 
 struct model_inside {
-    struct cursor cursors[MODEL_CURSORS];
+    int64_t clock_us;          /* the model's now_us, when something was last said or done */
+    bool unheard[MODEL_PEERS]; /* who could not be reached and was handed something in this turn */
+    bool any_unheard;          /* or that was found gone in it */
+    struct cursor cursors[MODEL_READERS];
     struct pending *pending;
     uint32_t pending_count, pending_capacity;
     struct batch *batches;
@@ -104,6 +121,7 @@ struct model_inside {
 struct answer *model_answer(struct model *self, uint32_t peer, const char *verb);
 void model_refuse(struct model *self, uint32_t peer, uint32_t tags, const char *verb,
                   const struct batch_desc *batch);
+void model_session_drop(struct model_inside *in, uint32_t peer, bool release);
 bool model_append_begin(struct model *self);
 void model_commit(struct model *self);
 uint64_t model_lag(const struct model_inside *in, const struct session *session);
@@ -113,15 +131,27 @@ extern const uint32_t
 void model_subscribe(struct model_inside *in, struct session *session, const struct ask *ask,
                      uint64_t from);
 
-/* model_readers.c: named cursors (§11). */
+/* model_readers.c: named cursors and what groups have in common with them (§11). */
 int readers_of(const struct model_inside *in, uint32_t peer);
 void readers_say_join(struct model *self, const struct ask *ask);
 void readers_say_done(struct model *self, const struct ask *ask);
-void readers_leave(struct model_inside *in, uint32_t peer);
+void readers_leave(struct model_inside *in, uint32_t peer); /* as of in->clock_us */
 void readers_told(struct model *self);   /* a commit went well: what waits for it is said */
 void readers_failed(struct model *self); /* ... or did not */
 void readers_stored(struct model_inside *in);
 bool readers_stale(struct model_inside *in); /* something waits to be stored */
-void readers_crash(struct model_inside *in);
+void readers_crash(struct model_inside *in, int64_t now_us);
+void readers_pend(struct model_inside *in, uint32_t peer, const char *verb, const char *refused_as,
+                  const char *text);
+
+/* model_groups.c: work groups. */
+void groups_say_setl(struct model *self, const struct ask *ask);
+void groups_spell_setl(struct model *self, const struct script_step *step, struct ask *ask);
+uint64_t groups_floor(const struct place *group);
+void groups_leave(struct cursor *group, uint32_t peer, int64_t now_us);
+void groups_turn(struct model *self); /* leases end, members are silent, last attempts were had */
+void groups_stored(struct cursor *group);
+void groups_failed(struct cursor *group);
+void groups_crash(struct cursor *group, int64_t now_us);
 
 #endif

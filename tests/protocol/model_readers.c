@@ -5,14 +5,14 @@
 
 #include "tests/protocol/model_inside.h"
 
-const char *const model_cursors[MODEL_CURSORS] = {"c0", "c1", "c2"};
+const char *const model_readers[MODEL_READERS] = {"c0", "c1", "c2", "g0", "g1"};
 
 int readers_of(const struct model_inside *in, uint32_t peer)
 {
     for (int i = 0; i < MODEL_CURSORS; i++)
         if (in->cursors[i].reader == (int)peer)
             return i;
-    return NOBODY;
+    return in->sessions[peer].group;
 }
 
 int model_reads(const struct model *self, uint32_t peer)
@@ -28,6 +28,11 @@ void readers_leave(struct model_inside *in, uint32_t peer)
     for (uint32_t i = 0; i < in->pending_count; i++)
         if (in->pending[i].peer == (int)peer)
             in->pending[i].peer = NOBODY;
+    if (in->sessions[peer].group != NOBODY) {
+        in->sessions[peer].group = NOBODY;
+        groups_leave(&in->cursors[reads], peer, in->clock_us);
+        return;
+    }
     in->cursors[reads].reader = NOBODY;
     memset(&in->sessions[peer].sub, 0, sizeof in->sessions[peer].sub);
 }
@@ -36,7 +41,7 @@ void readers_leave(struct model_inside *in, uint32_t peer)
 
 void readers_stored(struct model_inside *in)
 {
-    for (uint32_t i = 0; i < MODEL_CURSORS; i++) {
+    for (uint32_t i = 0; i < MODEL_READERS; i++) {
         struct cursor *cursor = &in->cursors[i];
         if (!cursor->dirty)
             continue;
@@ -44,6 +49,7 @@ void readers_stored(struct model_inside *in)
             cursor->now.position = cursor->staged;
         cursor->staged = 0;
         cursor->dirty = cursor->stale = false;
+        groups_stored(cursor);
         cursor->durable = cursor->now;
     }
 }
@@ -52,9 +58,10 @@ void readers_told(struct model *self)
 {
     struct model_inside *in = self->inside;
     for (uint32_t i = 0; i < in->pending_count; i++) {
-        struct answer *said = in->pending[i].peer == NOBODY
-                                  ? NULL
-                                  : model_answer(self, (uint32_t)in->pending[i].peer, "DOND");
+        struct answer *said =
+            in->pending[i].peer == NOBODY
+                ? NULL
+                : model_answer(self, (uint32_t)in->pending[i].peer, in->pending[i].verb);
         if (said)
             memcpy(said->text, in->pending[i].text, sizeof in->pending[i].text);
     }
@@ -64,22 +71,24 @@ void readers_told(struct model *self)
 void readers_failed(struct model *self)
 {
     struct model_inside *in = self->inside;
-    for (uint32_t i = 0; i < MODEL_CURSORS; i++) {
+    for (uint32_t i = 0; i < MODEL_READERS; i++) {
         struct cursor *cursor = &in->cursors[i];
         cursor->stale = cursor->stale || cursor->dirty;
         cursor->dirty = false;
         cursor->staged = 0;
+        groups_failed(cursor);
     }
     for (uint32_t i = 0; i < in->pending_count; i++)
         if (in->pending[i].peer != NOBODY)
-            model_refuse(self, (uint32_t)in->pending[i].peer, TAG(DISK_FULL), "DONE", NULL);
+            model_refuse(self, (uint32_t)in->pending[i].peer, TAG(DISK_FULL),
+                         in->pending[i].refused_as, NULL);
     in->pending_count = 0;
 }
 
 bool readers_stale(struct model_inside *in)
 {
     bool any = false;
-    for (uint32_t i = 0; i < MODEL_CURSORS; i++) {
+    for (uint32_t i = 0; i < MODEL_READERS; i++) {
         struct cursor *cursor = &in->cursors[i];
         cursor->dirty = cursor->dirty || cursor->stale;
         any = any || cursor->dirty;
@@ -87,12 +96,31 @@ bool readers_stale(struct model_inside *in)
     return any;
 }
 
-void readers_crash(struct model_inside *in)
+void readers_crash(struct model_inside *in, int64_t now_us)
 {
-    for (uint32_t i = 0; i < MODEL_CURSORS; i++)
-        in->cursors[i] = (struct cursor){
-            .now = in->cursors[i].durable, .durable = in->cursors[i].durable, .reader = NOBODY};
+    for (uint32_t i = 0; i < MODEL_READERS; i++) {
+        struct cursor *cursor = &in->cursors[i];
+        cursor->now = cursor->durable;
+        cursor->staged = cursor->last_lease = 0;
+        cursor->dirty = cursor->stale = false;
+        cursor->reader = NOBODY;
+        groups_crash(cursor, now_us);
+    }
     in->pending_count = 0;
+}
+
+void readers_pend(struct model_inside *in, uint32_t peer, const char *verb, const char *refused_as,
+                  const char *text)
+{
+    if (in->pending_count == in->pending_capacity) {
+        in->pending_capacity = in->pending_capacity ? in->pending_capacity * 2 : 16;
+        in->pending = realloc(in->pending, in->pending_capacity * sizeof *in->pending);
+        if (!in->pending)
+            abort();
+    }
+    struct pending *pending = &in->pending[in->pending_count++];
+    *pending = (struct pending){.peer = (int)peer, .verb = verb, .refused_as = refused_as};
+    snprintf(pending->text, sizeof pending->text, "%s", text);
 }
 
 /* True: it is durable as it is now. */
@@ -110,21 +138,35 @@ static bool store(struct model *self, struct cursor *cursor)
 
 /* ---- joining ---- */
 
+static void joined_tell(struct model *self, uint32_t reader, uint32_t peer, uint64_t lag)
+{
+    const struct model_inside *in = self->inside;
+    const struct place *place = &in->cursors[reader].now;
+    bool group = reader >= MODEL_CURSORS;
+    struct answer *said = model_answer(self, peer, "JOND");
+    if (said)
+        snprintf(said->text, sizeof said->text,
+                 "name=%s kind=%s generation=%" PRIu64 " position=%" PRIu64 " head=%" PRIu64
+                 " first=%" PRIu64 " lag=%" PRIu64,
+                 model_readers[reader], group ? "group" : "cursor", place->generation,
+                 group ? groups_floor(place) : place->position, in->head, in->first, lag);
+}
+
+/* Whoever is in it is told where it stands; a cursor's reader is delivered from there. */
 static void begin(struct model *self, uint32_t reader)
 {
     struct model_inside *in = self->inside;
     struct cursor *cursor = &in->cursors[reader];
+    for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
+        if (in->sessions[peer].group == (int)reader)
+            joined_tell(self, reader, peer, UINT64_MAX);
+    if (cursor->reader == NOBODY)
+        return;
     struct session *session = &in->sessions[cursor->reader];
     const struct ask as = {
         .lanes = cursor->now.lanes, .records = session->join_records, .bytes = session->join_bytes};
     model_subscribe(in, session, &as, cursor->now.position);
-    struct answer *said = model_answer(self, (uint32_t)cursor->reader, "JOND");
-    if (said)
-        snprintf(said->text, sizeof said->text,
-                 "name=%s kind=cursor generation=%" PRIu64 " position=%" PRIu64 " head=%" PRIu64
-                 " first=%" PRIu64 " lag=%" PRIu64,
-                 model_cursors[reader], cursor->now.generation, cursor->now.position, in->head,
-                 in->first, model_lag(in, session));
+    joined_tell(self, reader, (uint32_t)cursor->reader, model_lag(in, session));
 }
 
 /* What is wrong with how it is asked for; 0: nothing. `*position`: where a new one begins. */
@@ -173,8 +215,9 @@ void readers_say_join(struct model *self, const struct ask *ask)
     if (in->appending)
         model_commit(self);
     uint32_t faults = join_faults(in, ask, &position);
-    bool made = !cursor->now.made;
-    if (!faults && !made && cursor->now.position < in->first && in->first > 1)
+    bool made = !cursor->now.made, group = ask->reader >= MODEL_CURSORS;
+    uint64_t floor = group ? groups_floor(&cursor->now) : cursor->now.position;
+    if (!faults && !made && floor < in->first && in->first > 1)
         faults = TAG(TRIMMED);
     if (faults) {
         model_refuse(self, ask->peer, faults, "JOIN", NULL);
@@ -186,18 +229,23 @@ void readers_say_join(struct model *self, const struct ask *ask)
     memset(&session->sub, 0, sizeof session->sub);
     if (made)
         cursor->now = (struct place){.made = true, .lanes = ask->lanes, .position = position};
-    cursor->now.generation++;
-    if (!store(self, cursor)) {
+    cursor->now.generation += made || !group;
+    if ((made || !group) && !store(self, cursor)) {
         if (made)
-            *cursor = (struct cursor){.reader = NOBODY};
+            *cursor = (struct cursor){.reader = NOBODY, .last_lease = cursor->last_lease};
         model_refuse(self, ask->peer, TAG(DISK_FULL), "JOIN", NULL);
         return;
     }
-    cursor->reader = (int)ask->peer;
     session->join_records = ask->records;
     session->join_bytes = ask->bytes;
     self->totals.joined++;
-    begin(self, ask->reader);
+    if (group) {
+        session->group = (int)ask->reader;
+        joined_tell(self, ask->reader, ask->peer, UINT64_MAX);
+    } else {
+        cursor->reader = (int)ask->peer;
+        begin(self, ask->reader);
+    }
 }
 
 /* ---- its place ---- */
@@ -220,17 +268,10 @@ void readers_say_done(struct model *self, const struct ask *ask)
         cursor->staged = now = ask->from;
         cursor->dirty = true;
     }
-    if (in->pending_count == in->pending_capacity) {
-        in->pending_capacity = in->pending_capacity ? in->pending_capacity * 2 : 16;
-        in->pending = realloc(in->pending, in->pending_capacity * sizeof *in->pending);
-        if (!in->pending)
-            abort();
-    }
-    struct pending *pending = &in->pending[in->pending_count++];
-    pending->peer = (int)ask->peer;
-    snprintf(pending->text, sizeof pending->text,
-             "name=%s generation=%" PRIu64 " position=%" PRIu64, model_cursors[ask->reader],
-             cursor->now.generation, now);
+    char text[200];
+    snprintf(text, sizeof text, "name=%s generation=%" PRIu64 " position=%" PRIu64,
+             model_readers[ask->reader], cursor->now.generation, now);
+    readers_pend(in, ask->peer, "DOND", "DONE", text);
     self->totals.done++;
 }
 
@@ -244,6 +285,7 @@ void model_rewind(struct model *self, uint32_t reader, int64_t back)
 {
     struct model_inside *in = self->inside;
     struct cursor *cursor = &in->cursors[reader];
+    in->clock_us = self->now_us;
     if (!cursor->now.made) {
         control_said(self, "unknown-reader", 0);
         return;
@@ -258,6 +300,7 @@ void model_rewind(struct model *self, uint32_t reader, int64_t back)
     }
     struct cursor before = *cursor;
     cursor->now.position = position;
+    cursor->now.count = 0;
     cursor->now.generation++;
     if (!store(self, cursor)) {
         before.now.generation = cursor->now.generation;
@@ -266,8 +309,7 @@ void model_rewind(struct model *self, uint32_t reader, int64_t back)
         return;
     }
     self->totals.rewound++;
-    if (cursor->reader != NOBODY)
-        begin(self, reader);
+    begin(self, reader);
     control_said(self, "done", cursor->now.generation);
 }
 
@@ -275,22 +317,23 @@ void model_forget(struct model *self, uint32_t reader)
 {
     struct model_inside *in = self->inside;
     struct cursor *cursor = &in->cursors[reader];
+    in->clock_us = self->now_us;
     if (!cursor->now.made) {
         control_said(self, "unknown-reader", 0);
         return;
     }
     if (in->appending)
         model_commit(self);
-    if (cursor->reader != NOBODY) {
-        uint32_t holder = (uint32_t)cursor->reader;
-        readers_leave(in, holder);
-        (void)model_answer(self, holder, "LOST");
-    }
+    for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
+        if (readers_of(in, peer) == (int)reader) {
+            readers_leave(in, peer);
+            (void)model_answer(self, peer, "LOST");
+        }
     struct place place = cursor->now;
     cursor->now = (struct place){0};
     bool stored = store(self, cursor);
     if (stored)
-        *cursor = (struct cursor){.reader = NOBODY};
+        *cursor = (struct cursor){.reader = NOBODY, .last_lease = cursor->last_lease};
     else
         cursor->now = place;
     control_said(self, stored ? "done" : "disk-full", 0);

@@ -148,24 +148,26 @@ static void step_take(struct model *model, struct subject *subject, const struct
     case SCRIPT_TRIM: {
         model_trim(model);
         uint64_t head = model_head(model), back = (uint64_t)args[0] & 0xffff;
-        uint64_t first = subject_trim(subject, head > back ? head - back : 1);
+        uint64_t to = head > back ? head - back : 1;
+        to = to < model_needed(model) ? to : model_needed(model);
+        uint64_t first = subject_trim(subject, to);
         if (first < model_first(model) || first > head)
             subject->broken = "the log begins where it cannot";
-        else if (first != model_first(model) && first > (head > back ? head - back : 1))
+        else if (first != model_first(model) && first > to)
             subject->broken = "trimmed more than was asked for";
         model_trimmed(model, first);
         break;
     }
     case SCRIPT_REWIND: {
-        uint32_t reader = (uint32_t)args[0] % MODEL_CURSORS;
+        uint32_t reader = (uint32_t)args[0] % MODEL_READERS;
         model_rewind(model, reader, args[1]);
         int64_t to = (int64_t)model_head(model) - args[1];
         subject_rewind(subject, reader, to < 1 ? 1 : (uint64_t)to);
         break;
     }
     case SCRIPT_FORGET:
-        model_forget(model, (uint32_t)args[0] % MODEL_CURSORS);
-        subject_forget(subject, (uint32_t)args[0] % MODEL_CURSORS);
+        model_forget(model, (uint32_t)args[0] % MODEL_READERS);
+        subject_forget(subject, (uint32_t)args[0] % MODEL_READERS);
         break;
     case SCRIPT_SET:
         model_set(model, args[0] * INT64_C(1000), args[1] != 0);
@@ -190,10 +192,24 @@ static void step_take(struct model *model, struct subject *subject, const struct
     }
 }
 
+/* What was handed out: each of it may be, and nothing is held back. */
+static const char *works_agree(struct model *model, struct subject *subject, bool turned)
+{
+    const char *wrong = NULL;
+    for (uint32_t i = 0; i < subject->works.count && !wrong; i++)
+        wrong = model_work(model, &subject->works.items[i]);
+    subject->works.count = 0;
+    model_worked(model);
+    return wrong || !turned ? wrong : model_idle(model);
+}
+
 static bool step_agrees(struct model *model, struct subject *subject,
                         const struct script_step *step, struct run_result *result)
 {
     bool good = answers_agree(model, subject, result);
+    const char *wrong = works_agree(model, subject, step->verb == SCRIPT_TURN);
+    if (wrong && !subject->broken)
+        subject->broken = wrong;
     if (good && subject->broken) {
         snprintf(result->why, sizeof result->why, "%s", subject->broken);
         good = false;

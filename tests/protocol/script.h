@@ -27,6 +27,7 @@ enum { SCRIPT_ARGS = 22, SCRIPT_BATCHES = 3, SCRIPT_BATCH_ARGS = 6 };
     X(BEAT, "beat", "peer state behind")                                                           \
     X(JOIN, "join", "peer name lanes start back records bytes take flaw")                          \
     X(DONE, "done", "peer name back older")                                                        \
+    X(SETL, "setl", "peer name does pick count more old delay flaw")                               \
     X(GBYE, "gbye", "peer")                                                                        \
     X(RAW, "raw", "peer kind")                                                                     \
     X(TURN, "turn", "second")                                                                      \

@@ -135,6 +135,38 @@ static void heard_ackd(struct subject_inside *in, uint32_t peer, const uint8_t *
     }
 }
 
+static void heard_work(struct subject_inside *in, uint32_t peer, zmq_msg_t *frames, uint32_t count,
+                       bool heard)
+{
+    const uint8_t *at = zmq_msg_data(&frames[0]);
+    uint32_t items = get_u32(at + 4);
+    uint64_t base = 0;
+    size_t bodies = 0;
+    if (count != 2 || zmq_msg_size(&frames[0]) != 8 + items * (size_t)PROTOCOL_WORK_BYTES) {
+        broken(in, "work of the wrong size");
+        return;
+    }
+    for (uint32_t i = 0; i < items; i++) {
+        const uint8_t *item = at + 8 + i * (size_t)PROTOCOL_WORK_BYTES;
+        struct work work = {.peer = peer, .heard = heard};
+        if (batch_header_read(&work.header, item) != 0) {
+            broken(in, "work with a header that is not whole");
+            return;
+        }
+        bodies += work.header.base != base ? work.header.size : 0;
+        base = work.header.base;
+        work.lease = get_u64(item + 80);
+        work.position = base + get_u32(item + 88);
+        work.count = get_u32(item + 92);
+        work.attempts = get_u32(item + 96);
+        works_add(&in->outside->works, &work);
+        if (in->lie == LIE_WORK && i == 0)
+            works_add(&in->outside->works, &work);
+    }
+    if (bodies != zmq_msg_size(&frames[1]))
+        broken(in, "work whose bodies are not those of its headers");
+}
+
 static int lane_order(const void *a, const void *b)
 {
     const uint64_t *one = a, *other = b;
@@ -208,10 +240,11 @@ static void heard_map(struct subject_inside *in, uint32_t peer, const uint8_t *a
         struct msg_refu refu;
         struct msg_jond jond;
         struct msg_dond dond;
+        struct msg_setd setd;
     } said;
     static const struct message_desc *const maps[] = {
         &msg_welc_desc, &msg_grnt_desc, &msg_wait_desc, &msg_lost_desc, &msg_subd_desc,
-        &msg_aliv_desc, &msg_refu_desc, &msg_jond_desc, &msg_dond_desc};
+        &msg_aliv_desc, &msg_refu_desc, &msg_jond_desc, &msg_dond_desc, &msg_setd_desc};
     const struct message_desc *desc = NULL;
     struct message_error error;
     char verb[5] = {(char)at[0], (char)at[1], (char)at[2], (char)at[3]};
@@ -242,6 +275,14 @@ static void heard_map(struct subject_inside *in, uint32_t peer, const uint8_t *a
         text_refu(&said.refu, answer);
     } else if (desc == &msg_jond_desc) {
         text_jond(&said.jond, answer);
+    } else if (desc == &msg_setd_desc) {
+        struct unpack list = {said.setd.expired.data, said.setd.expired.size, 0};
+        if (in->server.appending && strcmp(said.setd.does, "extend") != 0)
+            broken(in, "settled before the commit");
+        (void)unpack_array(&list, &streams);
+        snprintf(answer->text, sizeof answer->text,
+                 "name=%s does=%s settled=%" PRIu64 " expired=%u", said.setd.name, said.setd.does,
+                 said.setd.settled, streams);
     } else if (desc == &msg_dond_desc) {
         if (in->server.appending)
             broken(in, "done before the commit");
@@ -281,7 +322,9 @@ static bool send_hook(struct server *server, const struct core_session *session,
     const uint8_t *at = zmq_msg_data(&frames[0]);
     size_t size = zmq_msg_size(&frames[0]);
     bool heard = peer < MODEL_PEERS && !in->deaf[peer];
-    if (!heard || in->muted)
+    if (!in->muted && peer < MODEL_PEERS && size >= 8 && memcmp(at, "WORK", 4) == 0)
+        heard_work(in, peer, frames, count, heard);
+    else if (!heard || in->muted)
         ;
     else if (size < PROTOCOL_VERB_BYTES)
         broken(in, "an answer without a verb");
@@ -403,8 +446,14 @@ static void say_join(struct subject_inside *in, const struct ask *ask)
     message_clear(&msg_join_desc, &join);
     lanes_pack(ask, &list);
     snprintf(join.name, sizeof join.name, "%s",
-             ask->flaw == FLAW_NAME ? "no/name" : model_cursors[ask->reader]);
-    snprintf(join.kind, sizeof join.kind, "%s", ask->flaw == FLAW_KIND ? "pigeon" : "cursor");
+             ask->flaw == FLAW_NAME ? "no/name" : model_readers[ask->reader]);
+    snprintf(join.kind, sizeof join.kind, "%s",
+             ask->flaw == FLAW_KIND         ? "pigeon"
+             : ask->reader >= MODEL_CURSORS ? "group"
+                                            : "cursor");
+    join.lease_us = MODEL_WORK_US;
+    join.attempts = MODEL_ATTEMPTS;
+    join.open = MODEL_OPEN;
     snprintf(join.start, sizeof join.start, "%s", starts[ask->start]);
     if (ask->start >= 2)
         join.position = ask->from;
@@ -420,8 +469,30 @@ static void say_join(struct subject_inside *in, const struct ask *ask)
 static void say_done(struct subject_inside *in, const struct ask *ask)
 {
     struct msg_done done = {.generation = ask->generation, .position = ask->from};
-    snprintf(done.name, sizeof done.name, "%s", model_cursors[ask->reader]);
+    snprintf(done.name, sizeof done.name, "%s", model_readers[ask->reader]);
     map_say(in, ask->peer, "DONE", &msg_done_desc, &done);
+}
+
+static void say_setl(struct subject_inside *in, const struct ask *ask)
+{
+    static const char *const does[] = {"ack", "nack", "extend", "burn"};
+    struct pack list = {0};
+    struct msg_setl setl;
+    message_clear(&msg_setl_desc, &setl);
+    pack_array(&list, ask->item_count);
+    for (uint32_t i = 0; i < ask->item_count; i++) {
+        pack_array(&list, ask->flaw ? 2 : 3);
+        pack_u64(&list, ask->items[i].lease);
+        pack_u64(&list, ask->items[i].position);
+        if (!ask->flaw)
+            pack_u64(&list, ask->items[i].count);
+    }
+    snprintf(setl.name, sizeof setl.name, "%s", model_readers[ask->reader]);
+    snprintf(setl.does, sizeof setl.does, "%s", does[ask->does]);
+    setl.items = (struct span){list.data, (uint32_t)list.size};
+    setl.delay_us = (uint64_t)ask->delay_us;
+    map_say(in, ask->peer, "SETL", &msg_setl_desc, &setl);
+    pack_free(&list);
 }
 
 static void say_publ(struct subject_inside *in, const struct ask *ask)
@@ -506,7 +577,8 @@ void subject_say(struct subject *self, const struct ask *ask)
         [SCRIPT_HELO] = say_helo,  [SCRIPT_LEAS] = say_leas,  [SCRIPT_SUBS] = say_subs,
         [SCRIPT_USUB] = say_plain, [SCRIPT_CRED] = say_plain, [SCRIPT_PUBL] = say_publ,
         [SCRIPT_OWNQ] = say_ownq,  [SCRIPT_BEAT] = say_beat,  [SCRIPT_GBYE] = say_plain,
-        [SCRIPT_RAW] = say_raw,    [SCRIPT_JOIN] = say_join,  [SCRIPT_DONE] = say_done};
+        [SCRIPT_RAW] = say_raw,    [SCRIPT_JOIN] = say_join,  [SCRIPT_DONE] = say_done,
+        [SCRIPT_SETL] = say_setl};
     self->inside->server.turn_us = clock_mono_us();
     says[ask->verb](self->inside, ask);
 }
@@ -600,6 +672,7 @@ void subject_close(struct subject *self)
     free(self->inside);
     free(self->said.items);
     free(self->acked.items);
+    free(self->works.items);
 }
 
 void subject_turn(struct subject *self, bool second, bool muted)
@@ -608,6 +681,7 @@ void subject_turn(struct subject *self, bool second, bool muted)
     self->inside->muted = muted;
     server->turn_us = clock_mono_us();
     server_fire_later(server);
+    server_readers_turn(server);
     server_commit(server);
     if (second) {
         server_store_cursors(server);
@@ -653,7 +727,7 @@ void subject_rewind(struct subject *self, uint32_t reader, uint64_t position)
     struct server *server = &self->inside->server;
     uint64_t generation = 0;
     server->turn_us = clock_mono_us();
-    const char *error = server_rewind(server, model_cursors[reader], position, &generation);
+    const char *error = server_rewind(server, model_readers[reader], position, &generation);
     control_said(self, error, error ? 0 : generation);
 }
 
@@ -661,7 +735,7 @@ void subject_forget(struct subject *self, uint32_t reader)
 {
     struct server *server = &self->inside->server;
     server->turn_us = clock_mono_us();
-    control_said(self, server_forget(server, model_cursors[reader]), 0);
+    control_said(self, server_forget(server, model_readers[reader]), 0);
 }
 
 void subject_set(struct subject *self, int64_t by_us, bool stand)

@@ -15,12 +15,14 @@ enum lie {
     LIE_DROPPED,
     LIE_DIES,
     LIE_DONE, /* a cursor is said to be further than it is */
+    LIE_WORK, /* a record of a group is handed out once more than it is */
     LIE_COUNT
 };
 
 struct subject {
     struct answers said; /* since they were last taken */
     struct acks acked;
+    struct works works;
     const char *broken; /* what no answer may be, if one was */
     struct subject_inside *inside;
 };
