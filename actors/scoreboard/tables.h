@@ -16,6 +16,8 @@
  *   poll          the same     opened_at, run_id                               ops_run, those of the poller only
  *   alert         league day   alert_id                                        ops_alert, newest
  *   exit          league day   position                                        ops_exit
+ *   expected      game's       game_id, output                                 ops_expected, newest
+ *   action        game's       action_id                                       ops_action, newest
  *   dead          undated      position                                        dead_letter, without the payload
  *   history_game  game's       game_id, position                               history_game     } visible once their
  *   history_box   game's       game_id, player_id, position                    history_player_game } import is committed
@@ -45,6 +47,8 @@
 #define TABLE_POLL "poll"
 #define TABLE_ALERT "alert"
 #define TABLE_EXIT "exit"
+#define TABLE_EXPECTED "expected"
+#define TABLE_ACTION "action"
 #define TABLE_DEAD "dead"
 #define TABLE_HISTORY_GAME "history_game"
 #define TABLE_HISTORY_BOX "history_box"

@@ -212,6 +212,27 @@ static enum verdict take_exit(struct step *step, const struct input *input, void
     return put(step, input, TABLE_EXIT, day_of(step, end->at), &key);
 }
 
+static enum verdict take_expected(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_ops_expected *row = input->message;
+    struct store_key key;
+    (void)self;
+    store_key_start(&key);
+    store_key_text(&key, row->game_id);
+    store_key_text(&key, row->output);
+    return put(step, input, TABLE_EXPECTED, row->game_date, &key);
+}
+
+static enum verdict take_action(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_ops_action *row = input->message;
+    struct store_key key;
+    (void)self;
+    store_key_start(&key);
+    store_key_text(&key, row->action_id);
+    return put(step, input, TABLE_ACTION, row->game_date, &key);
+}
+
 /* Without the payload: it stays in the log, where `tipoff dead` finds it. */
 static enum verdict take_dead(struct step *step, const struct input *input, void *self)
 {
@@ -417,6 +438,8 @@ const struct take scoreboard_takes[] = {
     {&msg_ops_run_desc, take_run, RUN_NONE, NULL, false},
     {&msg_ops_alert_desc, take_alert, RUN_NONE, NULL, false},
     {&msg_ops_exit_desc, take_exit, RUN_NONE, NULL, false},
+    {&msg_ops_expected_desc, take_expected, RUN_NONE, NULL, false},
+    {&msg_ops_action_desc, take_action, RUN_NONE, NULL, false},
     {&msg_dead_letter_desc, take_dead, RUN_NONE, NULL, false},
     {&msg_history_game_desc, take_history_game, RUN_NONE, NULL, false},
     {&msg_history_player_game_desc, take_history_player_game, RUN_NONE, NULL, false},

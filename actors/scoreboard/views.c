@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/scoreboard/audit.h"
 #include "actors/scoreboard/games.h"
 #include "actors/scoreboard/report.h"
 #include "config/clock.h"
@@ -386,6 +387,11 @@ static json_t *view_report(struct store_txn *txn, const struct view_query *query
     return report_make(txn, query->date, error);
 }
 
+static json_t *view_audit(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    return audit_make(txn, query->date, error);
+}
+
 /* ---- */
 
 static const char *const people_games[] = {
@@ -414,6 +420,7 @@ static const struct view views[] = {
     {"grades", false, people_grades, view_grades},
     {"runs", true, people_runs, view_runs},
     {"report", false, NULL, view_report},
+    {"audit", false, NULL, view_audit},
 };
 
 const struct view *view_at(int index)

@@ -1,7 +1,8 @@
-/* watchdog - says what is wrong, once per incident, and when it is right again.
- * takes  row.game, ops.run (the poller's), dead, ops.resolved      gives  ops.alert
- * keeps  games, when each source last did its work, dead letters by reader, incidents that are open
- * never  mends anything */
+/* watchdog - says what is wrong, once per incident, and when it is right again; knows what every game owes, and asks for it again.
+ * takes  row.game, row.odds_snapshot, feature.player, prediction.points, grade.points, ops.run (the poller's), dead, ops.resolved
+ * gives  ops.alert, ops.expected, ops.action, ops.command
+ * keeps  games, when each source last did its work, dead letters by reader, incidents that are open, expected outputs (due.c)
+ * never  does itself what another actor does */
 #include "actors/watchdog/watchdog.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/watchdog/due.h"
 #include "actors/watchdog/rules.h"
 #include "config/clock.h"
 #include "config/log.h"
@@ -24,6 +26,14 @@
 #define REAL_INTERVAL_US                                                                           \
     250000 /* however fast the league clock runs, the broker is not asked more often */
 #define SHARDS_MAX 256
+
+#define HOUR_US INT64_C(3600000000)
+
+/* Whose runs feed each output. */
+static const char *const sources[OUTPUT_COUNT] = {
+    [OUTPUT_ODDS] = "PollOddsProps",        [OUTPUT_FEATURES] = "PollBdlGames",
+    [OUTPUT_PREDICTIONS] = "PollBdlGames",  [OUTPUT_LIVE] = "PollBdlLive",
+    [OUTPUT_BOXSCORE] = "PollBdlBoxScores", [OUTPUT_GRADES] = "PollBdlBoxScores"};
 
 /* Sources that must be alive whenever games are on. */
 static const char *const live_sources[] = {"PollBdlLive"};
@@ -42,7 +52,10 @@ struct watchdog {
     int64_t next_league_us, next_real_us;
     struct shard_memory shards[SHARDS_MAX];
     int shard_count;
+    bool behind;         /* this shard has yet to take records that are in the log */
+    int64_t hour, asked; /* remedies asked for in that hour of league time */
     struct incidents incidents;
+    struct due_look due;
 };
 
 /* ---- what is remembered of records ---- */
@@ -87,8 +100,33 @@ static enum verdict take_game(struct step *step, const struct input *input, void
     row.tip_at = game->tip_at;
     if (plays && row.playing_since == CLOCK_NONE)
         row.playing_since = input->time_us;
-    return stored(step, store_put_message(step_store(step), TABLE_GAME, game->game_date, key.data,
-                                          key.size, &msg_watch_game_desc, &row));
+    error = store_put_message(step_store(step), TABLE_GAME, game->game_date, key.data, key.size,
+                              &msg_watch_game_desc, &row);
+    return stored(step, error ? error : due_game(step, input, game));
+}
+
+static enum verdict take_odds(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, due_odds(step, input->message, input->time_us));
+}
+
+static enum verdict take_feature(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, due_feature(step, input->message, input->time_us));
+}
+
+static enum verdict take_prediction(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, due_prediction(step, input->message, input->time_us));
+}
+
+static enum verdict take_grade(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, due_grade(step, input->message, input->time_us));
 }
 
 static enum verdict take_run(struct step *step, const struct input *input, void *self)
@@ -97,12 +135,22 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     struct msg_watch_source row;
     struct store_key key;
     (void)self;
-    if (strcmp(run->actor, "poller") != 0 ||
-        (strcmp(run->outcome, "success") != 0 && strcmp(run->outcome, "unchanged") != 0))
+    if (strcmp(run->actor, "poller") != 0)
         return DONE;
+    bool good = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "unchanged");
+    bool bad = !strcmp(run->outcome, "failed") || !strcmp(run->outcome, "timeout");
     key_of(&key, run->name);
-    message_clear(&msg_watch_source_desc, &row);
-    row.last_good = run->closed_at;
+    int error = store_get_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
+                                  &msg_watch_source_desc, &row);
+    if (error == STORE_NOT_FOUND) {
+        message_clear(&msg_watch_source_desc, &row);
+        error = STORE_OK;
+    }
+    if (error || (!good && !bad))
+        return stored(step, error);
+    if (good)
+        row.last_good = run->closed_at;
+    snprintf(row.last_error, sizeof row.last_error, "%s", good ? "" : run->error_class);
     return stored(step, store_put_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data,
                                           key.size, &msg_watch_source_desc, &row));
 }
@@ -228,6 +276,22 @@ static const char *text_in(const json_t *row, const char *key)
     return text ? text : "";
 }
 
+/* How the shard is explains what its actor owes. */
+static void note_owner(struct watchdog *self, const char *actor, const struct watched_shard *shard)
+{
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        struct owner *owner = &self->due.owners[i];
+        if (strcmp(OUTPUTS[i].actor, actor) != 0)
+            continue;
+        if (!strcmp(shard->state, "halted")) {
+            owner->halted = true;
+            snprintf(owner->cause, sizeof owner->cause, "%s", shard->cause);
+        }
+        owner->working = owner->working || (shard->connected && shard->lag > 0 &&
+                                            shard->stuck_us < self->rules.silence_us);
+    }
+}
+
 /* Shards are watched from when they were first seen at work; tools that come and go never are. */
 static void look_at_shard(struct watchdog *self, const json_t *row, int64_t mono_us)
 {
@@ -235,6 +299,8 @@ static void look_at_shard(struct watchdog *self, const json_t *row, int64_t mono
     const json_t *silent_ms = json_object_get(row, "silent_ms");
     struct watched_shard shard = {.connected = json_is_integer(silent_ms),
                                   .lag = json_integer_value(json_object_get(row, "lag"))};
+    if (!strcmp(actor, "watchdog"))
+        self->behind = shard.lag > 0;
     if (!strcmp(actor, "import") || !strcmp(actor, "supervisor") || !strcmp(actor, "watchdog"))
         return;
     snprintf(shard.name, sizeof shard.name, "%s.%lld", actor,
@@ -257,6 +323,7 @@ static void look_at_shard(struct watchdog *self, const json_t *row, int64_t mono
     shard.away_us = mono_us - memory->connected_us;
     shard.stuck_us = mono_us - memory->moved_us;
     judge_shard(&self->rules, &shard, &self->incidents);
+    note_owner(self, actor, &shard);
 }
 
 /* False if the broker did not answer: then nothing is known, which is no news either. */
@@ -271,6 +338,8 @@ static bool judge_shards(struct watchdog *self, struct kit *kit, int64_t mono_us
         look_at_shard(self, row, mono_us);
     }
     bool answered = status != NULL;
+    for (i = 0; i < OUTPUT_COUNT && self->behind; i++)
+        self->due.owners[i].working = true; /* what is missed may be on its way here */
     json_decref(status);
     free(text);
     return answered;
@@ -378,10 +447,50 @@ static int recover_incidents(struct step *step, struct open_incidents *open)
     return 0;
 }
 
+/* The newest failure of what feeds an output; NULL: there is none since its last success. */
+static const char *source_error(struct store_txn *txn, const char *name)
+{
+    static struct msg_watch_source row;
+    struct store_key key;
+    key_of(&key, name);
+    return store_get_message(txn, TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
+                             &msg_watch_source_desc, &row) == STORE_OK &&
+                   row.last_error[0]
+               ? row.last_error
+               : NULL;
+}
+
+static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_us)
+{
+    struct due_look *due = &self->due;
+    if (now_us / HOUR_US != self->hour) {
+        self->hour = now_us / HOUR_US;
+        self->asked = 0;
+    }
+    due->now_us = now_us;
+    due->heal = self->settings->watchdog.heal;
+    due->tries = self->settings->watchdog.heal_tries;
+    due->cooldown_us = self->settings->watchdog.heal_cooldown_us;
+    due->left = self->settings->watchdog.heal_per_hour - self->asked;
+    due->incidents = &self->incidents;
+    static char classes[OUTPUT_COUNT][17];
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        const char *class = source_error(txn, sources[i]);
+        snprintf(classes[i], sizeof classes[i], "%s", class ? class : "");
+        due->owners[i].last_error = class ? classes[i] : NULL;
+    }
+    int64_t left = due->left;
+    int error = due_judge(due, txn);
+    self->asked += left - due->left;
+    return error;
+}
+
 static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t now_us,
                         struct open_incidents *open)
 {
     int error = judge_sources(self, txn, now_us);
+    if (!error && open->shards_known)
+        error = judge_due(self, txn, now_us);
     if (!error)
         error = store_scan(txn, TABLE_DEAD, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
                            visit_dead, self);
@@ -415,7 +524,9 @@ static void speak(struct watchdog *self, struct kit *kit, struct open_incidents 
     struct step *step = kit_step(kit);
     if (!step)
         return; /* not now; the next look sees the same */
-    int error = recover_incidents(step, open);
+    int error = due_speak(&self->due, step);
+    if (error >= 0)
+        error = recover_incidents(step, open);
     for (int i = 0; i < self->incidents.count && error >= 0; i++)
         error = raise_incident(step, &self->incidents.list[i]);
     if (error >= 0) {
@@ -431,7 +542,9 @@ static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
     static struct open_incidents open;
     struct store_txn *txn;
     bool any = false;
-    self->incidents.count = 0;
+    self->incidents.count = self->due.count = 0;
+    memset(self->due.owners, 0, sizeof self->due.owners);
+    self->behind = false;
     open = (struct open_incidents){.now = &self->incidents};
     open.shards_known = judge_shards(self, kit, mono_us);
     int error = store_begin(kit_store(kit), false, &txn);
@@ -443,7 +556,7 @@ static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
     }
     if (error)
         log_error("look-failed", "why=\"%s\"", store_error_text(error));
-    else if (any)
+    else if (any || self->due.count)
         speak(self, kit, &open);
 }
 
@@ -500,6 +613,10 @@ static void work(void *context, struct kit *kit, const struct pollfd *fds, int c
 
 static const struct take takes[] = {
     {.message = &msg_row_game_desc, .take = take_game, .every_partition = true},
+    {.message = &msg_row_odds_snapshot_desc, .take = take_odds, .every_partition = true},
+    {.message = &msg_feature_player_desc, .take = take_feature, .every_partition = true},
+    {.message = &msg_prediction_points_desc, .take = take_prediction, .every_partition = true},
+    {.message = &msg_grade_points_desc, .take = take_grade, .every_partition = true},
     {.message = &msg_ops_run_desc, .take = take_run, .every_partition = true},
     {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
     {.message = &msg_ops_resolved_desc, .take = take_resolved, .every_partition = true},
@@ -508,7 +625,7 @@ static const struct take takes[] = {
 
 const struct actor watchdog_actor = {
     .name = "watchdog",
-    .does = "says what is wrong, once per incident, and when it is right again",
+    .does = "says what is wrong and when it is right again, and asks again for what is late",
     .takes = takes,
     .edge = true,
     .start = start,

@@ -1,0 +1,455 @@
+/* The ledger of expected outputs: its tables, and what goes on the wire of it. */
+#include "actors/watchdog/due.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/clock.h"
+
+#define TABLE_EXPECTED "expected" /* game's date; game_id, output -> ops_expected */
+#define TABLE_OPEN "open"         /* the same, of those that are still to be judged -> nothing */
+#define TABLE_SEEN "seen" /* game's date; game_id, output, hash of what was counted -> nothing */
+#define TABLE_DAY "day"   /* undated; game_id -> the date its rows are under */
+
+static void key_of(struct store_key *key, const char *game_id, const char *output)
+{
+    store_key_start(key);
+    store_key_text(key, game_id);
+    store_key_text(key, output);
+}
+
+static int read_row(struct store_txn *txn, int32_t date, const char *game_id, enum output_id output,
+                    struct msg_ops_expected *row)
+{
+    struct store_key key;
+    key_of(&key, game_id, OUTPUTS[output].name);
+    return store_get_message(txn, TABLE_EXPECTED, date, key.data, key.size, &msg_ops_expected_desc,
+                             row);
+}
+
+static int write_row(struct store_txn *txn, const struct msg_ops_expected *row)
+{
+    struct store_key key;
+    key_of(&key, row->game_id, row->output);
+    int error = store_put_message(txn, TABLE_EXPECTED, row->game_date, key.data, key.size,
+                                  &msg_ops_expected_desc, row);
+    if (error)
+        return error;
+    if (expect_open(row))
+        return store_put(txn, TABLE_OPEN, row->game_date, key.data, key.size, "", 0);
+    error = store_del(txn, TABLE_OPEN, row->game_date, key.data, key.size);
+    return error == STORE_NOT_FOUND ? STORE_OK : error;
+}
+
+static void say(struct step *step, const struct msg_ops_expected *row)
+{
+    struct msg_ops_expected said = *row;
+    said.wanted = expect_need(row);
+    said.at = step_now_us(step);
+    step_emit(step, &msg_ops_expected_desc, &said);
+}
+
+static int write_and_say(struct step *step, struct msg_ops_expected *row)
+{
+    row->at = step_now_us(step);
+    int error = write_row(step_store(step), row);
+    if (!error)
+        say(step, row);
+    return error;
+}
+
+/* ---- the schedule ---- */
+
+static bool begun(const struct msg_row_game *game)
+{
+    return !strcmp(game->status, "in_progress") || !strcmp(game->status, "final") ||
+           game->period > 0;
+}
+
+/* What a game owes that is over when it is first heard of: it was none of ours to predict. */
+static bool owed_late(enum output_id output)
+{
+    return output == OUTPUT_BOXSCORE;
+}
+
+static int rows_begin(struct step *step, const struct msg_row_game *game)
+{
+    bool over = !strcmp(game->status, "final");
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        struct msg_ops_expected row;
+        if (i == OUTPUT_GRADES || (over && !owed_late((enum output_id)i)))
+            continue; /* grades are owed once there is a prediction */
+        expect_begin(&row, &OUTPUTS[i], game->game_id, game->game_date, game->tip_at);
+        if (over)
+            row.deadline = step_now_us(step) + OUTPUTS[i].after_us;
+        int error = write_and_say(step, &row);
+        if (error)
+            return error;
+    }
+    return STORE_OK;
+}
+
+static int rows_void(struct step *step, const char *game_id, int32_t date, const char *reason)
+{
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        struct msg_ops_expected row;
+        int error = read_row(step_store(step), date, game_id, (enum output_id)i, &row);
+        if (error == STORE_NOT_FOUND)
+            continue;
+        if (error)
+            return error;
+        if (!strcmp(row.state, "EMPTY_OK") || !strcmp(row.state, "COMPLETE"))
+            continue;
+        expect_void(&row, reason);
+        if ((error = write_and_say(step, &row)) != 0)
+            return error;
+    }
+    return STORE_OK;
+}
+
+/* Which date the game's rows are under: 0 none so far. */
+static int day_of(struct store_txn *txn, const char *game_id, int32_t *date)
+{
+    struct store_key key;
+    struct span value;
+    int64_t day;
+    store_key_start(&key);
+    store_key_text(&key, game_id);
+    *date = 0;
+    int error = store_get(txn, TABLE_DAY, STORE_UNDATED, key.data, key.size, &value);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (store_key_read_i64(&value, &day) != 0)
+        return STORE_CORRUPT;
+    *date = (int32_t)day;
+    return STORE_OK;
+}
+
+static int day_put(struct store_txn *txn, const char *game_id, int32_t date)
+{
+    struct store_key key, value;
+    store_key_start(&key);
+    store_key_text(&key, game_id);
+    store_key_start(&value);
+    store_key_i64(&value, date);
+    return store_put(txn, TABLE_DAY, STORE_UNDATED, key.data, key.size, value.data, value.size);
+}
+
+/* True: first time that this was counted. */
+static int seen_first(struct store_txn *txn, int32_t date, const char *game_id,
+                      enum output_id output, const char *what, bool *first)
+{
+    struct store_key key;
+    struct span value;
+    key_of(&key, game_id, OUTPUTS[output].name);
+    store_key_text(&key, what);
+    int error = store_get(txn, TABLE_SEEN, date, key.data, key.size, &value);
+    *first = error == STORE_NOT_FOUND;
+    return *first ? store_put(txn, TABLE_SEEN, date, key.data, key.size, "", 0) : error;
+}
+
+/* So many rows more; `wanted` more are wanted of it. A row that nobody expected is none of ours. */
+static int count(struct step *step, int32_t date, const char *game_id, enum output_id output,
+                 int64_t more, int64_t wanted, int64_t at_us)
+{
+    struct msg_ops_expected row;
+    int error = read_row(step_store(step), date, game_id, output, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    (void)expect_count(&row, more, wanted, at_us);
+    return write_row(step_store(step), &row);
+}
+
+/* At least so many there are: a state of a game says it anew each time. */
+static int count_to(struct step *step, const struct msg_row_game *game, enum output_id output,
+                    int64_t rows, int64_t at_us)
+{
+    struct msg_ops_expected row;
+    int error = read_row(step_store(step), game->game_date, game->game_id, output, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (rows <= row.rows)
+        return STORE_OK;
+    (void)expect_count(&row, rows - row.rows, 0, at_us);
+    return write_row(step_store(step), &row);
+}
+
+static int tips_set(struct step *step, const struct msg_row_game *game)
+{
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        struct msg_ops_expected row;
+        int error =
+            read_row(step_store(step), game->game_date, game->game_id, (enum output_id)i, &row);
+        if (error == STORE_NOT_FOUND)
+            continue;
+        if (error)
+            return error;
+        int64_t before = row.deadline;
+        bool was_void = !strcmp(row.state, "EMPTY_OK");
+        if (was_void) /* postponed, and on again */
+            (void)snprintf(row.state, sizeof row.state, "EXPECTED");
+        expect_tip(&row, &OUTPUTS[i], game->tip_at);
+        if ((before != row.deadline || was_void) && (error = write_and_say(step, &row)) != 0)
+            return error;
+    }
+    return STORE_OK;
+}
+
+static int final_seen(struct step *step, const struct input *input, const struct msg_row_game *game)
+{
+    struct msg_ops_expected row;
+    int error = game->box_players
+                    ? count_to(step, game, OUTPUT_BOXSCORE, game->box_players, input->time_us)
+                    : STORE_OK;
+    if (!error)
+        error = read_row(step_store(step), game->game_date, game->game_id, OUTPUT_GRADES, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (row.deadline != CLOCK_NONE || !game->box_players)
+        return STORE_OK;
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], input->time_us);
+    return write_and_say(step, &row);
+}
+
+int due_game(struct step *step, const struct input *input, const struct msg_row_game *game)
+{
+    int32_t date;
+    struct store_txn *txn = step_store(step);
+    int error = day_of(txn, game->game_id, &date);
+    if (!error && date && date != game->game_date) {
+        char reason[40];
+        snprintf(reason, sizeof reason, "moved to %" PRId32, game->game_date);
+        error = rows_void(step, game->game_id, date, reason);
+        date = 0;
+    }
+    if (!error && !date) {
+        error = day_put(txn, game->game_id, game->game_date);
+        if (!error)
+            error = rows_begin(step, game);
+    }
+    if (!error && !strcmp(game->status, "postponed"))
+        return rows_void(step, game->game_id, game->game_date, "postponed");
+    if (!error)
+        error = tips_set(step, game);
+    if (!error && begun(game))
+        error = count_to(step, game, OUTPUT_LIVE, 1, input->time_us);
+    if (!error && !strcmp(game->status, "final"))
+        error = final_seen(step, input, game);
+    return error;
+}
+
+/* ---- what comes of it ---- */
+
+int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, int64_t at_us)
+{
+    return snapshot->rows
+               ? count(step, snapshot->game_date, snapshot->game_id, OUTPUT_ODDS, 1, 0, at_us)
+               : STORE_OK;
+}
+
+int due_feature(struct step *step, const struct msg_feature_player *feature, int64_t at_us)
+{
+    char what[32];
+    bool first;
+    snprintf(what, sizeof what, "%" PRId64, feature->player_id);
+    int error = seen_first(step_store(step), feature->game_date, feature->game_id, OUTPUT_FEATURES,
+                           what, &first);
+    if (error || !first)
+        return error;
+    error = count(step, feature->game_date, feature->game_id, OUTPUT_FEATURES, 1, 0, at_us);
+    /* Of whom too little is known there is no prediction: the predictor's run counts him. */
+    if (feature->games < step_settings(step)->predictor.min_games)
+        return error;
+    return error
+               ? error
+               : count(step, feature->game_date, feature->game_id, OUTPUT_PREDICTIONS, 0, 1, at_us);
+}
+
+static int grades_begin(struct step *step, const struct msg_prediction_points *prediction)
+{
+    struct msg_ops_expected row;
+    int error =
+        read_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_GRADES, &row);
+    if (error != STORE_NOT_FOUND)
+        return error;
+    expect_begin(&row, &OUTPUTS[OUTPUT_GRADES], prediction->game_id, prediction->game_date,
+                 CLOCK_NONE);
+    return write_and_say(step, &row);
+}
+
+int due_prediction(struct step *step, const struct msg_prediction_points *prediction, int64_t at_us)
+{
+    char player[32], what[80];
+    bool first, first_player;
+    snprintf(player, sizeof player, "%" PRId64, prediction->player_id);
+    snprintf(what, sizeof what, "%" PRId64 " %.32s %.16s", prediction->player_id,
+             prediction->system, prediction->stat);
+    int error = seen_first(step_store(step), prediction->game_date, prediction->game_id,
+                           OUTPUT_GRADES, what, &first);
+    if (!error && first)
+        error = seen_first(step_store(step), prediction->game_date, prediction->game_id,
+                           OUTPUT_PREDICTIONS, player, &first_player);
+    if (error || !first)
+        return error;
+    error = grades_begin(step, prediction);
+    if (!error && first_player)
+        error = count(step, prediction->game_date, prediction->game_id, OUTPUT_PREDICTIONS, 1, 0,
+                      at_us);
+    return error ? error
+                 : count(step, prediction->game_date, prediction->game_id, OUTPUT_GRADES, 0, 1,
+                         at_us);
+}
+
+int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us)
+{
+    char what[88];
+    bool first;
+    if (!grade->final)
+        return STORE_OK;
+    snprintf(what, sizeof what, "final %" PRId64 " %.32s %.16s", grade->player_id, grade->system,
+             grade->stat);
+    int error =
+        seen_first(step_store(step), grade->game_date, grade->game_id, OUTPUT_GRADES, what, &first);
+    return error || !first
+               ? error
+               : count(step, grade->game_date, grade->game_id, OUTPUT_GRADES, 1, 0, at_us);
+}
+
+/* ---- looking ---- */
+
+static void incident_add(struct due_look *look, const struct msg_ops_expected *row)
+{
+    struct incidents *out = look->incidents;
+    char subject[97];
+    const char *cause = "late";
+    int32_t date = row->game_date;
+    snprintf(subject, sizeof subject, "%s %04d-%02d-%02d", row->output, date / 10000,
+             date / 100 % 100, date % 100);
+    for (int i = 0; i < out->count; i++)
+        if (!strcmp(out->list[i].cause, cause) && !strcmp(out->list[i].subject, subject))
+            return; /* one word for all games of a day */
+    if (out->count == RULES_INCIDENTS_MAX)
+        return;
+    struct incident *incident = &out->list[out->count++];
+    snprintf(incident->cause, sizeof incident->cause, "%s", cause);
+    snprintf(incident->subject, sizeof incident->subject, "%s", subject);
+    incident->severity = "alert";
+    incident->since_us = row->deadline;
+    snprintf(incident->text, sizeof incident->text, "%.20s of %.12s: %.180s", row->output,
+             row->game_id, row->reason);
+}
+
+static int judge_row(const struct store_row *at, void *context)
+{
+    struct due_look *look = context;
+    struct span rest = at->key;
+    const char *game_id, *name;
+    struct msg_ops_expected row;
+    if (store_key_read_text(&rest, &game_id) != 0 || store_key_read_text(&rest, &name) != 0)
+        return STORE_CORRUPT;
+    const struct output *output = output_named(name);
+    if (!output)
+        return 0; /* of a list of other times */
+    struct store_txn *txn = look->txn;
+    int error = read_row(txn, at->date, game_id, (enum output_id)(output - OUTPUTS), &row);
+    if (error)
+        return error;
+    bool said = expect_judge(&row, &look->owners[output - OUTPUTS], look->now_us);
+    bool ask = look->heal && look->left > 0 &&
+               expect_try(&row, look->tries, look->cooldown_us, look->now_us);
+    if (expect_missing(&row))
+        incident_add(look, &row);
+    if (!said && !ask)
+        return 0;
+    look->rows[look->count] = row;
+    look->said[look->count] = said;
+    look->ask[look->count] = ask;
+    look->left -= ask;
+    return ++look->count == DUE_CHANGES_MAX; /* the rest with the next look */
+}
+
+int due_judge(struct due_look *look, struct store_txn *txn)
+{
+    look->txn = txn;
+    look->count = 0;
+    int error = store_scan(txn, TABLE_OPEN, 1, clock_date_add(clock_date_of(look->now_us), 1), NULL,
+                           0, false, judge_row, look);
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
+}
+
+/* ---- remedies ---- */
+
+static void action_of(const struct msg_ops_expected *row, int64_t attempt,
+                      struct msg_ops_action *action)
+{
+    message_clear(&msg_ops_action_desc, action);
+    snprintf(action->action_id, sizeof action->action_id, "%s:%s:%" PRId64, row->output,
+             row->game_id, attempt);
+    snprintf(action->output, sizeof action->output, "%s", row->output);
+    snprintf(action->game_id, sizeof action->game_id, "%s", row->game_id);
+    action->game_date = row->game_date;
+    snprintf(action->target, sizeof action->target, "poller");
+    snprintf(action->verb, sizeof action->verb, "poll");
+    char subject[EXPECT_SUBJECT_SIZE];
+    expect_remedy(row, subject);
+    snprintf(action->subject, sizeof action->subject, "%s", subject);
+    action->attempt = attempt;
+}
+
+static void ask(struct step *step, const struct msg_ops_expected *row)
+{
+    struct msg_ops_action action;
+    struct msg_ops_command command;
+    action_of(row, row->tries, &action);
+    snprintf(action.cause, sizeof action.cause, "%s", row->state);
+    snprintf(action.outcome, sizeof action.outcome, "asked");
+    action.asked_at = action.at = step_now_us(step);
+    step_emit(step, &msg_ops_action_desc, &action);
+    message_clear(&msg_ops_command_desc, &command);
+    snprintf(command.target, sizeof command.target, "%s", action.target);
+    snprintf(command.verb, sizeof command.verb, "%s", action.verb);
+    snprintf(command.subject, sizeof command.subject, "%s", action.subject);
+    snprintf(command.by, sizeof command.by, "watchdog");
+    snprintf(command.command_id, sizeof command.command_id, "%.63s", action.action_id);
+    step_emit(step, &msg_ops_command_desc, &command);
+}
+
+/* What was tried last has helped, or has not and nothing more is tried. */
+static void settled(struct step *step, const struct msg_ops_expected *row)
+{
+    struct msg_ops_action action;
+    bool helped = !strcmp(row->state, "COMPLETE");
+    if (row->tries == 0 || row->tried_at == CLOCK_NONE || expect_open(row))
+        return;
+    action_of(row, row->tries, &action);
+    snprintf(action.cause, sizeof action.cause, "LATE");
+    snprintf(action.outcome, sizeof action.outcome, "%s", helped ? "helped" : "no_help");
+    snprintf(action.text, sizeof action.text, "%s%s%.150s", row->state, row->reason[0] ? ": " : "",
+             row->reason);
+    action.asked_at = row->tried_at;
+    action.at = step_now_us(step);
+    step_emit(step, &msg_ops_action_desc, &action);
+}
+
+int due_speak(const struct due_look *look, struct step *step)
+{
+    for (int i = 0; i < look->count; i++) {
+        struct msg_ops_expected row = look->rows[i];
+        if (look->ask[i]) {
+            row.tries++;
+            row.tried_at = step_now_us(step);
+        }
+        row.at = step_now_us(step);
+        int error = write_row(step_store(step), &row);
+        if (error)
+            return error;
+        if (look->said[i] || look->ask[i])
+            say(step, &row);
+        if (look->said[i])
+            settled(step, &row);
+        if (look->ask[i])
+            ask(step, &row);
+    }
+    return STORE_OK;
+}

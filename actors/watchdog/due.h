@@ -1,0 +1,40 @@
+/* The ledger of expected outputs, as the watchdog keeps it: rows made from the schedule, counted as records come, judged and mended when
+ * the watchdog looks. Rules: expect.h. */
+#ifndef ACTORS_WATCHDOG_DUE_H
+#define ACTORS_WATCHDOG_DUE_H
+
+#include "actors/actor.h"
+#include "actors/watchdog/expect.h"
+#include "actors/watchdog/rules.h"
+
+/* ---- records: each returns 0 or a store_error ---- */
+int due_game(struct step *step, const struct input *input, const struct msg_row_game *game);
+int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, int64_t at_us);
+int due_feature(struct step *step, const struct msg_feature_player *feature, int64_t at_us);
+int due_prediction(struct step *step, const struct msg_prediction_points *prediction,
+                   int64_t at_us);
+int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us);
+
+/* ---- looking ---- */
+#define DUE_CHANGES_MAX 64
+
+struct due_look {
+    struct store_txn *txn;
+    int64_t now_us;
+    bool heal;
+    int64_t tries, cooldown_us, left; /* left: remedies that may still be asked for this hour */
+    struct owner owners[OUTPUT_COUNT];
+    /* out: */
+    struct msg_ops_expected
+        rows[DUE_CHANGES_MAX]; /* to be stored and said, or (`tries` counted up) to be asked for */
+    bool ask[DUE_CHANGES_MAX];
+    bool said[DUE_CHANGES_MAX]; /* its state is news */
+    int count;
+    struct incidents *incidents; /* what is late, a line for each output and day */
+};
+/* Judges what is open. Without writing: 0 or a store_error. */
+int due_judge(struct due_look *look, struct store_txn *txn);
+/* Stores and says it. */
+int due_speak(const struct due_look *look, struct step *step);
+
+#endif
