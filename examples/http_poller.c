@@ -32,14 +32,13 @@ static void work(void *self, struct tip_kit *kit, const struct pollfd *found, in
     static int64_t next_us; /* monotonic; a turn comes with every heartbeat at the latest */
     struct msg_page page = {.status = 0};
     struct tip_span old;
-    char *body = NULL;
     size_t size;
-    (void)self, (void)found, (void)count;
+    char *body = NULL;
     if (tip_clock_mono_us() < next_us)
         return;
-    next_us = tip_clock_mono_us() + 900000;
-    snprintf(page.url, sizeof page.url, "%s",
-             getenv("PAGE_URL") ? getenv("PAGE_URL") : "http://localhost/");
+    next_us = tip_clock_mono_us() + 900000, (void)self, (void)found, (void)count;
+    const char *url = getenv("PAGE_URL");
+    snprintf(page.url, sizeof page.url, "%s", url ? url : "http://localhost/");
     struct tip_step *step = fetch(&page, &body, &size) ? tip_kit_step(kit) : NULL;
     page.body = (struct tip_span){(const uint8_t *)body, (uint32_t)size};
     if (step &&
