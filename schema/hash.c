@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 struct hash {
     EVP_MD_CTX *context;
@@ -30,6 +31,15 @@ void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE])
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int digest_size = 0;
     must(EVP_Digest(size > 0 ? data : "", size, digest, &digest_size, EVP_sha256(), NULL));
+    hex(digest, digest_size, out);
+}
+
+void hash_hmac_sha256_hex(const void *key, size_t key_size, const void *data, size_t size,
+                          char out[HASH_HEX_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_size = 0;
+    must(HMAC(EVP_sha256(), key, (int)key_size, data, size, digest, &digest_size) != NULL);
     hex(digest, digest_size, out);
 }
 

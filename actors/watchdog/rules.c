@@ -59,6 +59,28 @@ void judge_source(const struct rules *rules, const struct watched_source *source
         never ? "no run has succeeded" : "no successful run", stale_us / MINUTE_US);
 }
 
+void judge_frozen(const struct rules *rules, const char *name, int64_t last_news_us,
+                  int64_t playing_since_us, int64_t now_us, struct incidents *out)
+{
+    if (playing_since_us == CLOCK_NONE)
+        return;
+    int64_t since_us = last_news_us != CLOCK_NONE && last_news_us > playing_since_us
+                           ? last_news_us
+                           : playing_since_us;
+    if (now_us - since_us >= rules->unchanged_us)
+        add(out, "frozen", name, "alert", since_us,
+            "%s: nothing new for %" PRId64 " min while a game is in play", name,
+            (now_us - since_us) / MINUTE_US);
+}
+
+void judge_refused(const struct rules *rules, const char *feed, int64_t count, int64_t first_us,
+                   int64_t last_us, const char *example, int64_t now_us, struct incidents *out)
+{
+    if (count > 0 && now_us - last_us < rules->refused_us)
+        add(out, "refused", feed, "warning", first_us, "%s: rows were set aside, first %.150s",
+            feed, example);
+}
+
 void judge_shard(const struct rules *rules, const struct watched_shard *shard,
                  struct incidents *out)
 {

@@ -10,6 +10,7 @@
 
 struct rules {
     int64_t stale_warn_us, stale_alert_us, stale_critical_us; /* league time */
+    int64_t unchanged_us, refused_us;                         /* league time */
     int64_t silence_us;                                       /* real time */
 };
 
@@ -46,6 +47,13 @@ struct watched_source {
 /* `on_since_us`: since when games are on without a break, CLOCK_NONE: none is. */
 void judge_source(const struct rules *rules, const struct watched_source *source,
                   int64_t on_since_us, int64_t now_us, struct incidents *out);
+
+/* Its answers are well and always the same, although a game is in play since `playing_since_us` (CLOCK_NONE: none is). */
+void judge_frozen(const struct rules *rules, const char *name, int64_t last_news_us,
+                  int64_t playing_since_us, int64_t now_us, struct incidents *out);
+/* Rows of a feed were set aside, the newest not long ago. */
+void judge_refused(const struct rules *rules, const char *feed, int64_t count, int64_t first_us,
+                   int64_t last_us, const char *example, int64_t now_us, struct incidents *out);
 
 /* ---- shards ---- */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "actors/watchdog/due.h"
+#include "actors/watchdog/route.h"
 #include "actors/watchdog/rules.h"
 #include "config/clock.h"
 #include "config/log.h"
@@ -21,6 +22,7 @@
 #define TABLE_GAME "game"         /* date, game_id -> watch_game */
 #define TABLE_SOURCE "source"     /* run name -> watch_source */
 #define TABLE_DEAD "dead"         /* reader -> watch_dead */
+#define TABLE_REFUSED "refused"   /* feed -> watch_refused */
 #define TABLE_INCIDENT "incident" /* cause, subject -> ops_alert as last said */
 
 #define REAL_INTERVAL_US                                                                           \
@@ -56,6 +58,7 @@ struct watchdog {
     int64_t hour, asked; /* remedies asked for in that hour of league time */
     struct incidents incidents;
     struct due_look due;
+    struct route *route;
 };
 
 /* ---- what is remembered of records ---- */
@@ -150,9 +153,34 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
         return stored(step, error);
     if (good)
         row.last_good = run->closed_at;
+    if (!strcmp(run->outcome, "success"))
+        row.last_news = run->closed_at;
     snprintf(row.last_error, sizeof row.last_error, "%s", good ? "" : run->error_class);
     return stored(step, store_put_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data,
                                           key.size, &msg_watch_source_desc, &row));
+}
+
+static enum verdict take_refused(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_refused *refused = input->message;
+    struct msg_watch_refused row;
+    struct store_key key;
+    (void)self;
+    key_of(&key, refused->feed);
+    int error = store_get_message(step_store(step), TABLE_REFUSED, STORE_UNDATED, key.data,
+                                  key.size, &msg_watch_refused_desc, &row);
+    if (error && error != STORE_NOT_FOUND)
+        return stored(step, error);
+    if (error || input->time_us - row.last_at >= step_settings(step)->watchdog.refused_us) {
+        message_clear(&msg_watch_refused_desc, &row);
+        row.count = 0;
+        row.first_at = input->time_us;
+        snprintf(row.example, sizeof row.example, "%.90s: %.100s", refused->path, refused->rule);
+    }
+    row.count++;
+    row.last_at = input->time_us;
+    return stored(step, store_put_message(step_store(step), TABLE_REFUSED, STORE_UNDATED, key.data,
+                                          key.size, &msg_watch_refused_desc, &row));
 }
 
 static enum verdict take_dead(struct step *step, const struct input *input, void *self)
@@ -202,6 +230,7 @@ static enum verdict take_resolved(struct step *step, const struct input *input, 
 
 struct on {
     int64_t now_us, since_us;
+    int64_t playing_us; /* since when a game has been seen in play; CLOCK_NONE */
 };
 
 static int visit_game(const struct store_row *row, void *context)
@@ -215,12 +244,15 @@ static int visit_game(const struct store_row *row, void *context)
     int64_t since_us = game_on_since(&watched, on->now_us);
     if (since_us != CLOCK_NONE && (on->since_us == CLOCK_NONE || since_us < on->since_us))
         on->since_us = since_us;
+    if (!strcmp(game.status, "in_progress") &&
+        (on->playing_us == CLOCK_NONE || game.playing_since < on->playing_us))
+        on->playing_us = game.playing_since;
     return 0;
 }
 
 static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t now_us)
 {
-    struct on on = {now_us, CLOCK_NONE};
+    struct on on = {now_us, CLOCK_NONE, CLOCK_NONE};
     int32_t today = clock_date_of(now_us);
     /* A night that runs past midnight belongs to yesterday. */
     int error = store_scan(txn, TABLE_GAME, clock_date_add(today, -1), clock_date_add(today, 1),
@@ -237,6 +269,8 @@ static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t n
             return error;
         struct watched_source source = {live_sources[i], error ? CLOCK_NONE : row.last_good};
         judge_source(&self->rules, &source, on.since_us, now_us, &self->incidents);
+        judge_frozen(&self->rules, live_sources[i], error ? CLOCK_NONE : row.last_news,
+                     on.playing_us, now_us, &self->incidents);
     }
     return STORE_OK;
 }
@@ -252,6 +286,22 @@ static int visit_dead(const struct store_row *row, void *context)
         message_decode(&msg_watch_dead_desc, row->value.data, row->value.size, &dead, &error) != 0)
         return STORE_CORRUPT;
     judge_dead_letters(reader, dead.count, dead.first_at, &self->incidents);
+    return 0;
+}
+
+static int visit_refused(const struct store_row *row, void *context)
+{
+    struct watchdog *self = context;
+    struct span rest = row->key;
+    struct msg_watch_refused refused;
+    struct message_error error;
+    const char *feed;
+    if (store_key_read_text(&rest, &feed) != 0 ||
+        message_decode(&msg_watch_refused_desc, row->value.data, row->value.size, &refused,
+                       &error) != 0)
+        return STORE_CORRUPT;
+    judge_refused(&self->rules, feed, refused.count, refused.first_at, refused.last_at,
+                  refused.example, self->due.now_us, &self->incidents);
     return 0;
 }
 
@@ -365,7 +415,8 @@ static void say(const struct msg_ops_alert *alert)
 }
 
 /* 0: nothing new; 1: said; < 0: the store failed. */
-static int raise_incident(struct step *step, const struct incident *incident)
+static int raise_incident(const struct watchdog *self, struct step *step,
+                          const struct incident *incident)
 {
     struct msg_ops_alert alert;
     struct store_key key;
@@ -394,7 +445,8 @@ static int raise_incident(struct step *step, const struct incident *incident)
         return error;
     step_emit(step, &msg_ops_alert_desc, &alert);
     say(&alert);
-    return 1;
+    error = route_queue(self->route, step, &alert);
+    return error ? error : 1;
 }
 
 struct open_incidents {
@@ -426,7 +478,8 @@ static int visit_open(const struct store_row *row, void *context)
     return ++open->count == RULES_INCIDENTS_MAX;
 }
 
-static int recover_incidents(struct step *step, struct open_incidents *open)
+static int recover_incidents(const struct watchdog *self, struct step *step,
+                             struct open_incidents *open)
 {
     for (int i = 0; i < open->count; i++) {
         struct msg_ops_alert *alert = &open->gone[i];
@@ -443,6 +496,8 @@ static int recover_incidents(struct step *step, struct open_incidents *open)
         memcpy(alert->text, text, sizeof text);
         step_emit(step, &msg_ops_alert_desc, alert);
         say(alert);
+        if ((error = route_queue(self->route, step, alert)) != 0)
+            return error;
     }
     return 0;
 }
@@ -467,7 +522,6 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
         self->hour = now_us / HOUR_US;
         self->asked = 0;
     }
-    due->now_us = now_us;
     due->heal = self->settings->watchdog.heal;
     due->tries = self->settings->watchdog.heal_tries;
     due->cooldown_us = self->settings->watchdog.heal_cooldown_us;
@@ -488,9 +542,15 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
 static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t now_us,
                         struct open_incidents *open)
 {
+    self->due.now_us = now_us;
     int error = judge_sources(self, txn, now_us);
     if (!error && open->shards_known)
         error = judge_due(self, txn, now_us);
+    if (!error)
+        error = store_scan(txn, TABLE_REFUSED, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
+                           visit_refused, self);
+    if (error == STORE_NOT_FOUND)
+        error = STORE_OK;
     if (!error)
         error = store_scan(txn, TABLE_DEAD, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
                            visit_dead, self);
@@ -526,9 +586,9 @@ static void speak(struct watchdog *self, struct kit *kit, struct open_incidents 
         return; /* not now; the next look sees the same */
     int error = due_speak(&self->due, step);
     if (error >= 0)
-        error = recover_incidents(step, open);
+        error = recover_incidents(self, step, open);
     for (int i = 0; i < self->incidents.count && error >= 0; i++)
-        error = raise_incident(step, &self->incidents.list[i]);
+        error = raise_incident(self, step, &self->incidents.list[i]);
     if (error >= 0) {
         kit_commit(kit, &step);
         return;
@@ -572,12 +632,22 @@ static void *start(const struct settings *settings, bool *failed)
     self->rules = (struct rules){.stale_warn_us = settings->watchdog.stale_warn_us,
                                  .stale_alert_us = settings->watchdog.stale_alert_us,
                                  .stale_critical_us = settings->watchdog.stale_critical_us,
+                                 .unchanged_us = settings->watchdog.unchanged_us,
+                                 .refused_us = settings->watchdog.refused_us,
                                  .silence_us = settings->watchdog.silence_us};
+    self->route = route_new(settings);
+    if (!self->route) {
+        free(self);
+        *failed = true;
+        return NULL;
+    }
     return self;
 }
 
-static void stop(void *self)
+static void stop(void *context)
 {
+    struct watchdog *self = context;
+    route_free(&self->route);
     free(self);
 }
 
@@ -594,6 +664,7 @@ static int fds(void *context, struct pollfd *fds, int max, int64_t *timeout_us)
         wait_us = 0;
     if (wait_us < *timeout_us)
         *timeout_us = wait_us;
+    route_wait(self->route, timeout_us);
     return 0;
 }
 
@@ -603,6 +674,7 @@ static void work(void *context, struct kit *kit, const struct pollfd *fds, int c
     int64_t mono_us = clock_mono_us();
     (void)fds;
     (void)count;
+    route_turn(self->route, kit);
     if (mono_us < self->next_real_us || clock_league_us() < self->next_league_us ||
         !clock_league_running())
         return;
@@ -618,6 +690,7 @@ static const struct take takes[] = {
     {.message = &msg_prediction_points_desc, .take = take_prediction, .every_partition = true},
     {.message = &msg_grade_points_desc, .take = take_grade, .every_partition = true},
     {.message = &msg_ops_run_desc, .take = take_run, .every_partition = true},
+    {.message = &msg_row_refused_desc, .take = take_refused, .every_partition = true},
     {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
     {.message = &msg_ops_resolved_desc, .take = take_resolved, .every_partition = true},
     {.message = NULL},
