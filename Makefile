@@ -12,7 +12,7 @@ SEED    ?= 1
 POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights bench install format clean
+.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights drills bench install format clean
 
 all: build
 
@@ -26,6 +26,7 @@ help:
 	@echo "make power    cut the power at recorded points, reopen all that a disk may then hold (POINTS=250 SEED=1)"
 	@echo "make fuzz     every parser fuzzed for SECONDS=60; KEEP=1 adds what is new to the corpora"
 	@echo "make simulate broker and kit in a deterministic world, crashed at every call: SEED=1 ROUNDS=300"
+	@echo "make drills   every class of incident of docs/INCIDENTS.md provoked on a running night (DRILLS=\"10 25\")"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make bench    the broker beside Redis and NATS; writes docs/BENCHMARKS.md (ROUNDS=5 ONLY= FRESH=)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
@@ -82,6 +83,11 @@ simulate: packages
 nights: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/nights.py $(NIGHTS_ARGS)
+
+drills: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) \
+		/usr/bin/python3 tests/drills/run.py $(if $(DRILLS),$(DRILLS),--all)
 
 bench: packages
 	config/packages.sh config/packages-bench.txt

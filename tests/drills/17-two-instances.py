@@ -1,4 +1,4 @@
-"""17, 19 Two instances on one day: the second is refused by name, whoever starts it."""
+"""17 Two instances on one day: the second is refused by name, whoever starts it."""
 import os
 import subprocess
 

@@ -16,6 +16,8 @@
 static const struct rules rules = {.stale_warn_us = 15 * MINUTE,
                                    .stale_alert_us = 30 * MINUTE,
                                    .stale_critical_us = 60 * MINUTE,
+                                   .unchanged_us = 25 * MINUTE,
+                                   .refused_us = 60 * MINUTE,
                                    .silence_us = 30 * SECOND};
 
 static const int64_t tip = 1763424000000000; /* 2025-11-18T00:00Z: still the 17th in New York */
@@ -113,6 +115,39 @@ static void test_dead_letters(void **state)
     assert_true(out.list[0].since_us == tip);
 }
 
+static void test_frozen(void **state)
+{
+    (void)state;
+    struct incidents out = {.count = 0};
+    judge_frozen(&rules, "PollBdlLive", tip, CLOCK_NONE, tip + 600 * MINUTE,
+                 &out); /* no game is on */
+    judge_frozen(&rules, "PollBdlLive", tip - 90 * MINUTE, tip, tip + 24 * MINUTE, &out);
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip, tip + 44 * MINUTE, &out);
+    assert_int_equal(out.count, 0);
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip, tip + 45 * MINUTE, &out);
+    assert_int_equal(out.count, 1);
+    assert_string_equal(out.list[0].cause, "frozen");
+    assert_true(out.list[0].since_us == tip + 20 * MINUTE);
+    judge_frozen(&rules, "PollOther", CLOCK_NONE, tip, tip + 25 * MINUTE,
+                 &out); /* never anything */
+    assert_int_equal(out.count, 2);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    struct incidents out = {.count = 0};
+    judge_refused(&rules, "bdl_live", 0, tip, tip, "", tip, &out);
+    judge_refused(&rules, "bdl_live", 4, tip, tip, "data[0]: no", tip + 60 * MINUTE,
+                  &out); /* past */
+    assert_int_equal(out.count, 0);
+    judge_refused(&rules, "bdl_live", 4, tip, tip + 30 * MINUTE, "data[0]: no", tip + 60 * MINUTE,
+                  &out);
+    assert_int_equal(out.count, 1);
+    assert_string_equal(out.list[0].severity, "warning");
+    assert_non_null(strstr(out.list[0].text, "data[0]: no"));
+}
+
 static void test_no_more_than_fit(void **state)
 {
     (void)state;
@@ -127,7 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_game_is_on),       cmocka_unit_test(test_source_staleness),
         cmocka_unit_test(test_shards),           cmocka_unit_test(test_dead_letters),
-        cmocka_unit_test(test_no_more_than_fit),
+        cmocka_unit_test(test_no_more_than_fit), cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests_name("watchdog rules", tests, NULL, NULL);
 }

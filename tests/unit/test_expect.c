@@ -1,0 +1,192 @@
+/* What a game owes, by when, and what became of it: the rules alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "actors/watchdog/expect.h"
+#include "config/clock.h"
+
+#define MINUTE 60000000LL
+#define TIP 1763424000000000LL
+
+static const struct owner well = {.halted = false};
+
+static struct msg_ops_expected row_of(enum output_id output)
+{
+    struct msg_ops_expected row;
+    expect_begin(&row, &OUTPUTS[output], "0022500001", 20251117, TIP);
+    return row;
+}
+
+static void judged(struct msg_ops_expected *row, const struct owner *owner, int64_t now_us,
+                   bool news, const char *state)
+{
+    assert_int_equal(expect_judge(row, owner, now_us), news);
+    assert_string_equal(row->state, state);
+}
+
+static void test_complete_in_time(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_FEATURES);
+    judged(&row, &well, TIP - 1, false, "EXPECTED");
+    assert_false(expect_count(&row, 9, 0, TIP - 10 * MINUTE));
+    judged(&row, &well, TIP - 1, false, "EXPECTED");
+    assert_false(expect_count(&row, 1, 0, TIP - 5 * MINUTE));
+    /* When it is looked at matters less than when it came. */
+    judged(&row, &well, TIP + 60 * MINUTE, true, "COMPLETE");
+    assert_string_equal(row.reason, "");
+    judged(&row, &well, TIP + 600 * MINUTE, false, "COMPLETE");
+}
+
+static void test_late_and_then(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE);
+    assert_true(row.deadline == TIP + 240 * MINUTE);
+    judged(&row, &well, row.deadline - 1, false, "EXPECTED");
+    struct owner failing = {.last_error = "http_status"};
+    judged(&row, &failing, row.deadline + MINUTE, true, "LATE");
+    assert_non_null(strstr(row.reason, "http_status"));
+    judged(&row, &failing, row.deadline + 2 * MINUTE, false, "LATE"); /* said once */
+    assert_false(expect_count(&row, 26, 0, row.deadline + 3 * MINUTE));
+    judged(&row, &failing, row.deadline + 4 * MINUTE, true, "COMPLETE");
+    assert_string_equal(row.reason, "late by 4 min");
+}
+
+static void test_given_up(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE);
+    judged(&row, &well, row.deadline, true, "LATE");
+    judged(&row, &well, row.deadline + 720 * MINUTE, true, "FAILED");
+    assert_false(expect_open(&row));
+    /* What comes all the same counts. */
+    assert_true(expect_count(&row, 26, 0, row.deadline + 800 * MINUTE));
+    judged(&row, &well, row.deadline + 801 * MINUTE, true, "COMPLETE");
+}
+
+static void test_owner_explains(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_PREDICTIONS);
+    struct owner busy = {.working = true};
+    judged(&row, &busy, row.deadline + MINUTE, false, "EXPECTED"); /* no false LATE */
+    struct owner halted = {.halted = true, .cause = "log-behind"};
+    judged(&row, &halted, row.deadline + MINUTE, true, "HALTED");
+    assert_non_null(strstr(row.reason, "log-behind"));
+    judged(&row, &halted, row.deadline + 2 * MINUTE, false, "HALTED");
+    judged(&row, &well, row.deadline + 3 * MINUTE, true,
+           "LATE"); /* it goes on, and still nothing */
+}
+
+static void test_wanted_by_others(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_PREDICTIONS);
+    for (int i = 0; i < 20; i++) {
+        assert_false(expect_count(&row, 0, 1, TIP - 30 * MINUTE)); /* features that lead to it */
+        if (i < 19)
+            assert_false(expect_count(&row, 1, 0, TIP - 29 * MINUTE));
+    }
+    assert_int_equal(expect_need(&row), 20);
+    judged(&row, &well, TIP, false, "EXPECTED");
+    (void)expect_count(&row, 1, 0, TIP);
+    judged(&row, &well, TIP, true, "COMPLETE");
+    assert_true(expect_count(&row, 0, 1, TIP + MINUTE)); /* one more is wanted: open again */
+    judged(&row, &well, TIP + MINUTE, false, "EXPECTED");
+    judged(&row, &well, row.deadline + MINUTE, true, "LATE");
+}
+
+static void test_void_and_moved(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_LIVE), done = row_of(OUTPUT_LIVE);
+    expect_void(&row, "postponed");
+    judged(&row, &well, TIP + 900 * MINUTE, false, "EMPTY_OK");
+    (void)expect_count(&done, 1, 0, TIP + 10 * MINUTE);
+    judged(&done, &well, TIP + 11 * MINUTE, true, "COMPLETE");
+    expect_void(&done, "postponed"); /* what is there stays there */
+    assert_string_equal(done.state, "COMPLETE");
+    row = row_of(OUTPUT_LIVE);
+    judged(&row, &well, TIP + 30 * MINUTE, true, "LATE");
+    expect_tip(&row, &OUTPUTS[OUTPUT_LIVE], TIP + 120 * MINUTE);
+    assert_string_equal(row.state, "EXPECTED");
+    judged(&row, &well, TIP + 60 * MINUTE, false, "EXPECTED");
+}
+
+static void test_grades_are_due_behind_the_final(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_GRADES);
+    assert_true(row.deadline == CLOCK_NONE);
+    judged(&row, &well, TIP + 9000 * MINUTE, false, "EXPECTED"); /* no final, nothing due */
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], TIP + 150 * MINUTE);
+    assert_true(row.deadline == TIP + 165 * MINUTE);
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], TIP + 400 * MINUTE); /* the first one counts */
+    assert_true(row.deadline == TIP + 165 * MINUTE);
+    judged(&row, &well, TIP + 166 * MINUTE, true, "LATE");
+}
+
+static void test_informational(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_ODDS);
+    judged(&row, &well, TIP, true, "DEGRADED");
+    assert_false(expect_open(&row));
+    assert_false(expect_try(&row, 3, 0, TIP + MINUTE));
+}
+
+static void test_remedies_are_bounded(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE);
+    char subject[EXPECT_SUBJECT_SIZE];
+    int64_t now = row.deadline;
+    assert_false(expect_try(&row, 2, 10 * MINUTE, now)); /* not late yet */
+    judged(&row, &well, now, true, "LATE");
+    assert_true(expect_try(&row, 2, 10 * MINUTE, now));
+    row.tries = 1;
+    row.tried_at = now;
+    assert_false(expect_try(&row, 2, 10 * MINUTE, now + 9 * MINUTE));
+    assert_true(expect_try(&row, 2, 10 * MINUTE, now + 10 * MINUTE));
+    row.tries = 2;
+    assert_false(expect_try(&row, 2, 10 * MINUTE, now + 60 * MINUTE));
+    expect_remedy(&row, subject);
+    assert_string_equal(subject, "bdl_box_scores:2025-11-17");
+    struct msg_ops_expected live = row_of(OUTPUT_LIVE);
+    expect_remedy(&live, subject);
+    assert_string_equal(subject, "bdl_live");
+}
+
+static void test_every_output_is_whole(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OUTPUT_COUNT; i++) {
+        assert_ptr_equal(output_named(OUTPUTS[i].name), &OUTPUTS[i]);
+        assert_true(OUTPUTS[i].least >= 1);
+        assert_true(!OUTPUTS[i].told_only || OUTPUTS[i].remedy[0] == '\0');
+    }
+    assert_null(output_named("toast"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_complete_in_time),
+        cmocka_unit_test(test_late_and_then),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_owner_explains),
+        cmocka_unit_test(test_wanted_by_others),
+        cmocka_unit_test(test_void_and_moved),
+        cmocka_unit_test(test_grades_are_due_behind_the_final),
+        cmocka_unit_test(test_informational),
+        cmocka_unit_test(test_remedies_are_bounded),
+        cmocka_unit_test(test_every_output_is_whole),
+    };
+    return cmocka_run_group_tests_name("expected outputs", tests, NULL, NULL);
+}
