@@ -17,6 +17,7 @@
 #include "broker/log.h"
 #include "cli/command.h"
 #include "cli/records.h"
+#include "cli/rerun.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "config/log.h"
@@ -417,6 +418,13 @@ static uint64_t cursor_of(const struct replay *self, const struct records_produc
     return state.cursor;
 }
 
+static void lanes_free(struct rerun *self)
+{
+    for (size_t i = 0; self->lanes && i < self->lane_count; i++)
+        free(self->lanes[i].body);
+    free(self->lanes);
+}
+
 static int rerun(struct replay *replay, const struct actor *actor,
                  const struct records_producer *producer)
 {
@@ -434,9 +442,7 @@ static int rerun(struct replay *replay, const struct actor *actor,
     replay->end = night_end;
     if (actor->stop)
         actor->stop(memory);
-    for (size_t i = 0; self.lanes && i < self.lane_count; i++)
-        free(self.lanes[i].body);
-    free(self.lanes);
+    lanes_free(&self);
     return result;
 }
 
@@ -488,6 +494,44 @@ static int rerun_all(struct replay *self)
                 return -1;
         }
     return 0;
+}
+
+int rerun_until(const struct cli *cli, struct records *records,
+                const struct records_producer *producer, uint64_t end, struct rerun_env *out)
+{
+    static struct replay self;
+    struct rerun shard = {.replay = &self, .producer = producer};
+    self = (struct replay){.cli = cli, .settings = *cli->settings, .records = records, .end = end};
+    self.log = records_log(records);
+    self.settings.actor.step_records = STEP_RECORDS;
+    self.settings.actor.step_bytes = STEP_BYTES;
+    for (size_t a = 0; a < sizeof actors / sizeof *actors; a++)
+        if (!strcmp(producer->actor, actors[a]->name))
+            shard.actor = actors[a];
+    if (!shard.actor)
+        return EXIT_NO;
+    if (make_scratch(&self) != 0)
+        return EXIT_UNREACHABLE;
+    bool failed = false;
+    void *memory = shard.actor->start ? shard.actor->start(&self.settings, &failed) : NULL;
+    shard.lanes = calloc(LANES_MAX, sizeof *shard.lanes);
+    snprintf(shard.name, sizeof shard.name, "%s.%u", shard.actor->name, producer->shard);
+    int result = failed || !shard.lanes ? -1 : run_shard(&shard, memory);
+    if (shard.actor->stop)
+        shard.actor->stop(memory);
+    lanes_free(&shard);
+    json_decref(self.difference);
+    snprintf(out->scratch, sizeof out->scratch, "%s", self.scratch);
+    snprintf(out->path, sizeof out->path, "%s/%s-%u", self.scratch, shard.actor->name,
+             producer->shard);
+    if (result != 0)
+        rerun_remove(out);
+    return result ? EXIT_DATA : EXIT_OK;
+}
+
+void rerun_remove(const struct rerun_env *env)
+{
+    sweep_remove(env->scratch);
 }
 
 static void print_replay(const struct replay *self, double seconds)

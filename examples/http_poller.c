@@ -1,5 +1,4 @@
-/* http-poller - asks for a page ($PAGE_URL) about once a second, and says it when it has changed. An edge: it looks at the world.
- * gives pages.page   keeps the page as it was last said */
+/* http-poller - an edge: asks for a page ($PAGE_URL) about once a second, keeps it, and gives pages.page when it has changed. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +31,12 @@ static void work(void *self, struct tip_kit *kit, const struct pollfd *found, in
     static int64_t next_us; /* monotonic; a turn comes with every heartbeat at the latest */
     struct msg_page page = {.status = 0};
     struct tip_span old;
-    size_t size;
     char *body = NULL;
+    size_t size;
+    (void)self, (void)found, (void)count;
     if (tip_clock_mono_us() < next_us)
         return;
-    next_us = tip_clock_mono_us() + 900000, (void)self, (void)found, (void)count;
+    next_us = tip_clock_mono_us() + 900000;
     const char *url = getenv("PAGE_URL");
     snprintf(page.url, sizeof page.url, "%s", url ? url : "http://localhost/");
     struct tip_step *step = fetch(&page, &body, &size) ? tip_kit_step(kit) : NULL;

@@ -78,6 +78,10 @@ int store_scan(struct store_txn *txn, const char *table, int32_t from, int32_t t
                const void *prefix, size_t prefix_size, bool reverse, store_visit *visit,
                void *context);
 
+/* Every row of every table, in order of table, date and key: for people who look into an environment. As above otherwise. */
+typedef int store_visit_each(const char *table, const struct store_row *row, void *context);
+int store_each(struct store_txn *txn, store_visit_each *visit, void *context);
+
 /* Key building: parts that sort as their values do. Numbers are 8 bytes big-endian with the sign bit flipped; text is its
  * bytes and a NUL. */
 struct store_key {

@@ -130,3 +130,24 @@ int store_scan(struct store_txn *txn, const char *table, int32_t from, int32_t t
     mdb_cursor_close(walk.cursor);
     return rc == MDB_SUCCESS || rc == MDB_NOTFOUND ? result : store_spoil(txn, rc);
 }
+
+int store_each(struct store_txn *txn, store_visit_each *visit, void *context)
+{
+    struct walk walk = {.table_size = 0};
+    struct store_row row;
+    int result = STORE_OK;
+    int rc = mdb_cursor_open(txn->txn, txn->store->dbi, &walk.cursor);
+    if (rc)
+        return store_spoil(txn, rc);
+    while (!result && (rc = mdb_cursor_get(walk.cursor, &walk.key, &walk.value, MDB_NEXT)) == 0) {
+        const uint8_t *end = memchr(walk.key.mv_data, '\0', walk.key.mv_size);
+        walk.table = walk.key.mv_data;
+        walk.table_size = end ? (size_t)(end - (const uint8_t *)walk.key.mv_data) + 1 : 0;
+        if (!end || !walk_row(&walk, &row))
+            result = STORE_CORRUPT;
+        else
+            result = visit(walk.table, &row, context);
+    }
+    mdb_cursor_close(walk.cursor);
+    return result ? result : rc == MDB_NOTFOUND ? STORE_OK : store_spoil(txn, rc);
+}

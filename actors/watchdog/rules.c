@@ -40,6 +40,13 @@ int64_t game_on_since(const struct watched_game *game, int64_t now_us)
                                                                              : CLOCK_NONE;
 }
 
+static const char *severity_of(const struct rules *rules, int64_t late_us)
+{
+    return late_us >= rules->stale_critical_us ? "critical"
+           : late_us >= rules->stale_alert_us  ? "alert"
+                                               : "warning";
+}
+
 void judge_source(const struct rules *rules, const struct watched_source *source,
                   int64_t on_since_us, int64_t now_us, struct incidents *out)
 {
@@ -51,10 +58,7 @@ void judge_source(const struct rules *rules, const struct watched_source *source
     int64_t stale_us = now_us - since_us;
     if (stale_us < rules->stale_warn_us)
         return;
-    const char *severity = stale_us >= rules->stale_critical_us ? "critical"
-                           : stale_us >= rules->stale_alert_us  ? "alert"
-                                                                : "warning";
-    add(out, "stale", source->name, severity, since_us,
+    add(out, "stale", source->name, severity_of(rules, stale_us), since_us,
         "%s: %s for %" PRId64 " min while games are on", source->name,
         never ? "no run has succeeded" : "no successful run", stale_us / MINUTE_US);
 }
@@ -71,6 +75,21 @@ void judge_frozen(const struct rules *rules, const char *name, int64_t last_news
         add(out, "frozen", name, "alert", since_us,
             "%s: nothing new for %" PRId64 " min while a game is in play", name,
             (now_us - since_us) / MINUTE_US);
+}
+
+void judge_unprocessed(const struct rules *rules, const char *name, int64_t last_good_us,
+                       int64_t last_news_us, int64_t playing_since_us, struct incidents *out)
+{
+    if (playing_since_us == CLOCK_NONE || last_news_us == CLOCK_NONE)
+        return;
+    int64_t since_us = last_good_us != CLOCK_NONE && last_good_us > playing_since_us
+                           ? last_good_us
+                           : playing_since_us;
+    int64_t late_us = last_news_us - since_us;
+    if (late_us >= rules->stale_warn_us)
+        add(out, "unprocessed", name, severity_of(rules, late_us), since_us,
+            "%s: no successful run for %" PRId64 " min, and there is news", name,
+            late_us / MINUTE_US);
 }
 
 void judge_refused(const struct rules *rules, const char *feed, int64_t count, int64_t first_us,

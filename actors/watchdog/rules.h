@@ -51,6 +51,10 @@ void judge_source(const struct rules *rules, const struct watched_source *source
 /* Its answers are well and always the same, although a game is in play since `playing_since_us` (CLOCK_NONE: none is). */
 void judge_frozen(const struct rules *rules, const char *name, int64_t last_news_us,
                   int64_t playing_since_us, int64_t now_us, struct incidents *out);
+/* What was fetched is not taken: `last_news_us` is the newest fetched news of the feed, `last_good_us` the newest run that took some
+ * (CLOCK_NONE: none did). */
+void judge_unprocessed(const struct rules *rules, const char *name, int64_t last_good_us,
+                       int64_t last_news_us, int64_t playing_since_us, struct incidents *out);
 /* Rows of a feed were set aside, the newest not long ago. */
 void judge_refused(const struct rules *rules, const char *feed, int64_t count, int64_t first_us,
                    int64_t last_us, const char *example, int64_t now_us, struct incidents *out);

@@ -39,6 +39,8 @@ static const char *const sources[OUTPUT_COUNT] = {
 
 /* Sources that must be alive whenever games are on. */
 static const char *const live_sources[] = {"PollBdlLive"};
+/* ... and the runs that take what they fetch. */
+static const char *const live_takers[] = {"BdlLiveBoxscores"};
 
 /* What this process alone knows of a shard: real time, so nothing of it outlives the process. */
 struct shard_memory {
@@ -138,9 +140,11 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     struct msg_watch_source row;
     struct store_key key;
     (void)self;
-    if (strcmp(run->actor, "poller") != 0)
+    if (strcmp(run->actor, "poller") != 0 && strcmp(run->actor, "processor") != 0)
         return DONE;
-    bool good = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "unchanged");
+    bool good = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "unchanged") ||
+                (!strcmp(run->actor, "processor") &&
+                 (!strcmp(run->outcome, "partial") || !strcmp(run->outcome, "empty_ok")));
     bool bad = !strcmp(run->outcome, "failed") || !strcmp(run->outcome, "timeout");
     key_of(&key, run->name);
     int error = store_get_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
@@ -250,6 +254,20 @@ static int visit_game(const struct store_row *row, void *context)
     return 0;
 }
 
+static int source_get(struct store_txn *txn, const char *name, struct msg_watch_source *row)
+{
+    struct store_key key;
+    key_of(&key, name);
+    int error = store_get_message(txn, TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
+                                  &msg_watch_source_desc, row);
+    if (error == STORE_NOT_FOUND) {
+        message_clear(&msg_watch_source_desc, row);
+        row->last_good = row->last_news = CLOCK_NONE;
+        return STORE_OK;
+    }
+    return error;
+}
+
 static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t now_us)
 {
     struct on on = {now_us, CLOCK_NONE, CLOCK_NONE};
@@ -260,17 +278,18 @@ static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t n
     if (error && error != STORE_NOT_FOUND)
         return error;
     for (size_t i = 0; i < sizeof live_sources / sizeof *live_sources; i++) {
-        struct msg_watch_source row;
-        struct store_key key;
-        key_of(&key, live_sources[i]);
-        error = store_get_message(txn, TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
-                                  &msg_watch_source_desc, &row);
-        if (error && error != STORE_NOT_FOUND)
+        struct msg_watch_source row, taker;
+        error = source_get(txn, live_sources[i], &row);
+        if (!error)
+            error = source_get(txn, live_takers[i], &taker);
+        if (error)
             return error;
-        struct watched_source source = {live_sources[i], error ? CLOCK_NONE : row.last_good};
+        struct watched_source source = {live_sources[i], row.last_good};
         judge_source(&self->rules, &source, on.since_us, now_us, &self->incidents);
-        judge_frozen(&self->rules, live_sources[i], error ? CLOCK_NONE : row.last_news,
-                     on.playing_us, now_us, &self->incidents);
+        judge_frozen(&self->rules, live_sources[i], row.last_news, on.playing_us, now_us,
+                     &self->incidents);
+        judge_unprocessed(&self->rules, live_takers[i], taker.last_good, row.last_news,
+                          on.playing_us, &self->incidents);
     }
     return STORE_OK;
 }

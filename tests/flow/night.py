@@ -108,6 +108,40 @@ def latency(night):
     return delays
 
 
+def owed(night, checks):
+    """An uneventful night: all that every game owed is there, in time, and nothing was alerted or mended."""
+    audit = night.dated("audit")
+    games = {game["game_id"] for game in night.dated("games")}
+    owes = {}
+    for row in audit["expected"]:
+        owes.setdefault(row["output"], set()).add(row["partition"])
+        checks.that(row["state"] == "COMPLETE", f"expected: {row}")
+    checks.that(set(owes) == {"odds", "features", "predictions", "live", "boxscore", "grades"} and
+                all(of == games for of in owes.values()), f"expected of {len(games)} games: { {k: len(v) for k, v in owes.items()} }")
+    checks.that(not audit["actions"] and not audit["alerts"], f"alerts: {audit['alerts'][:2]}, actions: {audit['actions'][:2]}")
+    checks.that(all(phase["success_rate"] == 1 for phase in audit["phases"]), f"phases: {audit['phases']}")
+    checks.that({v["actor"] for v in audit["versions"]} >= {"poller", "processor", "features", "predictor", "grader"}, "versions")
+    checks.that(audit["uptime_pct"] == 100 and audit["gaps"] == [] and audit["graded"] == audit["predictions"], "gaps")
+    code = night.command("check", check=False).returncode
+    checks.that(code == 2, f"tipoff check with nothing running: {code}")
+
+
+def state_of_then(night, checks):
+    """What a shard held: now as it is, at the end as it is now, in the middle of the game what stood then."""
+    grade = next(g for g in night.dated("grades") if g["actual"])
+    key = f"grade:{grade['game_id']}/{grade['player_id']}"
+    now = night.query("state", "get", "grader", key)
+    head = max(s["last"] or 0 for s in night.query("status")["streams"])
+    checks.that(now and now == night.query("state", "get", "grader", key, "--at", str(head)), "at the end it is not what it is now")
+    game = next(g for g in night.dated("games") if g["game_id"] == grade["game_id"])
+    live = _night.instant(game["live_at"]) + (_night.instant(game["final_at"]) - _night.instant(game["live_at"])) / 2
+    then = night.query("state", "get", "grader", key, "--at", live.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    checks.that(then[0]["value"]["state"] != "final" and now[0]["value"]["state"] == "final", f"in the middle: {then[0]['value']['state']}")
+    checks.that(night.command("state", "get", "poller", "bdl_live", "--at", str(head), check=False).returncode == 1, "an edge has a past")
+    checks.that(night.command("state", "get", "grader", "toast", check=False).returncode == 1, "something under toast")
+    checks.that(night.command("state", "get", "grader", check=False).returncode == 64, "no key")
+
+
 def main():
     _night.need_data()
     date = sys.argv[1] if len(sys.argv) > 1 else "2025-11-17"
@@ -143,6 +177,8 @@ def main():
             print("ends of a lineage:", check_lineage(night, checks))
             checks.that(latency(night), "no grade leads back to a poll")
             print("digest:", night.dated("digest"))
+            owed(night, checks)
+            state_of_then(night, checks)
     finally:
         if KEEP:
             print("kept:", night.dir)

@@ -133,6 +133,25 @@ static void test_frozen(void **state)
     assert_int_equal(out.count, 2);
 }
 
+static void test_unprocessed(void **state)
+{
+    (void)state;
+    struct incidents out = {.count = 0};
+    judge_unprocessed(&rules, "B", CLOCK_NONE, tip + 90 * MINUTE, CLOCK_NONE,
+                      &out);                                           /* no game is on */
+    judge_unprocessed(&rules, "B", CLOCK_NONE, CLOCK_NONE, tip, &out); /* no news */
+    judge_unprocessed(&rules, "B", tip + 20 * MINUTE, tip + 20 * MINUTE, tip,
+                      &out); /* half-time: nothing to take */
+    judge_unprocessed(&rules, "B", tip + 20 * MINUTE, tip + 34 * MINUTE, tip, &out);
+    assert_int_equal(out.count, 0);
+    judge_unprocessed(&rules, "B", tip + 20 * MINUTE, tip + 35 * MINUTE, tip, &out);
+    judge_unprocessed(&rules, "C", CLOCK_NONE, tip + 60 * MINUTE, tip,
+                      &out); /* it never took any */
+    assert_int_equal(out.count, 2);
+    assert_string_equal(out.list[0].severity, "warning");
+    assert_string_equal(out.list[1].severity, "critical");
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -163,7 +182,7 @@ int main(void)
         cmocka_unit_test(test_game_is_on),       cmocka_unit_test(test_source_staleness),
         cmocka_unit_test(test_shards),           cmocka_unit_test(test_dead_letters),
         cmocka_unit_test(test_no_more_than_fit), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_unprocessed),
     };
     return cmocka_run_group_tests_name("watchdog rules", tests, NULL, NULL);
 }
