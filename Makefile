@@ -48,7 +48,7 @@ demo: packages
 check: packages
 	cmake -S . -B build-check -DCMAKE_BUILD_TYPE=Release -DTIPOFF_SANITIZE=ON
 	cmake --build build-check -j $(JOBS)
-	ctest --test-dir build-check -j 2 --output-on-failure $(CTEST_ARGS)
+	ctest --test-dir build-check -j 3 --output-on-failure $(CTEST_ARGS)
 
 storm: packages
 	+$(MAKE) build
