@@ -33,6 +33,7 @@ struct night {
     int end_count;
     int64_t polls_all, changed, unchanged, rows;
     int64_t first_poll, last_poll;
+    int64_t newest_run;       /* of anybody: so far at least this day went on */
     int64_t hours[HOURS_MAX]; /* hours since 1970 with a changed poll */
     int hour_count;
     int64_t predictions, graded;
@@ -55,6 +56,23 @@ static int compare_windows(const void *a, const void *b)
     return x->from < y->from ? -1 : x->from > y->from;
 }
 
+/* A game that was never seen in play, and whose tip is past by more than this as far as anybody's runs know, was played unseen. */
+#define UNSEEN_US (INT64_C(20) * 60 * 1000000)
+#define GAME_US (INT64_C(150) * 60 * 1000000)
+
+static bool unseen(const struct night *night, const struct games_game *game)
+{
+    return game->live_at == CLOCK_NONE && !strcmp(game->row.status, "scheduled") &&
+           game->row.tip_at != CLOCK_NONE && night->newest_run != CLOCK_NONE &&
+           night->newest_run - game->row.tip_at > UNSEEN_US;
+}
+
+static int64_t unseen_end(const struct night *night, const struct games_game *game)
+{
+    int64_t end = game->row.tip_at + GAME_US;
+    return end < night->newest_run ? end : night->newest_run;
+}
+
 /* From tip (or the first sight of play, if that is earlier or no tip is known) to the end; a game still on lasts until the
  * newest word of it. */
 static int make_windows(struct night *night, const struct games_day *day)
@@ -65,11 +83,14 @@ static int make_windows(struct night *night, const struct games_day *day)
     for (int i = 0; i < day->count; i++) {
         const struct games_game *game = &day->games[i];
         int64_t from = game->row.tip_at;
-        if (game->imported || game->live_at == CLOCK_NONE)
+        bool was_unseen = unseen(night, game);
+        if (game->imported || (game->live_at == CLOCK_NONE && !was_unseen))
             continue; /* no night of ours, or not begun */
-        if (from == CLOCK_NONE || game->live_at < from)
+        if (!was_unseen && (from == CLOCK_NONE || game->live_at < from))
             from = game->live_at;
-        int64_t to = game->final_at != CLOCK_NONE ? game->final_at : game->mark.time_us;
+        int64_t to = was_unseen                     ? unseen_end(night, game)
+                     : game->final_at != CLOCK_NONE ? game->final_at
+                                                    : game->mark.time_us;
         if (to > from)
             night->windows[night->window_count++] = (struct window){from, to};
     }
@@ -306,14 +327,34 @@ static int count_covered(const struct games_day *day, const struct boxes_day *bo
     return covered;
 }
 
+/* Whoever ran last, on that day or later, knew what time it was. */
+static int take_last_run(const struct store_row *row, void *context)
+{
+    struct night *night = context;
+    static struct msg_ops_run run;
+    struct table_mark mark;
+    struct span payload;
+    struct message_error error;
+    if (table_read(&row->value, &mark, &payload) != STORE_OK ||
+        message_decode(&msg_ops_run_desc, payload.data, payload.size, &run, &error) != 0)
+        return STORE_CORRUPT;
+    night->newest_run = run.closed_at;
+    return 1;
+}
+
 static int load_night(struct night *night, struct store_txn *txn, int32_t date,
                       const struct games_day *day)
 {
-    int error = make_windows(night, day);
+    int error =
+        store_scan(txn, TABLE_RUN, date, TABLE_DATE_LAST, NULL, 0, true, take_last_run, night);
+    if (error > 0 || error == STORE_NOT_FOUND)
+        error = STORE_OK;
     if (!error)
-        error = table_each(txn, TABLE_POLL, date, date, NULL, &msg_ops_run_desc, take_poll, night);
+        error = make_windows(night, day);
     if (!error)
         error = table_each(txn, TABLE_RUN, date, date, NULL, &msg_ops_run_desc, take_run, night);
+    if (!error)
+        error = table_each(txn, TABLE_POLL, date, date, NULL, &msg_ops_run_desc, take_poll, night);
     if (!error)
         error = table_each(txn, TABLE_EXIT, date, clock_date_add(date, 1), NULL, &msg_ops_exit_desc,
                            take_exit, night);
@@ -329,7 +370,10 @@ json_t *report_make(struct store_txn *txn, int32_t date, int *error)
 {
     struct games_day day;
     struct boxes_day boxes = {0};
-    struct night night = {.first_poll = CLOCK_NONE, .last_poll = CLOCK_NONE, .gaps = json_array()};
+    struct night night = {.first_poll = CLOCK_NONE,
+                          .last_poll = CLOCK_NONE,
+                          .newest_run = CLOCK_NONE,
+                          .gaps = json_array()};
     json_t *out = NULL;
     int players = 0, covered = 0;
     *error = games_day_load(&day, txn, date);

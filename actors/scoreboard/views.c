@@ -1,11 +1,13 @@
 /* Each view walks a table of one date and writes its rows with the keys people rely on. */
 #include "actors/scoreboard/views.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/scoreboard/audit.h"
 #include "actors/scoreboard/games.h"
+#include "actors/scoreboard/odds_history.h"
 #include "actors/scoreboard/report.h"
 #include "config/clock.h"
 
@@ -154,16 +156,19 @@ static int visit_key(const struct odds_list *list, int first, int end,
     const struct games_game *game = games_find(games, list->rows[first].game_id);
     int64_t tip_at = game ? game->row.tip_at : CLOCK_NONE;
     bool started = game && (games_live(&game->row) || games_final(&game->row));
-    int opening = -1, morning = -1, closing = -1, result = 0;
+    int opening = -1, morning = -1, last = -1, closing = -1, result = 0;
     if (tip_at == CLOCK_NONE)
         tip_at = list->rows[end - 1].commence_at;
+    int64_t played_at = game && game->live_at != CLOCK_NONE ? game->live_at : tip_at;
     for (int i = first; i < end; i++) {
         const struct msg_row_odds *row = &list->rows[i];
+        if (row->offered && (played_at == CLOCK_NONE || row->snapshot_at < played_at))
+            closing = i;
         if (!row->offered || (tip_at != CLOCK_NONE && row->snapshot_at >= tip_at))
             continue;
         opening = opening < 0 ? i : opening;
         morning = row->snapshot_at <= noon_us ? i : morning;
-        closing = i;
+        last = i;
     }
     for (int i = first; i < end && !result; i++) {
         if (!list->rows[i].offered)
@@ -175,7 +180,7 @@ static int visit_key(const struct odds_list *list, int first, int end,
                    : i == opening          ? "opening"
                    : i == morning          ? "morning"
                                            : NULL,
-            .last_before_tip = i == closing,
+            .last_before_tip = i == last,
         };
         result = visit(context, &row);
     }
@@ -201,27 +206,78 @@ int view_each_odds(struct store_txn *txn, int32_t date, view_odds_visit *visit, 
     return error;
 }
 
-static int put_odds(void *context, const struct view_odds_row *odds)
+struct odds_points {
+    struct odds_point *list;
+    struct msg_row_odds *rows; /* what the points are of */
+    size_t count, capacity;
+};
+
+static int add_odds(void *context, const struct view_odds_row *odds)
+{
+    struct odds_points *self = context;
+    if (self->count == self->capacity) {
+        size_t capacity = self->capacity ? 2 * self->capacity : 1024;
+        struct odds_point *list = realloc(self->list, capacity * sizeof *list);
+        if (list)
+            self->list = list;
+        struct msg_row_odds *rows = list ? realloc(self->rows, capacity * sizeof *rows) : NULL;
+        if (!rows)
+            return STORE_IO;
+        self->rows = rows;
+        self->capacity = capacity;
+    }
+    self->rows[self->count] = *odds->row;
+    self->list[self->count++] = (struct odds_point){.tip_at = odds->tip_at, .tag = odds->tag};
+    return 0;
+}
+
+static json_t *number_or_null(double value)
+{
+    return isnan(value) ? json_null() : json_of_number(value);
+}
+
+static json_t *odds_row(const struct odds_point *point)
 {
     static const char *const fields[] = {"game_id",     "player_id", "player_name", "market",
                                          "book",        "line",      "over_price",  "under_price",
                                          "snapshot_at", NULL};
     json_t *row = json_object();
-    put_fields(row, &msg_row_odds_desc, odds->row, fields);
+    put_fields(row, &msg_row_odds_desc, point->row, fields);
     json_object_set_new(row, "minutes_before_game",
-                        odds->tip_at == CLOCK_NONE
+                        point->tip_at == CLOCK_NONE
                             ? json_null()
-                            : json_integer((odds->tip_at - odds->row->snapshot_at) / 60000000));
-    json_object_set_new(row, "tag", json_of_string(odds->tag));
-    json_object_set_new(row, "main", json_boolean(odds->row->main));
-    json_array_append_new(context, row);
-    return 0;
+                            : json_integer((point->tip_at - point->row->snapshot_at) / 60000000));
+    json_object_set_new(row, "tag", json_of_string(point->tag));
+    json_object_set_new(row, "main", json_boolean(point->row->main));
+    json_object_set_new(row, "movement", json_of_string(point->movement));
+    json_object_set_new(row, "line_before", number_or_null(point->line_before));
+    json_object_set_new(row, "consensus", number_or_null(point->consensus));
+    json_object_set_new(row, "best_over", json_boolean(point->best_over));
+    json_object_set_new(row, "best_under", json_boolean(point->best_under));
+    json_object_set_new(row, "fair_over", number_or_null(point->fair_over));
+    return row;
 }
 
 static json_t *view_odds(struct store_txn *txn, const struct view_query *query, int *error)
 {
+    struct odds_points points = {0};
     json_t *out = json_array();
-    *error = view_each_odds(txn, query->date, put_odds, out);
+    *error = view_each_odds(txn, query->date, add_odds, &points);
+    for (size_t i = 0; i < points.count; i++)
+        points.list[i].row = &points.rows[i];
+    if (!*error)
+        odds_history(points.list, points.count);
+    /* Said in the order in which they came. */
+    const struct odds_point **in_order = calloc(points.count + 1, sizeof *in_order);
+    for (size_t i = 0; i < points.count && in_order; i++)
+        in_order[points.list[i].row - points.rows] = &points.list[i];
+    for (size_t i = 0; i < points.count && !*error && in_order; i++)
+        json_array_append_new(out, odds_row(in_order[i]));
+    if (!in_order)
+        *error = STORE_IO;
+    free(in_order);
+    free(points.list);
+    free(points.rows);
     return *error ? fail(out, *error, error) : out;
 }
 

@@ -30,13 +30,13 @@ int view_each_prediction(struct store_txn *txn, int32_t date, view_prediction_vi
                          void *context);
 
 /* Odds of a date, by key and then as they were seen. Rules of the tags: `closing` is the last price offered before the
- * scheduled tip, once the game is under way or over; `opening` the first ever seen; `morning` the one that stood at noon
+ * tip as played (the first sight of play; the scheduled tip while there was none), once the game is under way or over; `opening` the first ever seen; `morning` the one that stood at noon
  * of the game's day. One row can be several: closing goes before opening, opening before morning. */
 struct view_odds_row {
     const struct msg_row_odds *row;
     int64_t tip_at;       /* CLOCK_NONE: not known */
     const char *tag;      /* NULL: none */
-    bool last_before_tip; /* the newest that was offered before tip */
+    bool last_before_tip; /* the newest that was offered before the scheduled tip */
 };
 typedef int view_odds_visit(void *context, const struct view_odds_row *row);
 int view_each_odds(struct store_txn *txn, int32_t date, view_odds_visit *visit, void *context);

@@ -237,14 +237,15 @@ static void put_grade(const char *id, const char *state, const char *outcome, in
     put(TABLE_GRADE, DATE, &key, &msg_grade_points_desc, &row, row.graded_at);
 }
 
-static void put_poll(int64_t at, const char *outcome, const char *error)
+static void put_run_of(const char *table, const char *actor, const char *name, int64_t at,
+                       const char *outcome, const char *error)
 {
     struct msg_ops_run run;
     struct store_key key;
     message_clear(&msg_ops_run_desc, &run);
     snprintf(run.run_id, sizeof run.run_id, "poller.0-1-%llu", (unsigned long long)position);
-    strcpy(run.name, "PollBdlLive");
-    strcpy(run.actor, "poller");
+    strcpy(run.name, name);
+    strcpy(run.actor, actor);
     run.data_date = DATE;
     strcpy(run.outcome, outcome);
     strcpy(run.error_class, error);
@@ -256,7 +257,12 @@ static void put_poll(int64_t at, const char *outcome, const char *error)
     store_key_start(&key);
     store_key_i64(&key, at);
     store_key_text(&key, run.run_id);
-    put(TABLE_POLL, DATE, &key, &msg_ops_run_desc, &run, at);
+    put(table, DATE, &key, &msg_ops_run_desc, &run, at);
+}
+
+static void put_poll(int64_t at, const char *outcome, const char *error)
+{
+    put_run_of(TABLE_POLL, "poller", "PollBdlLive", at, outcome, error);
 }
 
 static json_t *ask(const char *name)
@@ -526,6 +532,23 @@ static void no_runs_at_all_is_no_uptime(void **state)
     json_decref(report);
 }
 
+static void a_night_that_nobody_watched_has_no_uptime(void **state)
+{
+    (void)state;
+    put_game(GAME, "scheduled", 0, 0, 0); /* known from the day before, and never heard of again */
+    put_run_of(TABLE_RUN, "janitor", "JanitorSweep", tip_at + 10 * MINUTE, "success", "none");
+    json_t *report = ask("report");
+    assert_true(json_is_null(json_object_get(report, "uptime_pct"))); /* it may begin late */
+    json_decref(report);
+    put_run_of(TABLE_RUN, "janitor", "JanitorSweep", tip_at + 100 * MINUTE, "success", "none");
+    report = ask("report");
+    assert_true(uptime(report) == 0.0 && !json_is_null(json_object_get(report, "uptime_pct")));
+    assert_int_equal(json_integer_value(at(json_object_get(report, "gaps"), 0, "minutes")), 100);
+    assert_string_equal(json_string_value(json_object_get(report, "verdict")), "CRITICAL");
+    assert_false(report_healthy(report));
+    json_decref(report);
+}
+
 static json_t *grading(void)
 {
     int error;
@@ -654,6 +677,7 @@ int main(void)
         TEST(gaps_count_only_in_game_time),
         TEST(a_silence_in_a_game_is_a_gap_with_its_cause),
         TEST(no_runs_at_all_is_no_uptime),
+        TEST(a_night_that_nobody_watched_has_no_uptime),
         TEST(a_push_is_a_push_and_void_is_void),
         TEST(a_live_export_lists_games_and_players_in_order),
         TEST(today_stays_with_a_game_that_is_on),
