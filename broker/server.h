@@ -62,6 +62,7 @@ struct server {
     int64_t looked_us;          /* monotonic: the monitors, states */
     uint64_t cursors_stored_us;
     int64_t started_us, roll_failed_us, full_until_us;
+    int write_error; /* of the newest append, if it failed; LOG_OK again with the next that does not */
     int64_t appended_us; /* monotonic: the newest append */
     int64_t behind_us; /* since when the journal holds what the segment does not; 0: it does not */
     int64_t checkpoint_us; /* not before: the last one failed */

@@ -265,6 +265,7 @@ bool server_append_begin(struct server *self)
     if (error) {
         log_error("append-failed", "why=\"%s\"", log_error_text(error));
         append_broken(self, error);
+        self->write_error = error;
         self->full_until_us = self->turn_us + FULL_PAUSE_US;
         return false;
     }
@@ -516,6 +517,7 @@ static void commit_failed(struct server *self, int error)
     self->granting = false;
     self->next_later_us = 0; /* what fell due in it still is: to be looked up again */
     self->full_until_us = self->turn_us + FULL_PAUSE_US;
+    self->write_error = error;
     append_broken(self, error);
     for (struct core_session *session = self->core->sessions; session; session = session->next) {
         if (session->staged)
@@ -567,6 +569,7 @@ void server_commit(struct server *self)
             return;
         }
         self->commits++;
+        self->write_error = LOG_OK;
         self->appended_us = self->turn_us;
         for (uint32_t i = 0; i < self->core->producer_count; i++) {
             self->core->producers[i]->stored_cursor = self->core->producers[i]->cursor;

@@ -94,6 +94,9 @@ static json_t *broker_status(struct server *self)
     json_object_set_new(out, "bytes", whole(log_bytes(self->log)));
     json_object_set_new(out, "later", whole(log_later_count(self->log)));
     json_object_set_new(out, "bad_batches", whole(log_bad_batches(self->log)));
+    json_object_set_new(out, "write_error",
+                        self->write_error ? json_string(log_error_text(self->write_error))
+                                          : json_null());
     json_object_set_new(out, "sessions", whole(self->core->session_count));
     json_object_set_new(out, "commits", whole(self->commits));
     json_object_set_new(out, "appended_batches", whole(self->appended_batches));

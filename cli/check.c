@@ -95,9 +95,9 @@ static void judge_broker(struct check *self)
               self->cli->settings->broker.control_endpoint);
         return;
     }
-    if (json_integer_value(json_object_get(broker, "full")) ||
-        json_is_true(json_object_get(broker, "full")))
-        cause(self, LEVEL_CRITICAL, "no_space", "broker", "the log cannot be written");
+    if (text_in(broker, "write_error")[0])
+        cause(self, LEVEL_CRITICAL, "no_space", "broker", "the log cannot be written: %s",
+              text_in(broker, "write_error"));
     json_array_foreach(json_object_get(self->status, "shards"), i, row)
     {
         judge_shard(self, row);

@@ -16,7 +16,9 @@ import tempfile
 import time
 import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+os.environ.setdefault("TIPOFF_BIN", os.path.join(HERE, "..", "..", "build", "bin"))
+sys.path.insert(0, HERE)
 import _drill  # noqa: E402
 import _night  # noqa: E402
 
@@ -52,7 +54,7 @@ def main():
     words = sys.argv[1:]
     off = "--off" in words
     numbers = [word for word in words if word.isdigit()] or ([] if "--all" in words else SLICE)
-    paths = sorted(path for path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.py"))
+    paths = sorted(path for path in glob.glob(os.path.join(HERE, "*.py"))
                    if re.match(r"\d\d-", os.path.basename(path)))
     if numbers:
         paths = [path for path in paths if os.path.basename(path)[:2] in numbers]
