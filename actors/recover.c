@@ -39,6 +39,8 @@ void kit_publish(struct kit *self)
     struct link_out out[PUBLISH_BATCHES_MAX];
     if (self->stage == KIT_REBUILDING && kit_room(self))
         return; /* news waits until all that is old was found equal */
+    if (self->stage == KIT_RESTORING)
+        return; /* what waits here is of an environment that is about to be forgotten */
     while (self->granted) {
         uint32_t count = 0;
         const struct shard_out *next;
