@@ -1,16 +1,14 @@
 /* tipoff demo - one night of the simulated league, from nothing to its report. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "actors/janitor/sweep.h"
 #include "cli/command.h"
+#include "cli/sibling.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "config/settings.h"
@@ -19,61 +17,12 @@
 #define DEMO_DATE "2026-01-14" /* a day of the simulated season with many games */
 #define DEMO_SPEED "420"       /* from noon to the last grade in about two minutes */
 #define DEMO_SEED "1"
-#define ARGUMENTS_MAX (2 * CLI_SETS_MAX + 32)
-
-/* The command that runs now: it gets our SIGTERM. SIGINT it gets from the terminal itself; we only wait for it. */
-static volatile sig_atomic_t running;
-
-static void on_signal(int signal)
-{
-    if (signal == SIGTERM && running)
-        kill((pid_t)running, SIGTERM);
-}
 
 struct demo {
     struct cli *cli;
-    char dir[CLI_PATH_MAX], league[CLI_PATH_MAX], marker[CLI_PATH_MAX];
+    char dir[CLI_PATH_MAX], marker[CLI_PATH_MAX];
     const char *seed, *date, *speed;
 };
-
-/* Runs one of our executables with the settings given to us, and waits. Its exit code; 128 + signal if one ended it. */
-static int run(const struct demo *self, const char *program, const char *const *words)
-{
-    extern char **environ;
-    const char *argv[ARGUMENTS_MAX];
-    char path[CLI_PATH_MAX];
-    size_t count = 0;
-    pid_t pid;
-    int status;
-    snprintf(path, sizeof path, "%s/%s", self->cli->bin_dir, program);
-    argv[count++] = path;
-    if (!strcmp(program, "tipoff"))
-        argv[count++] = *words++;
-    for (size_t i = 0; i < self->cli->set_count; i++) {
-        if (!strncmp(self->cli->sets[i], "dir=", 4))
-            continue;
-        argv[count++] = "--set";
-        argv[count++] = self->cli->sets[i];
-    }
-    if (self->cli->config) {
-        argv[count++] = "-c";
-        argv[count++] = self->cli->config;
-    }
-    argv[count++] = "--dir";
-    argv[count++] = self->dir;
-    while (*words)
-        argv[count++] = *words++;
-    argv[count] = NULL;
-    fflush(stdout);
-    int error = posix_spawn(&pid, path, NULL, NULL, (char *const *)argv, environ);
-    if (error)
-        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(error));
-    running = pid;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    running = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 /* An earlier demo makes room for this one; anything else that is there is somebody's data. */
 static int make_room(const struct demo *self)
@@ -98,30 +47,22 @@ static int live(const struct demo *self)
 {
     char upstream[64];
     snprintf(upstream, sizeof upstream, "sim:%s", self->seed);
-    const char *const generate[] = {"--sim",    self->seed,        "--date",
-                                    self->date, "--generate-only", NULL};
-    const char *const import[] = {"import", self->league, "--before", self->date, NULL};
     const char *const up[] = {"up",      "--upstream", upstream,        "--date", self->date,
                               "--speed", self->speed,  "--until-final", NULL};
     const char *const report[] = {"report", "--date", self->date, NULL};
     int64_t begun_us = clock_mono_us();
-    printf("making the simulated league of seed %s ...\n", self->seed);
-    int code = run(self, "tipoff-upstream", generate);
-    if (!code) {
-        printf("importing its past, until %s ...\n", self->date);
-        code = run(self, "tipoff", import);
-    }
+    int code = sibling_league(self->cli, self->dir, self->seed, self->date);
     if (!code) {
         printf("living the night of %s at %s times real time; the page: http://%s:%lld\n",
                self->date, self->speed, self->cli->settings->scoreboard.address,
                (long long)self->cli->settings->scoreboard.port);
-        code = run(self, "tipoff", up);
+        code = sibling_run(self->cli, self->dir, "tipoff", up);
     }
     if (code)
         return code;
     printf("the night took %.0f s in all; its report:\n",
            (double)(clock_mono_us() - begun_us) / 1e6);
-    code = run(self, "tipoff", report);
+    code = sibling_run(self->cli, self->dir, "tipoff", report);
     printf("its state stays in %s: try  tipoff predictions --dir %s --date %s\n", self->dir,
            self->dir, self->date);
     return code;
@@ -142,15 +83,9 @@ static int demo_run(struct cli *cli, int argc, char **argv)
     self.date = self.date ? self.date : DEMO_DATE;
     self.speed = self.speed ? self.speed : DEMO_SPEED;
     snprintf(self.dir, sizeof self.dir, "%s", given ? cli->dir : DEMO_DIR);
-    if ((size_t)snprintf(self.league, sizeof self.league, "%s/league", self.dir) >=
-            sizeof self.league ||
-        (size_t)snprintf(self.marker, sizeof self.marker, "%s/demo", self.dir) >=
-            sizeof self.marker)
+    if ((size_t)snprintf(self.marker, sizeof self.marker, "%s/demo", self.dir) >=
+        sizeof self.marker)
         return cli_fail(cli, EXIT_USAGE, "--dir: too long");
-    struct sigaction action = {.sa_handler =
-                                   on_signal}; /* unlike SIG_IGN, not inherited by what we run */
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
     int code = make_room(&self);
     return code ? code : live(&self);
 }

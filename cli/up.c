@@ -18,6 +18,7 @@
 #include "cli/night.h"
 #include "cli/others.h"
 #include "cli/schedule.h"
+#include "cli/sibling.h"
 #include "cli/supervisor.h"
 #include "cli/view.h"
 #include "config/clock.h"
@@ -963,6 +964,19 @@ static int open_all(struct up *self)
     return EXIT_OK;
 }
 
+/* The simulated league has a past, and its teams and players are known from there: a directory where nothing ever ran gets it first. */
+static int league_past(const struct up *self)
+{
+    char path[CLI_PATH_MAX], date[CLOCK_DATE_SIZE];
+    if (!self->sim || !wanted(self, "broker") || !wanted(self, "upstream") ||
+        access(cli_path(self->cli, path, "log"), F_OK) == 0)
+        return EXIT_OK;
+    if (mkdir(self->cli->dir, 0755) != 0 && errno != EEXIST)
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", self->cli->dir, strerror(errno));
+    clock_format_date(self->date, date);
+    return sibling_league(self->cli, self->cli->dir, self->seed ? self->seed : "1", date);
+}
+
 static int up_run(struct cli *cli, int argc, char **argv)
 {
     (void)argc;
@@ -977,6 +991,8 @@ static int up_run(struct cli *cli, int argc, char **argv)
     log_init("up", (enum log_level)cli->settings->log.level,
              cli->settings->log.format == LOG_FORMAT_JSON);
     int code = read_options(&self);
+    if (!code)
+        code = league_past(&self);
     if (!code)
         code = prepare(&self);
     if (!code)

@@ -85,6 +85,8 @@ def live(night):
     until(lambda: (night.shard("word-count") or shard)["pid"] != shard["pid"], 30, "it is kept up")
     until(lambda: night.stream("words.count")["records"] == sum(said.values()), 30, "all words counted")
     until(lambda: night.stream("raw.exchange")["records"] > 1, 60, "the pipeline polls")
+    # Where nothing ever ran the league's past was imported first: its teams are known, and so are its games.
+    until(lambda: night.ask("games", "--date", "2026-01-14"), 60, "games of the simulated league")
     until(lambda: night.shard("high-score"), 30, "high-score reads what the pipeline says")
     rows = night.tap("words.count", sum(said.values()))
     seen = collections.defaultdict(list)
