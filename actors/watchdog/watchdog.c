@@ -23,6 +23,7 @@
 #define TABLE_SOURCE "source"     /* run name -> watch_source */
 #define TABLE_DEAD "dead"         /* reader -> watch_dead */
 #define TABLE_REFUSED "refused"   /* feed -> watch_refused */
+#define TABLE_BUDGET "budget"     /* "remedies" -> hour of league time, remedies asked for in it */
 #define TABLE_INCIDENT "incident" /* cause, subject -> ops_alert as last said */
 
 #define REAL_INTERVAL_US                                                                           \
@@ -534,9 +535,37 @@ static const char *source_error(struct store_txn *txn, const char *name)
                : NULL;
 }
 
+/* What was spent of this hour's remedies counts also behind a restart. */
+static int budget_read(struct watchdog *self, struct store_txn *txn)
+{
+    struct store_key key;
+    struct span value;
+    key_of(&key, "remedies");
+    int error = store_get(txn, TABLE_BUDGET, STORE_UNDATED, key.data, key.size, &value);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    return store_key_read_i64(&value, &self->hour) || store_key_read_i64(&value, &self->asked)
+               ? STORE_CORRUPT
+               : STORE_OK;
+}
+
+static int budget_write(const struct watchdog *self, struct step *step)
+{
+    struct store_key key, value;
+    key_of(&key, "remedies");
+    store_key_start(&value);
+    store_key_i64(&value, self->hour);
+    store_key_i64(&value, self->asked);
+    return store_put(step_store(step), TABLE_BUDGET, STORE_UNDATED, key.data, key.size, value.data,
+                     value.size);
+}
+
 static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_us)
 {
     struct due_look *due = &self->due;
+    int failed = budget_read(self, txn);
+    if (failed)
+        return failed;
     if (now_us / HOUR_US != self->hour) {
         self->hour = now_us / HOUR_US;
         self->asked = 0;
@@ -604,6 +633,8 @@ static void speak(struct watchdog *self, struct kit *kit, struct open_incidents 
     if (!step)
         return; /* not now; the next look sees the same */
     int error = due_speak(&self->due, step);
+    if (!error && self->due.count)
+        error = budget_write(self, step);
     if (error >= 0)
         error = recover_incidents(self, step, open);
     for (int i = 0; i < self->incidents.count && error >= 0; i++)
