@@ -143,7 +143,7 @@ static void progress(const struct backfill *self, const char *day, const char *o
 static int day_poll(struct backfill *self, int32_t date)
 {
     char day[CLOCK_DATE_SIZE], subject[80];
-    static struct seen seen;
+    struct seen seen = {.of = self};
     clock_format_date(date, day);
     snprintf(subject, sizeof subject, "%s:%s", self->feed, day);
     while (clock_mono_us() < self->next_us)

@@ -272,7 +272,8 @@ static json_t *view_odds(struct store_txn *txn, const struct view_query *query, 
     for (size_t i = 0; i < points.count && in_order; i++)
         in_order[points.list[i].row - points.rows] = &points.list[i];
     for (size_t i = 0; i < points.count && !*error && in_order; i++)
-        json_array_append_new(out, odds_row(in_order[i]));
+        if (in_order[i])
+            json_array_append_new(out, odds_row(in_order[i]));
     if (!in_order)
         *error = STORE_IO;
     free(in_order);
