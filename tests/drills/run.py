@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# ctest: timeout=300
+# ctest: timeout=300 processors=2
 """The drills: each provokes one class of incident for real and shows that the outcome is right, or that it is named in time.
 
     run.py [NN ...]         these, or all; without words under ctest a few

@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=300 processors=2
 """`tipoff demo`, faster than people watch it: exits 0, leaves a healthy report, a log that verifies and a night that replays; it
 makes room for itself where an earlier demo was, and nowhere else."""
 import os
@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import _night
 
 DATE = "2026-01-14"
-SPEED = "2500"
+SPEED = "1500"
 
 
 def live(directory, checks):
