@@ -17,7 +17,7 @@
 #include "broker/log.h"
 #include "cli/command.h"
 #include "cli/records.h"
-#include "cli/rerun.h"
+#include "cli/replay.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "config/log.h"
@@ -425,23 +425,30 @@ static void lanes_free(struct rerun *self)
     free(self->lanes);
 }
 
+/* With a memory of the actor's own. Keeps the lanes: whoever is done with them frees them. */
+static int run_actor(struct rerun *self)
+{
+    bool failed = false;
+    void *memory = self->actor->start ? self->actor->start(&self->replay->settings, &failed) : NULL;
+    self->lanes = calloc(LANES_MAX, sizeof *self->lanes);
+    snprintf(self->name, sizeof self->name, "%s.%u", self->actor->name, self->producer->shard);
+    int result = failed || !self->lanes ? -1 : run_shard(self, memory);
+    if (self->actor->stop)
+        self->actor->stop(memory);
+    return result;
+}
+
 static int rerun(struct replay *replay, const struct actor *actor,
                  const struct records_producer *producer)
 {
     struct rerun self = {.replay = replay, .actor = actor, .producer = producer};
     uint64_t night_end = replay->end, cursor = cursor_of(replay, producer);
-    bool failed = false;
-    void *memory = actor->start ? actor->start(&replay->settings, &failed) : NULL;
-    self.lanes = calloc(LANES_MAX, sizeof *self.lanes);
-    snprintf(self.name, sizeof self.name, "%s.%u", actor->name, producer->shard);
     if (cursor < replay->end)
         replay->end = cursor;
-    int result = failed || !self.lanes ? -1 : run_shard(&self, memory);
+    int result = run_actor(&self);
     if (result == 0 && cursor <= night_end)
         check_ends(&self);
     replay->end = night_end;
-    if (actor->stop)
-        actor->stop(memory);
     lanes_free(&self);
     return result;
 }
@@ -496,15 +503,22 @@ static int rerun_all(struct replay *self)
     return 0;
 }
 
+static void replay_begin(struct replay *self, const struct cli *cli)
+{
+    *self = (struct replay){.cli = cli, .settings = *cli->settings};
+    self->settings.actor.step_records = STEP_RECORDS;
+    self->settings.actor.step_bytes = STEP_BYTES;
+}
+
 int rerun_until(const struct cli *cli, struct records *records,
                 const struct records_producer *producer, uint64_t end, struct rerun_env *out)
 {
     static struct replay self;
     struct rerun shard = {.replay = &self, .producer = producer};
-    self = (struct replay){.cli = cli, .settings = *cli->settings, .records = records, .end = end};
+    replay_begin(&self, cli);
+    self.records = records;
     self.log = records_log(records);
-    self.settings.actor.step_records = STEP_RECORDS;
-    self.settings.actor.step_bytes = STEP_BYTES;
+    self.end = end;
     for (size_t a = 0; a < sizeof actors / sizeof *actors; a++)
         if (!strcmp(producer->actor, actors[a]->name))
             shard.actor = actors[a];
@@ -512,13 +526,7 @@ int rerun_until(const struct cli *cli, struct records *records,
         return EXIT_NO;
     if (make_scratch(&self) != 0)
         return EXIT_UNREACHABLE;
-    bool failed = false;
-    void *memory = shard.actor->start ? shard.actor->start(&self.settings, &failed) : NULL;
-    shard.lanes = calloc(LANES_MAX, sizeof *shard.lanes);
-    snprintf(shard.name, sizeof shard.name, "%s.%u", shard.actor->name, producer->shard);
-    int result = failed || !shard.lanes ? -1 : run_shard(&shard, memory);
-    if (shard.actor->stop)
-        shard.actor->stop(memory);
+    int result = run_actor(&shard);
     lanes_free(&shard);
     json_decref(self.difference);
     snprintf(out->scratch, sizeof out->scratch, "%s", self.scratch);
@@ -580,9 +588,7 @@ static int replay_run(struct cli *cli, int argc, char **argv)
     static struct replay self;
     char why[256];
     int32_t date = 0;
-    self = (struct replay){.cli = cli, .settings = *cli->settings};
-    self.settings.actor.step_records = STEP_RECORDS;
-    self.settings.actor.step_bytes = STEP_BYTES;
+    replay_begin(&self, cli);
     int code = cli_date(cli, "date", &date);
     if (!code && !date)
         code = cli_fail(cli, EXIT_USAGE, "wants --date D");

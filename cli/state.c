@@ -8,7 +8,7 @@
 #include "broker/log.h"
 #include "cli/command.h"
 #include "cli/records.h"
-#include "cli/rerun.h"
+#include "cli/replay.h"
 #include "config/clock.h"
 #include "config/exit.h"
 #include "schema/json.h"

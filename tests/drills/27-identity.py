@@ -1,4 +1,4 @@
-"""27 Identities that do not match: an unknown player is set aside by name and the others are taken."""
+"""27 Identities that do not match: a stranger keeps an id of his own, and nothing is predicted or graded of him; the others are taken."""
 
 
 def drill(night, checks):
@@ -10,5 +10,8 @@ def drill(night, checks):
           "the stranger is seen")
     rows = [r["payload"] for r in night.said("row.box_score") if not r["payload"]["player_known"]]
     checks.that(all(r["player_id"] < 0 for r in rows), f"a stranger has somebody's id: {rows[:1]}")
+    known = [r["payload"] for r in night.said("row.box_score") if r["payload"]["player_known"]]
+    checks.that(rows and known, f"{len(rows)} rows of strangers, {len(known)} of others")
     graded = {g["player_id"] for g in night.dated("grades")}
-    checks.that(all(p > 0 for p in graded), "a stranger is graded")
+    predicted = {p["player_id"] for p in night.dated("predictions")}
+    checks.that(predicted and all(p > 0 for p in graded | predicted), "a stranger is predicted or graded")

@@ -8,4 +8,4 @@ def drill(night, checks):
     until(lambda: "quarantined" in night.tail(10**6), 60, "it is quarantined")
     until(lambda: any(c["subject"] == "grader.0" for c in night.check()[1]["causes"]), 60, "it is critical")
     until(lambda: night.check()[0] == 2, 30, "tipoff check calls it critical")
-    checks.that(True, "")
+    checks.that(night.pid("grader") is None, "what is in quarantine was started again")

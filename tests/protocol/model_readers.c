@@ -126,13 +126,11 @@ void readers_pend(struct model_inside *in, uint32_t peer, const char *verb, cons
 /* True: it is durable as it is now. */
 static bool store(struct model *self, struct cursor *cursor)
 {
-    struct model_inside *in = self->inside;
     uint64_t failed = self->totals.failed;
     if (!model_append_begin(self))
         return false;
     cursor->dirty = true;
     model_commit(self);
-    (void)in;
     return self->totals.failed == failed;
 }
 
@@ -281,17 +279,26 @@ static void control_said(struct model *self, const char *error, uint64_t generat
     snprintf(said->text, sizeof said->text, "%s %" PRIu64, error, generation);
 }
 
-void model_rewind(struct model *self, uint32_t reader, int64_t back)
+/* Control is about a reader: what is on its way is committed first. NULL: there is none of that name, which was said. */
+static struct cursor *control_begin(struct model *self, uint32_t reader)
 {
-    struct model_inside *in = self->inside;
-    struct cursor *cursor = &in->cursors[reader];
-    in->clock_us = self->now_us;
+    struct cursor *cursor = &self->inside->cursors[reader];
+    self->inside->clock_us = self->now_us;
     if (!cursor->now.made) {
         control_said(self, "unknown-reader", 0);
-        return;
+        return NULL;
     }
-    if (in->appending)
+    if (self->inside->appending)
         model_commit(self);
+    return cursor;
+}
+
+void model_rewind(struct model *self, uint32_t reader, int64_t back)
+{
+    const struct model_inside *in = self->inside;
+    struct cursor *cursor = control_begin(self, reader);
+    if (!cursor)
+        return;
     int64_t to = (int64_t)in->told_head - back;
     uint64_t position = to < 1 ? 1 : (uint64_t)to;
     if (position < in->first || position > in->head) {
@@ -316,14 +323,9 @@ void model_rewind(struct model *self, uint32_t reader, int64_t back)
 void model_forget(struct model *self, uint32_t reader)
 {
     struct model_inside *in = self->inside;
-    struct cursor *cursor = &in->cursors[reader];
-    in->clock_us = self->now_us;
-    if (!cursor->now.made) {
-        control_said(self, "unknown-reader", 0);
+    struct cursor *cursor = control_begin(self, reader);
+    if (!cursor)
         return;
-    }
-    if (in->appending)
-        model_commit(self);
     for (uint32_t peer = 0; peer < MODEL_PEERS; peer++)
         if (readers_of(in, peer) == (int)reader) {
             readers_leave(in, peer);

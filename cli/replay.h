@@ -1,6 +1,6 @@
 /* One shard made again as it was, for whoever wants to look at its past. */
-#ifndef CLI_RERUN_H
-#define CLI_RERUN_H
+#ifndef CLI_REPLAY_H
+#define CLI_REPLAY_H
 
 #include "cli/command.h"
 #include "cli/records.h"
