@@ -30,7 +30,7 @@ static bool do_job(uint64_t position, const struct tip_record *record)
         return false;
     usleep((useconds_t)job.below); /* work */
     printf("did %" PRIu64 " %s\n", position, job.id);
-    return true;
+    return fflush(stdout) == 0; /* what it did is out before the broker is told so */
 }
 
 static void work(void *context, const struct tip_link_work *work)
@@ -57,6 +57,7 @@ static void lost(void *context, const char *why)
     (void)context;
     joined = false; /* silent for too long: what it held is the others' */
     printf("lost %s\n", why);
+    fflush(stdout);
 }
 
 static void settled(void *context, const struct tip_link_settled *answer)
@@ -64,6 +65,7 @@ static void settled(void *context, const struct tip_link_settled *answer)
     (void)context;
     if (answer->does == TIP_LINK_ACK && answer->records > 0)
         printf("acked %" PRIu64 "\n", answer->serial); /* durable: it never comes again */
+    fflush(stdout);
 }
 
 int main(int argc, char **argv)
@@ -91,7 +93,6 @@ int main(int argc, char **argv)
     while (broker && (joined || tip_link_join(broker, &join) == 0)) {
         struct pollfd fd = {.fd = tip_link_fd(broker), .events = POLLIN};
         joined = true;
-        fflush(stdout);
         poll(&fd, 1, (int)(tip_link_timeout_us(broker) / 1000) + 1);
         tip_link_turn(broker);
     }
