@@ -124,6 +124,8 @@ static long wait_ms(struct server *self, bool more)
         wait_us = due_us > self->turn_us ? due_us - self->turn_us : 0;
     if (server_retain_wait_us(self) < wait_us)
         wait_us = server_retain_wait_us(self);
+    if (server_deliver_wait_us(self) < wait_us)
+        wait_us = server_deliver_wait_us(self);
     if (server_checkpoint_wait_us(self) < wait_us)
         wait_us = server_checkpoint_wait_us(self);
     return (long)((wait_us + 999) / 1000);

@@ -70,7 +70,8 @@ struct server {
     uint64_t checkpoints;
     int64_t next_later_us;     /* league time of the earliest record for later; INT64_MAX if none */
     uint64_t head;             /* as committed */
-    uint64_t turn_bytes;       /* appended in this turn */
+    uint64_t new_bytes;        /* appended since the last slice of what is old */
+    int64_t old_due_us;        /* monotonic: the next one */
     uint64_t deliveries;       /* turns of delivery so far */
     struct core_session **old; /* room for those who read what is old, in one delivery */
     uint32_t old_capacity;
@@ -142,6 +143,8 @@ uint64_t server_lowest(const struct server *self);
 /* Delivers to every subscription what credit allows: what is new at once, what is old in slices that all who read it share. True if
  * someone could take more at once. */
 bool server_deliver(struct server *self);
+/* In how long somebody may be given more of what is old; INT64_MAX: nobody waits for that. */
+int64_t server_deliver_wait_us(const struct server *self);
 void server_subscribe(struct server *self, struct core_session *session,
                       const struct msg_subs *subs);
 /* `[[stream, [partition, ...] or "*"], ...]` as sorted lanes. False: refused, said. */

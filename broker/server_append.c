@@ -324,7 +324,7 @@ static int position_give(struct server *self, struct batch_header *header, const
         error = staged_add(self, header);
     if (!error)
         stream_count(core_stream_by_id(self->core, header->stream), header);
-    self->turn_bytes += header->size;
+    self->new_bytes += header->size;
     return error;
 }
 

@@ -9,8 +9,10 @@
 #define MESSAGE_BATCHES_MAX 256   /* in one DLVR */
 #define PARCEL_BYTES 65536u       /* its memory to begin with */
 #define SLICE_BYTES (1024 * 1024) /* one subscription's share of a turn, of what is new */
-#define OLD_BYTES (256 * 1024)    /* what all who read what is old share in a turn */
+#define OLD_BYTES (128 * 1024)    /* what all who read what is old share in a slice */
 #define OLD_RECORDS 65536 /* so far behind the head it is old: a disk may have to be asked */
+#define OLD_EVERY_US 1000 /* between slices, while somebody publishes: for disk and cores to rest */
+#define HEAD_LIVE_US 1000000 /* that long after an append it is taken for somebody publishing */
 
 /* A DLVR or OWND being filled. The bodies' memory goes with the message. */
 struct parcel {
@@ -198,21 +200,33 @@ static uint32_t old_readers(struct server *self, struct core_session ***out)
     return count;
 }
 
-/* Whoever catches up gets of a turn little more than what came new in it, all of them together: so they cost the others no
- * more than that. */
+/* Whoever catches up gets a slice now and then, all of them together: little more than what came new meanwhile, and nothing until the
+ * next is due, so that they cost the others no more than that. Nobody publishes: at once, as much as they take. */
 static bool deliver_old(struct server *self, struct parcel *parcel)
 {
     struct core_session **sessions = NULL;
+    int64_t now_us = clock_mono_us();
+    if (now_us < self->old_due_us)
+        return false;
     uint32_t count = old_readers(self, &sessions);
-    int64_t share = OLD_BYTES + 2 * (int64_t)self->turn_bytes;
+    int64_t share = OLD_BYTES + 2 * (int64_t)self->new_bytes;
     bool more = false;
+    self->new_bytes = 0;
     for (uint32_t i = 0; i < count && !more; i++) {
         int64_t before = share;
         more = deliver_one(self, sessions[i], parcel, &share);
         if (share < before)
             sessions[i]->sub.served = self->deliveries;
     }
-    return more;
+    if (!more || !self->appended_us || now_us - self->appended_us > HEAD_LIVE_US)
+        return more;
+    self->old_due_us = clock_mono_us() + OLD_EVERY_US;
+    return false;
+}
+
+int64_t server_deliver_wait_us(const struct server *self)
+{
+    return self->old_due_us > self->turn_us ? self->old_due_us - self->turn_us : INT64_MAX;
 }
 
 /* What may be on its way to all of them together, in equal shares: the memory that it takes does not grow with their number. */
@@ -237,7 +251,6 @@ bool server_deliver(struct server *self)
             more = deliver_one(self, session, parcel, &share) || more;
     }
     more = deliver_old(self, parcel) || more;
-    self->turn_bytes = 0;
     log_read_end(self->log);
     return server_readers_deliver(self) || more;
 }
