@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "broker/log_guard.h"
 #include "config/log.h"
 #include "store/env_make.h"
 
@@ -110,25 +111,77 @@ static void segment_place(struct log_lmdb *self)
     self->count++;
 }
 
-static int segment_load(struct log_lmdb *self, const struct named *named)
+/* Made by a roll that did not get to its end: nothing was ever appended to it. */
+static bool segment_empty(struct log_lmdb *self, struct segment *segment)
 {
-    bool complete = false;
-    int error = lmdb_segment_add(self, named->name, named->first, 0);
-    if (error && self->options.read_only && segment_unmade(self, named->name, error))
-        return LOG_OK;
+    MDB_txn *txn;
+    MDB_stat stat = {.ms_entries = 1};
+    bool empty = lmdb_reader_of(self, segment, &txn) == LOG_OK &&
+                 mdb_stat(txn, segment->db[DB_BATCHES], &stat) == MDB_SUCCESS &&
+                 stat.ms_entries == 0;
+    log_lmdb_read_end(&self->base);
+    return empty;
+}
+
+struct loading {
+    struct log_lmdb *self;
+    const struct named *named;
+    bool complete;
+};
+
+static int segment_add(void *context)
+{
+    struct loading *loading = context;
+    struct log_lmdb *self = loading->self;
+    int error = lmdb_segment_add(self, loading->named->name, loading->named->first, 0);
     if (error)
         return error;
-    lmdb_active(self)->made = named->made;
-    error = lmdb_head_load(self, lmdb_active(self), &complete);
-    if (!error && complete) {
+    lmdb_active(self)->made = loading->named->made;
+    error = lmdb_head_load(self, lmdb_active(self), &loading->complete);
+    if (error == LOG_OK && !loading->complete && loading->named->made == 0 &&
+        !segment_empty(self, lmdb_active(self)))
+        error =
+            LOG_CORRUPT; /* the mark is what is damaged: it was complete before the first append */
+    if (error) {
+        lmdb_segment_close(lmdb_active(self));
+        self->count--;
+    }
+    return error;
+}
+
+/* One that others follow is set aside, and holds its place: what was in it is missing, by name. The newest is what goes on. */
+static int segment_set_aside(struct log_lmdb *self, const struct named *named)
+{
+    struct segment *segment = &self->segments[self->count]; /* room was made for it */
+    log_error("segment-damaged", "segment=%s part=all action=set-aside", named->name);
+    *segment = (struct segment){.first = named->first, .made = named->made, .index_damaged = true};
+    snprintf(segment->name, sizeof segment->name, "%s", named->name);
+    self->bad_batches++;
+    self->count++;
+    segment_place(self);
+    return LOG_OK;
+}
+
+static int segment_load(struct log_lmdb *self, const struct named *named, bool newest)
+{
+    struct loading loading = {.self = self, .named = named};
+    uint32_t count = self->count;
+    int error = log_guard(segment_add, &loading);
+    if (error && self->options.read_only && segment_unmade(self, named->name, error))
+        return LOG_OK;
+    self->count = error ? count : self->count;
+    if (error == LOG_CORRUPT && !newest && self->count < self->capacity)
+        return segment_set_aside(self, named);
+    if (error)
+        return error;
+    if (loading.complete) {
         segment_place(self);
         return LOG_OK;
     }
     lmdb_segment_close(lmdb_active(self));
     self->count--;
-    if (!error)
-        segment_discard(self, named->name, "incomplete");
-    return error;
+    segment_discard(self, named->name, "incomplete");
+    return LOG_OK;
 }
 
 /* A trim let go of them; who was to remove the files may have been killed before. */
@@ -157,7 +210,7 @@ static int segments_load(struct log_lmdb *self)
     int error = LOG_OK;
     for (size_t i = 0; i < count && !error; i++)
         if (!segment_known(self, names[i].name))
-            error = segment_load(self, &names[i]);
+            error = segment_load(self, &names[i], names[i].first == names[count - 1].first);
     free(names);
     if (!error && self->count)
         error = lmdb_head_load(self, lmdb_active(self), &complete);
@@ -188,8 +241,9 @@ static void lmdb_close(struct log *base)
 }
 
 /* Whatever there is; the first segment if there is none. */
-static int lmdb_begin(struct log_lmdb *self)
+static int lmdb_begin(void *context)
 {
+    struct log_lmdb *self = context;
     bool writes = !self->options.read_only, complete;
     if (writes && mkdir(self->dir, 0750) != 0 && errno != EEXIST)
         return LOG_IO;
@@ -342,7 +396,8 @@ int log_lmdb_open(struct log **out, const char *dir, const struct log_options *o
     self->later_id = 1;
     self->last_time_us = INT64_MIN;
     self->segment_start_us = INT64_MIN;
-    int error = self->dir ? lmdb_begin(self) : LOG_IO;
+    log_guard_open();
+    int error = self->dir ? log_guard(lmdb_begin, self) : LOG_IO;
     if (error) {
         int saved = errno;
         lmdb_close(&self->base);

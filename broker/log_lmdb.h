@@ -18,7 +18,7 @@
 
 enum { DB_BATCHES, DB_INDEX, DB_SEQS, DB_LATER, DB_LATERSEQ, DB_META, DB_COUNT };
 
-#define INDEX_ENTRY 12
+#define INDEX_ENTRY 12 /* of a row, which ends with a tail (log_lmdb_index.c) */
 #define SEQ_ENTRY 24
 #define LANE_KEY 8 /* producer, stream, partition */
 #define LATER_ASIDE INT64_MAX
@@ -28,11 +28,13 @@ struct segment {
     uint64_t first;
     uint32_t made; /* how often it was rewritten: part of its name */
     char name[40];
-    MDB_env *env;
+    MDB_env *env; /* NULL: damaged such that LMDB does not open it */
     MDB_dbi db[DB_COUNT];
     MDB_txn *reader; /* open during a burst of reads */
     MDB_cursor *at;  /* of it, in `batches`: the next one asked for is most often beside the last */
     bool reader_live;
+    bool index_damaged, seqs_damaged; /* found to be */
+    uint64_t missed_to;               /* where what was named as missing ends */
 };
 
 /* Where a lane was read last, in this burst of reads: what follows stands in the same row of the index. */
@@ -62,7 +64,9 @@ struct rewrite {
     int phase;
     uint64_t first, end; /* of the old one, and of what follows it */
     uint64_t at;         /* base of the next batch to be looked at */
-    uint64_t expected;   /* position after what is written: behind it a hole begins */
+    uint64_t
+        reached; /* where the last one ended: there the next one begins, or something is missing */
+    uint64_t expected; /* position after what is written: behind it a hole begins */
     uint64_t checked, checked_records, index_records;
     uint64_t broken, checked_broken; /* batches that were broken already, and stay so */
     bool raw_whole;
@@ -171,7 +175,6 @@ int lmdb_load(struct log_lmdb *self);
 
 /* ---- log_lmdb_append.c ---- */
 int lmdb_index_gather(struct gathers *rows, const struct batch_header *header);
-int lmdb_rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows); /* LMDB's code */
 int lmdb_gathers_put(struct log_lmdb *self);
 void lmdb_map_grow(struct log_lmdb *self);
 void lmdb_gathers_free(struct gathers *self);
@@ -184,10 +187,20 @@ void lmdb_lane_key(uint8_t *key, uint32_t producer, uint16_t stream, uint16_t pa
 /* ---- log_lmdb_later.c ---- */
 void lmdb_later_key(uint8_t key[16], int64_t due_us, uint64_t id);
 
-/* ---- log_lmdb_read.c ---- */
-/* A stored value, CRC-checked; a bad one is counted. */
-int lmdb_value_open(struct log_lmdb *self, const MDB_val *value, struct batch_header *header,
-                    struct span *body);
+/* ---- log_lmdb_index.c: LMDB's code, or (what reads) a log_error ---- */
+int lmdb_index_put(MDB_txn *txn, MDB_dbi db, struct gathers *rows);
+/* The last row of each lane, for a segment that is sealed with it. */
+int lmdb_directory_put(MDB_txn *txn, MDB_dbi db);
+/* The first batch of the lane that holds or follows `position`: entry `at` of `entries`. LOG_CORRUPT: that cannot be told from it. */
+int lmdb_index_next(MDB_cursor *cursor, bool sealed, uint16_t stream, uint16_t partition,
+                    uint64_t position, MDB_val *entries, size_t *at);
+/* Adds the records of the lane at or after `position`. */
+int lmdb_index_count(MDB_cursor *cursor, bool sealed, uint16_t stream, uint16_t partition,
+                     uint64_t position, uint64_t *sum);
+/* From `position` to the end of the batch that holds it, in whichever lane; 0: the index does not have it. */
+uint32_t lmdb_index_extent(MDB_cursor *cursor, uint64_t position);
+/* Records in a row; the directory has none; UINT64_MAX: it is broken. */
+uint64_t lmdb_index_records(const MDB_val *key, const MDB_val *value);
 
 /* The table's functions, one file each or with their kin. */
 int log_lmdb_begin(struct log *base);

@@ -197,7 +197,7 @@ int log_lmdb_each_meta(struct log *base, enum log_meta kind, log_meta_visit *vis
     return error;
 }
 
-int lmdb_rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows)
+static int rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows)
 {
     int rc = MDB_SUCCESS;
     for (uint32_t i = 0; i < rows->count && !rc; i++) {
@@ -211,9 +211,9 @@ int lmdb_rows_put(MDB_txn *txn, MDB_dbi db, const struct gathers *rows)
 int lmdb_gathers_put(struct log_lmdb *self)
 {
     const struct segment *segment = lmdb_active(self);
-    int rc = lmdb_rows_put(self->txn, segment->db[DB_INDEX], &self->index);
+    int rc = lmdb_index_put(self->txn, segment->db[DB_INDEX], &self->index);
     if (!rc)
-        rc = lmdb_rows_put(self->txn, segment->db[DB_SEQS], &self->seqs);
+        rc = rows_put(self->txn, segment->db[DB_SEQS], &self->seqs);
     self->index.count = self->seqs.count = 0;
     return lmdb_write_error(self, rc);
 }

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "broker/log_guard.h"
+#include "config/log.h"
+
 static bool seqs_search(const MDB_val *value, uint64_t seq, struct log_seq *out)
 {
     for (size_t at = 0; at + SEQ_ENTRY <= value->mv_size; at += SEQ_ENTRY) {
@@ -60,6 +63,37 @@ static bool gathered_find(const struct gathers *self, const uint8_t lane[LANE_KE
     return false;
 }
 
+struct finding {
+    struct log_lmdb *self;
+    struct segment *segment;
+    const uint8_t *lane;
+    uint64_t seq;
+    struct log_seq *out;
+};
+
+static int seq_find(void *context)
+{
+    const struct finding *finding = context;
+    MDB_val key = {0}, value = {0};
+    MDB_txn *txn;
+    int error = lmdb_reader_of(finding->self, finding->segment, &txn);
+    if (!error)
+        error =
+            lane_row(txn, finding->segment->db[DB_SEQS], finding->lane, finding->seq, &key, &value);
+    return !error && !seqs_search(&value, finding->seq, finding->out) ? LOG_NONE : error;
+}
+
+/* What is damaged cannot be compared any more, like what was trimmed. */
+static void seqs_damaged(struct log_lmdb *self, struct segment *segment)
+{
+    if (segment->seqs_damaged)
+        return;
+    segment->seqs_damaged = true;
+    self->bad_batches++;
+    log_error("segment-damaged", "segment=%s part=seqs action=\"repeats of it are not compared\"",
+              segment->name);
+}
+
 int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uint16_t partition,
                        uint64_t seq, struct log_seq *out)
 {
@@ -70,14 +104,11 @@ int log_lmdb_lane_find(struct log *base, uint32_t producer, uint16_t stream, uin
     if (self->appending && gathered_find(&self->seqs, lane, seq, out))
         return LOG_OK;
     for (uint32_t i = self->count; i-- > 0;) {
-        struct segment *segment = &self->segments[i];
-        MDB_txn *txn;
-        int error = lmdb_reader_of(self, segment, &txn);
-        if (!error)
-            error = lane_row(txn, segment->db[DB_SEQS], lane, seq, &key, &value);
-        if (!error && seqs_search(&value, seq, out))
-            return LOG_OK;
-        if (error && error != LOG_NONE)
+        struct finding finding = {self, &self->segments[i], lane, seq, out};
+        int error = finding.segment->seqs_damaged ? LOG_NONE : log_guard(seq_find, &finding);
+        if (error == LOG_CORRUPT)
+            seqs_damaged(self, finding.segment);
+        else if (error != LOG_NONE)
             return error;
     }
     MDB_txn *txn = self->txn; /* what is for later is put at once */

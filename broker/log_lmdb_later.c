@@ -54,6 +54,15 @@ static int later_first(MDB_txn *txn, struct segment *segment, int64_t *due_us, u
     return lmdb_error_of(rc);
 }
 
+/* A bad one is counted. */
+static int value_open(struct log_lmdb *self, const MDB_val *value, struct batch_header *header,
+                      struct span *body)
+{
+    int error = log_value_open(value->mv_data, value->mv_size, header, body);
+    self->bad_batches += error == LOG_CORRUPT;
+    return error;
+}
+
 int log_lmdb_later_next(struct log *base, int64_t *due_us, uint64_t *id)
 {
     struct log_lmdb *self = lmdb_of(base);
@@ -102,7 +111,7 @@ int log_lmdb_later_take(struct log *base, int64_t due_us, uint64_t id, struct ba
         return lmdb_error_of(rc);
     if (!self->replaying)
         journal_later_take(&self->journal, due_us, id);
-    if (lmdb_value_open(self, &value, header, body) != LOG_OK) {
+    if (value_open(self, &value, header, body) != LOG_OK) {
         int error = later_aside(self, &key, &value);
         return error ? error : LOG_CORRUPT;
     }
@@ -147,5 +156,5 @@ int log_lmdb_later_read(struct log *base, int64_t due_us, uint64_t id, struct ba
     }
     if (rc)
         return lmdb_error_of(rc);
-    return lmdb_value_open(self, &value, header, body);
+    return value_open(self, &value, header, body);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "broker/log_guard.h"
 #include "broker/log_lmdb.h"
 #include "config/fault.h"
 #include "store/env_make.h"
@@ -48,6 +49,7 @@ int log_lmdb_rewrite_begin(struct log *base, uint64_t first)
                                 .first = first,
                                 .end = from[1].first,
                                 .at = first,
+                                .reached = first,
                                 .expected = first,
                                 .checked = first,
                                 .to = {.first = first, .made = from->made + 1},
@@ -120,8 +122,12 @@ static int batch_visit(struct log_lmdb *self, const MDB_val *key, const MDB_val 
     struct batch_header header;
     struct span body;
     uint64_t base = get_u64(key->mv_data);
+    uint64_t hole = lmdb_hole_read(value, base);
+    if (key->mv_size != sizeof base || base != rewrite->reached)
+        return LOG_CORRUPT; /* what is missing must not pass for removed */
     rewrite->at = base + 1;
-    if (lmdb_hole_read(value, base) > 0)
+    rewrite->reached += hole;
+    if (hole)
         return LOG_OK; /* and a hole it stays */
     rewrite->raw = *value;
     if (value->mv_size < PROTOCOL_HEADER_BYTES || batch_header_read(&header, value->mv_data) != 0 ||
@@ -129,6 +135,7 @@ static int batch_visit(struct log_lmdb *self, const MDB_val *key, const MDB_val 
         return LOG_CORRUPT;
     bool whole = log_value_open(value->mv_data, value->mv_size, &header, &body) == LOG_OK;
     rewrite->raw_whole = whole;
+    rewrite->reached += header.count;
     return visit(&self->base, &header, whole ? &body : NULL, context);
 }
 
@@ -171,7 +178,7 @@ static int slice_begin(struct rewrite *rewrite)
 
 static int slice_commit(struct rewrite *rewrite)
 {
-    int rc = lmdb_rows_put(rewrite->txn, rewrite->to.db[DB_INDEX], &rewrite->index);
+    int rc = lmdb_index_put(rewrite->txn, rewrite->to.db[DB_INDEX], &rewrite->index);
     if (rc)
         return lmdb_error_of(rc);
     rc = mdb_txn_commit(rewrite->txn);
@@ -191,6 +198,8 @@ static int batches_copy(struct log_lmdb *self, uint64_t bytes, log_rewrite_visit
         return error;
     int more = rows_each(self, DB_BATCHES, (MDB_val){sizeof key_bytes, key_bytes}, bytes,
                          batch_visit, visit, context);
+    if (more == 0 && rewrite->reached != rewrite->end)
+        return LOG_CORRUPT;
     if (more == 0) {
         error = hole_put(rewrite, rewrite->end);
         rewrite->phase = COPY_SEQS;
@@ -266,8 +275,7 @@ static int index_check(struct rewrite *rewrite, MDB_txn *txn)
     if (rc)
         return lmdb_error_of(rc);
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == MDB_SUCCESS)
-        for (size_t at = 0; at + INDEX_ENTRY <= value.mv_size; at += INDEX_ENTRY)
-            records += get_u32((const uint8_t *)value.mv_data + at + 8);
+        records += lmdb_index_records(&key, &value);
     mdb_cursor_close(cursor);
     if (rc != MDB_NOTFOUND)
         return lmdb_error_of(rc);
@@ -344,6 +352,8 @@ static int swap(struct log_lmdb *self)
         return error;
     error = seqs_check(self);
     if (!error)
+        error = lmdb_error_of(lmdb_directory_put(rewrite->txn, rewrite->to.db[DB_INDEX]));
+    if (!error)
         error =
             rows_each(self, DB_META, (MDB_val){1, &from_start}, UINT64_MAX, meta_visit, NULL, NULL);
     if (!error)
@@ -365,21 +375,36 @@ static int swap(struct log_lmdb *self)
     return LOG_OK;
 }
 
+struct step {
+    struct log_lmdb *self;
+    uint64_t bytes;
+    log_rewrite_visit *visit;
+    void *context;
+};
+
+static int step_do(void *context)
+{
+    struct step *step = context;
+    switch (step->self->rewrite.phase) {
+    case COPY_BATCHES:
+        return batches_copy(step->self, step->bytes, step->visit, step->context);
+    case COPY_SEQS:
+        return seqs_copy(step->self, step->bytes);
+    case READ_BACK:
+        return read_back(step->self, step->bytes);
+    default:
+        return swap(step->self);
+    }
+}
+
 int log_lmdb_rewrite_step(struct log *base, uint64_t bytes, log_rewrite_visit *visit, void *context)
 {
     struct log_lmdb *self = lmdb_of(base);
     struct rewrite *rewrite = &self->rewrite;
-    int error;
+    struct step step = {self, bytes, visit, context};
     if (!rewrite->live)
         return LOG_NONE;
-    if (rewrite->phase == COPY_BATCHES)
-        error = batches_copy(self, bytes, visit, context);
-    else if (rewrite->phase == COPY_SEQS)
-        error = seqs_copy(self, bytes);
-    else if (rewrite->phase == READ_BACK)
-        error = read_back(self, bytes);
-    else
-        error = swap(self);
+    int error = log_guard(step_do, &step);
     log_lmdb_read_end(base);
     if (error)
         log_lmdb_rewrite_drop(base);

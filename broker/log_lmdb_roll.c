@@ -81,12 +81,31 @@ bool log_lmdb_roll_due(struct log *base)
            bytes - self->options.segment_bytes > carried_bytes(self);
 }
 
+/* The last that is written to a segment before another follows it. */
+static int segment_seal(struct log_lmdb *self)
+{
+    const struct segment *segment = lmdb_active(self);
+    MDB_txn *txn;
+    lmdb_txn_drop(self); /* after the checkpoint it holds nothing */
+    int rc = mdb_txn_begin(segment->env, NULL, 0, &txn);
+    if (rc)
+        return lmdb_error_of(rc);
+    rc = lmdb_directory_put(txn, segment->db[DB_INDEX]);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return lmdb_write_error(self, rc);
+    }
+    return lmdb_write_error(self, mdb_txn_commit(txn));
+}
+
 int log_lmdb_roll(struct log *base)
 {
     struct log_lmdb *self = lmdb_of(base);
     if (self->head == lmdb_active(self)->first)
         return LOG_OK; /* segments are named by their first position: one without any cannot be followed */
     int error = log_lmdb_checkpoint(base);
+    if (!error)
+        error = segment_seal(self);
     if (!error)
         error = lmdb_segment_create(self, self->head, carried_bytes(self));
     if (error)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/log_guard.h"
+#include "config/log.h"
 #include "store/env_make.h"
 
 #define SEGMENT_MAP_SLACK ((uint64_t)1 << 30)
@@ -27,7 +29,8 @@ int lmdb_error_of(int rc)
         return LOG_NONE;
     if (rc == ENOSPC || rc == EDQUOT || rc == MDB_MAP_FULL || rc == MDB_TXN_FULL)
         return LOG_FULL;
-    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID || rc == MDB_PANIC)
+    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID || rc == MDB_PANIC ||
+        rc == MDB_VERSION_MISMATCH || rc == MDB_INCOMPATIBLE || rc == MDB_BAD_VALSIZE)
         return LOG_CORRUPT;
     errno = rc > 0 ? rc : EIO;
     return LOG_IO;
@@ -74,6 +77,14 @@ static int lock_reserve(const char *path)
     return lmdb_error_of(rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc);
 }
 
+/* LMDB found its pages to be what they cannot be; it would end the process. */
+static void asserted(MDB_env *env, const char *what)
+{
+    (void)env;
+    log_error("segment-asserted", "what=\"%s\"", what);
+    log_guard_fail();
+}
+
 int lmdb_segment_open(const struct log_lmdb *self, struct segment *segment, uint64_t carried)
 {
     char path[4096];
@@ -86,6 +97,7 @@ int lmdb_segment_open(const struct log_lmdb *self, struct segment *segment, uint
     int rc = mdb_env_create(&segment->env);
     if (rc)
         return lmdb_error_of(rc);
+    mdb_env_set_assert(segment->env, asserted);
     mdb_env_set_maxdbs(segment->env, DB_COUNT);
     mdb_env_set_maxreaders(segment->env, READERS_MAX);
     mdb_env_set_mapsize(segment->env, map_bytes(self, path, carried));
@@ -133,6 +145,9 @@ void lmdb_segment_close(struct segment *segment)
 int lmdb_reader_of(struct log_lmdb *self, struct segment *segment, MDB_txn **out)
 {
     int rc = MDB_SUCCESS;
+    *out = NULL;
+    if (!segment->env) /* set aside */
+        return LOG_CORRUPT;
     if (log_lmdb_behind(&self->base) > 0 && segment == &self->segments[self->count - 1]) {
         *out = self->txn; /* what is in the journal only is in it */
         return LOG_OK;

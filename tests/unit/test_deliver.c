@@ -19,7 +19,8 @@ enum {
     BATCH_BYTES = 16384,
     BATCH_RECORDS = 256,
     OLD_BATCHES = 512,
-    SLICE_MOST = 300 * 1024
+    SLICE_MOST = 150 * 1024,
+    SLICE_BATCHES = 8
 };
 
 struct deliver_run {
@@ -134,10 +135,36 @@ static void test_old_reads_share_a_slice(void **state)
         uint64_t before = sum(run->bytes);
         assert_true(server_deliver(&run->server));
         assert_in_range(sum(run->bytes) - before, 1, SLICE_MOST);
-        assert_in_range(run->batches[0], (unsigned)turn / 3 * 10, (unsigned)(turn + 2) / 3 * 20);
+        assert_in_range(run->batches[0], (unsigned)turn / 3 * SLICE_BATCHES,
+                        (unsigned)(turn + 2) / 3 * 2 * SLICE_BATCHES);
     }
     for (int i = 1; i < 3; i++) /* each in its turn */
         assert_int_equal(run->bytes[i], run->bytes[0]);
+}
+
+/* While somebody publishes there is a pause after each slice; what is new does not wait for it. */
+static void test_old_reads_are_paced(void **state)
+{
+    struct deliver_run *run = *state;
+    append(run, OLD_BATCHES, BATCH_RECORDS, BATCH_BYTES);
+    (void)server_deliver(&run->server);
+    read_from(run, 0, 1);
+    read_from(run, 1, run->server.head);
+    for (int slice = 1; slice <= 3; slice++) {
+        while (clock_mono_us() < run->server.old_due_us)
+            ;
+        run->server.turn_us = run->server.appended_us = clock_mono_us();
+        assert_false(server_deliver(&run->server));
+        uint64_t before = run->bytes[0];
+        assert_in_range(before, 1, (unsigned)slice * SLICE_MOST);
+        assert_in_range(server_deliver_wait_us(&run->server), 1, 100000);
+        run->server.old_due_us = INT64_MAX; /* however long this takes */
+        append(run, 1, 1, 256);
+        assert_false(server_deliver(&run->server));
+        assert_int_equal(run->batches[1], slice);
+        assert_int_equal(run->bytes[0], before);
+        run->server.old_due_us = 0;
+    }
 }
 
 static void test_new_is_delivered_at_once(void **state)
@@ -199,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_old_reads_share_a_slice, run_open, run_close),
+        cmocka_unit_test_setup_teardown(test_old_reads_are_paced, run_open, run_close),
         cmocka_unit_test_setup_teardown(test_new_is_delivered_at_once, run_open, run_close),
         cmocka_unit_test_setup_teardown(test_everything_arrives, run_open, run_close),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, run_open, run_close),
