@@ -229,12 +229,13 @@ int64_t server_deliver_wait_us(const struct server *self)
     return self->old_due_us > self->turn_us ? self->old_due_us - self->turn_us : INT64_MAX;
 }
 
-/* What may be on its way to all of them together, in equal shares: the memory that it takes does not grow with their number. */
+/* What may be on its way to all of them together, members of groups too, in equal shares: the memory that it takes does not grow with
+ * their number. */
 static void shares_give(struct server *self)
 {
     uint64_t live = 0, most = (uint64_t)self->settings->broker.delivery_bytes;
     for (struct core_session *session = self->core->sessions; session; session = session->next)
-        live += session->sub.live;
+        live += session->sub.live || session->reader;
     for (struct core_session *session = self->core->sessions; session; session = session->next)
         session->sub.share_bytes = most && most < live ? 1 : live ? most / live : 0;
 }

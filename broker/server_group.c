@@ -127,6 +127,14 @@ static bool batch_read(struct server *self, struct reader *reader, uint64_t base
     return false;
 }
 
+/* One batch always may; more only within what the member asked for, and within its share of what may be out to all. */
+static bool member_admits(const struct reader_member *member, uint64_t bytes_out, uint64_t bytes)
+{
+    uint64_t share = member->session->sub.share_bytes;
+    return bytes_out == 0 || (bytes_out + bytes <= member->bytes_max &&
+                              (share == 0 || bytes_out + bytes <= share));
+}
+
 /* Something that waits again. 1: added; 0: there is none; -1: there is, and not for this member now. */
 static int again_pick(struct server *self, struct reader *reader,
                       const struct reader_member *member, struct work *work, uint32_t room,
@@ -148,7 +156,7 @@ static int again_pick(struct server *self, struct reader *reader,
         }
         return reader->trimmed ? -1 : 1;
     }
-    if (bytes_out > 0 && bytes_out + header.size > member->bytes_max)
+    if (!member_admits(member, bytes_out, header.size))
         return -1;
     group_take_again(&reader->group, position, header.base + header.count, room, member->number,
                      header.size, self->turn_us, &lease);
@@ -171,7 +179,7 @@ static int new_pick(struct server *self, struct reader *reader, const struct rea
             lane_seek(self, lane, lane->next + header.count);
         return reader->trimmed ? -1 : 1;
     }
-    if (bytes_out > 0 && bytes_out + header.size > member->bytes_max)
+    if (!member_admits(member, bytes_out, header.size))
         return -1;
     uint64_t from = group->next > header.base ? group->next : header.base;
     uint64_t end = header.base + header.count;
