@@ -174,6 +174,11 @@ void import_seen_free(struct import_seen **self)
     *self = NULL;
 }
 
+bool import_seen_any(const struct import_seen *self)
+{
+    return self->committed_count > 0;
+}
+
 static bool was_committed(const struct import_seen *self, const char *import_id)
 {
     for (size_t i = 0; i < self->committed_count; i++)

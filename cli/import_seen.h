@@ -2,6 +2,7 @@
 #ifndef CLI_IMPORT_SEEN_H
 #define CLI_IMPORT_SEEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct import_seen;
@@ -9,6 +10,8 @@ struct import_seen;
 /* Reads the log of `dir`, whether a broker runs on it or not. A directory without a log has seen nothing. NULL with `why`. */
 struct import_seen *import_seen_load(const char *dir, char *why, size_t why_size);
 void import_seen_free(struct import_seen **self);
+/* That an import was committed. */
+bool import_seen_any(const struct import_seen *self);
 /* NULL: never imported. */
 const char *import_seen_sha256(const struct import_seen *self, const char *file);
 /* Codes of every team that a committed import brought. `visit` is called once for each record. */

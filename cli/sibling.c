@@ -20,15 +20,26 @@ static void on_signal(int signal)
         kill((pid_t)running, SIGTERM);
 }
 
+static int child_spawn(pid_t *pid, const char *path, const char *const *argv, const sigset_t *mask)
+{
+    extern char **environ;
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, mask);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawn(pid, path, NULL, &attributes, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
 int sibling_run(const struct cli *cli, const char *dir, const char *program,
                 const char *const *words)
 {
-    extern char **environ;
     const char *argv[ARGUMENTS_MAX];
     char path[CLI_PATH_MAX];
     size_t count = 0;
     pid_t pid;
-    int status;
+    int status = 0;
     snprintf(path, sizeof path, "%s/%s", cli->bin_dir, program);
     argv[count++] = path;
     if (!strcmp(program, "tipoff"))
@@ -49,20 +60,27 @@ int sibling_run(const struct cli *cli, const char *dir, const char *program,
         argv[count++] = *words++;
     argv[count] = NULL;
     fflush(stdout);
-    int error = posix_spawn(&pid, path, NULL, NULL, (char *const *)argv, environ);
-    if (error)
-        return cli_fail(cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(error));
+    /* A SIGTERM from here on is either handed to what we run, or waits until it can be: it is held back while `running` is not known. */
     struct sigaction action = {.sa_handler =
                                    on_signal}, /* unlike SIG_IGN, not inherited by what we run */
         term, interrupt;
+    sigset_t held, before;
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, &before);
     sigaction(SIGTERM, &action, &term);
     sigaction(SIGINT, &action, &interrupt);
-    running = pid;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    int error = child_spawn(&pid, path, argv, &before);
+    running = error ? 0 : pid;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    while (!error && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     running = 0;
     sigaction(SIGTERM, &term, NULL);
     sigaction(SIGINT, &interrupt, NULL);
+    if (error)
+        return cli_fail(cli, EXIT_UNREACHABLE, "%s: %s", path, strerror(error));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

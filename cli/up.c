@@ -14,6 +14,7 @@
 #include "cli/asker.h"
 #include "cli/command.h"
 #include "cli/exits.h"
+#include "cli/import_seen.h"
 #include "cli/members.h"
 #include "cli/night.h"
 #include "cli/others.h"
@@ -964,13 +965,33 @@ static int open_all(struct up *self)
     return EXIT_OK;
 }
 
-/* The simulated league has a past, and its teams and players are known from there: a directory where nothing ever ran gets it first. */
+/* Nothing ever ran there, or only an import of the league that did not come to its end. 1: so; 0: not; -1: said. */
+static int league_missing(const struct up *self)
+{
+    char path[CLI_PATH_MAX], why[256];
+    if (access(cli_path(self->cli, path, "log"), F_OK) != 0)
+        return 1;
+    if (access(cli_path(self->cli, path, "league"), F_OK) != 0)
+        return 0;
+    struct import_seen *seen = import_seen_load(self->cli->dir, why, sizeof why);
+    if (!seen) {
+        (void)cli_fail(self->cli, EXIT_DATA, "%s", why);
+        return -1;
+    }
+    int missing = !import_seen_any(seen);
+    import_seen_free(&seen);
+    return missing;
+}
+
+/* The simulated league has a past, and its teams and players are known from there: it is imported first. */
 static int league_past(const struct up *self)
 {
-    char path[CLI_PATH_MAX], date[CLOCK_DATE_SIZE];
-    if (!self->sim || !wanted(self, "broker") || !wanted(self, "upstream") ||
-        access(cli_path(self->cli, path, "log"), F_OK) == 0)
+    char date[CLOCK_DATE_SIZE];
+    if (!self->sim || !wanted(self, "broker") || !wanted(self, "upstream"))
         return EXIT_OK;
+    int missing = league_missing(self);
+    if (missing <= 0)
+        return missing < 0 ? EXIT_DATA : EXIT_OK;
     if (mkdir(self->cli->dir, 0755) != 0 && errno != EEXIST)
         return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", self->cli->dir, strerror(errno));
     clock_format_date(self->date, date);

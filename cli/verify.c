@@ -214,9 +214,11 @@ static int walk_log(struct verify *self)
         if (error && position == head)
             break;
         if (error || base != position) {
+            const struct place place = *self->place;
             say_bad(self, position,
-                    error ? "missing: the log ends at %" PRIu64 : "missing up to %" PRIu64,
-                    error ? head : base);
+                    error ? "missing in %s: the log ends at %" PRIu64
+                          : "missing in %s up to %" PRIu64,
+                    place.what, error ? head : base);
             if (error || base < position)
                 break;
         }

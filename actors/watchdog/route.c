@@ -91,7 +91,7 @@ static char *body_of(const struct msg_ops_alert *alert)
 int route_queue(const struct route *self, struct step *step, const struct msg_ops_alert *alert)
 {
     char *body = body_of(alert);
-    int error = body ? STORE_OK : STORE_IO;
+    int error = body && strlen(body) < ROUTE_BODY_MAX ? STORE_OK : STORE_IO;
     for (int i = 0; i < ROUTE_COUNT && !error; i++) {
         struct store_key key;
         if (!self->ways[i].to[0])
@@ -189,7 +189,7 @@ static void way_reap(struct way *way, const char *name, struct kit *kit, int64_t
 
 struct first {
     struct store_key key;
-    char body[2048];
+    char body[ROUTE_BODY_MAX];
     bool any;
 };
 
@@ -213,9 +213,11 @@ static bool first_find(struct kit *kit, const char *name, struct first *first)
     store_key_text(&prefix, name);
     if (store_begin(kit_store(kit), false, &txn) != STORE_OK)
         return false;
-    (void)store_scan(txn, TABLE_ROUTE, STORE_UNDATED, STORE_UNDATED, prefix.data, prefix.size,
-                     false, first_row, first);
+    int error = store_scan(txn, TABLE_ROUTE, STORE_UNDATED, STORE_UNDATED, prefix.data, prefix.size,
+                           false, first_row, first);
     store_abort(&txn);
+    if (error < 0)
+        log_error("alert-not-sent", "route=%s why=\"its row: %s\"", name, store_error_text(error));
     return first->any;
 }
 

@@ -7,6 +7,9 @@
 #include "actors/actor.h"
 #include "schema/messages.h"
 
+/* With its NUL: every field of an alert at its longest, twice, each byte escaped. */
+#define ROUTE_BODY_MAX 16384
+
 struct route;
 struct route *
 route_new(const struct settings *settings); /* NULL: no memory, or the secret cannot be read */

@@ -60,7 +60,7 @@ static int command_send(const char *command, const char *body)
 
 int route_send_main(void)
 {
-    static char said[8192];
+    static char said[ROUTE_BODY_MAX + 4096];
     const char *parts[4] = {NULL};
     size_t size = fread(said, 1, sizeof said - 1, stdin), at = 0;
     for (int i = 0; i < 4 && at < size; i++) {

@@ -180,6 +180,25 @@ def cut_file_is_found(directory, checks):
                 code == 65 and "log" in err, f"verify of a file that was cut: {code} {out} {err}")
 
 
+def killed_import_is_done_again(folder, checks):
+    """The league's past comes in when it has not come in whole, also where there is a log already."""
+    directory = os.path.join(folder, "league")
+    argv = [os.path.join(BIN, "tipoff"), "up", "--dir", directory, "--only", "broker,upstream", "--upstream", "sim:3"]
+    fault = {"TIPOFF_FAULT": "import-before-commit:1", "TIPOFF_FAULT_ONLY": "import"}
+    killed = subprocess.run(argv, env={**os.environ, **fault}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                            check=False)
+    checks.that(killed.returncode != 0 and os.path.isdir(os.path.join(directory, "log")),
+                f"the import was not killed: {killed.returncode} {killed.stdout}")
+    for life, imports in enumerate((True, False)):
+        out = os.path.join(folder, f"league-{life}.out")
+        with open(out, "wb") as stream:
+            process = subprocess.Popen(argv, stdout=stream, stderr=stream)
+        until(lambda out=out: " ready processes=2 " in open(out, encoding="utf-8").read(), 60, "up with a league")
+        process.send_signal(signal.SIGTERM)
+        code, said = process.wait(30), open(out, encoding="utf-8").read()
+        checks.that(code == 0 and ("rows of 5 files imported" in said) == imports, f"life {life}: {code} {said}")
+
+
 def main():
     checks = Checks()
     folder = tempfile.mkdtemp(prefix="tipoff-up-")
@@ -199,6 +218,7 @@ def main():
         cut_file_is_found(up.dir, checks)
         another_night_has_its_own_clock(folder, checks)
         crash_loop_is_quarantined(folder, checks)
+        killed_import_is_done_again(folder, checks)
     except Failed as failure:
         checks.that(False, str(failure))
     finally:
