@@ -59,7 +59,9 @@ json_t *query_answer(struct cli *cli, const struct view *view, const struct view
     *code = query_open(cli, &store, &txn);
     if (*code)
         return NULL;
-    answer = view->make(txn, query, &error);
+    struct view_query asked = *query;
+    asked.settings = cli->settings;
+    answer = view->make(txn, &asked, &error);
     query_close(&store, &txn);
     if (!answer)
         *code = cli_fail(cli, error == STORE_CORRUPT ? EXIT_DATA : EXIT_UNREACHABLE, "%s",

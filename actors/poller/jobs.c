@@ -202,6 +202,16 @@ static struct job *free_job(struct jobs *self)
     return NULL;
 }
 
+/* An event's odds are of one game. */
+static void job_about(const struct jobs *self, struct job *job)
+{
+    for (int i = 0; i < self->view.event_count && FEEDS[job->feed].arg == ARG_EVENT; i++) {
+        if (strcmp(self->view.events[i].event_id, job->arg) == 0) {
+            strcpy(job->game_id, self->view.events[i].game_id);
+        }
+    }
+}
+
 /* False: no room now; it stays due. */
 static bool start(struct jobs *self, struct kit *kit, struct store_txn *txn,
                   const struct plan_item *item, bool forced)
@@ -215,6 +225,7 @@ static bool start(struct jobs *self, struct kit *kit, struct store_txn *txn,
     job->feed = item->feed;
     strcpy(job->arg, item->arg);
     feed_subject(job->feed, job->arg, job->subject);
+    job_about(self, job);
     job->after_close = item->after_close;
     job->forced = forced;
     job->attempt = 1;
@@ -446,6 +457,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
         .error = judgement.error,
         .error_message = judgement.message[0] != '\0' ? judgement.message : NULL,
         .data_date = date_of(self, job),
+        .game_id = job->game_id[0] != '\0' ? job->game_id : NULL,
         .bytes_in = result->wire_bytes,
         .next_check = CLOCK_NONE,
     };

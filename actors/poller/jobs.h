@@ -16,6 +16,7 @@ struct job {
     char arg[FEED_ARG_SIZE];
     char subject[FEED_SUBJECT_SIZE];
     bool after_close, forced;
+    char game_id[17];    /* the game it is of; "": of none, or of many */
     int attempt;         /* from 1 */
     int run;             /* of the kit; -1: none open */
     struct fetch *fetch; /* NULL: waits until retry_us */

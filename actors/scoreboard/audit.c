@@ -292,12 +292,12 @@ static void take_from(json_t *out, json_t *report)
         json_object_set(out, keys[i], json_object_get(report, keys[i]));
 }
 
-json_t *audit_make(struct store_txn *txn, int32_t date, int *error)
+json_t *audit_make(struct store_txn *txn, const struct settings *settings, int32_t date, int *error)
 {
     struct audit audit = {json_array(), json_array(), json_array()};
     struct expected expected = {txn, date, json_array()};
     json_t *actions = json_array(), *alerts = json_array(), *out = NULL;
-    json_t *report = report_make(txn, date, error);
+    json_t *report = report_make(txn, settings, date, error);
     if (!*error)
         *error = table_each(txn, TABLE_RUN, date, date, NULL, &msg_ops_run_desc, take_run, &audit);
     if (!*error)

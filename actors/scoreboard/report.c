@@ -10,6 +10,9 @@
 
 enum { FEEDS_MAX = 8, HOURS_MAX = 72 };
 #define HOUR_US (INT64_C(3600) * 1000000)
+#define ODDS_RUN "PollOddsProps"
+#define LAST_ODDS_US                                                                               \
+    (INT64_C(5) * 60 * 1000000) /* the poller looks once more so long before the tip */
 
 struct window {
     int64_t from, to;
@@ -18,6 +21,7 @@ struct poll {
     int64_t at;
     bool good;
     char name[49], error_class[17];
+    char game_id[17]; /* "": of none */
 };
 struct ended {
     int64_t at;
@@ -29,6 +33,8 @@ struct night {
     int64_t window_us;
     struct poll *polls; /* of live feeds, as they were opened */
     int poll_count;
+    struct poll *odds; /* of games' odds */
+    int odds_count;
     struct ended *ends; /* processes that the polls need */
     int end_count;
     int64_t polls_all, changed, unchanged, rows;
@@ -148,17 +154,21 @@ static int take_poll(void *context, int32_t date, const struct table_mark *mark,
         night->last_poll = run->closed_at;
     if (changed)
         take_hour(night, run->closed_at);
-    if (!strstr(run->name, "Live"))
+    bool odds = !strcmp(run->name, ODDS_RUN);
+    if (!odds && !strstr(run->name, "Live"))
         return 0;
-    struct poll *bigger = grow(night->polls, night->poll_count, sizeof *night->polls);
+    struct poll **list = odds ? &night->odds : &night->polls;
+    int *count = odds ? &night->odds_count : &night->poll_count;
+    struct poll *bigger = grow(*list, *count, sizeof **list);
     if (!bigger)
         return STORE_IO;
-    night->polls = bigger;
-    struct poll *poll = &night->polls[night->poll_count++];
+    *list = bigger;
+    struct poll *poll = &bigger[(*count)++];
     poll->at = run->closed_at;
     poll->good = is_any(run->outcome, good);
     memcpy(poll->name, run->name, sizeof poll->name);
     memcpy(poll->error_class, run->error_class, sizeof poll->error_class);
+    memcpy(poll->game_id, run->game_id, sizeof poll->game_id);
     return 0;
 }
 
@@ -220,31 +230,42 @@ static int take_grade(void *context, int32_t date, const struct table_mark *mark
 
 /* ---- gaps ---- */
 
-static const char *cause_of(const struct night *night, const char *feed, int64_t from, int64_t to)
+/* `game_id` NULL: of live feeds. */
+static const char *cause_of(const struct night *night, const char *feed, const char *game_id,
+                            int64_t from, int64_t to)
 {
+    const struct poll *polls = game_id ? night->odds : night->polls;
+    int count = game_id ? night->odds_count : night->poll_count;
     for (int i = 0; i < night->end_count; i++)
         if (night->ends[i].at >= from && night->ends[i].at <= to)
             return night->ends[i].text;
-    for (int i = 0; i < night->poll_count; i++)
-        if (night->polls[i].at > from && night->polls[i].at < to && !night->polls[i].good &&
-            !strcmp(night->polls[i].name, feed))
-            return night->polls[i].error_class;
+    for (int i = 0; i < count; i++)
+        if (polls[i].at >= from && polls[i].at <= to && !polls[i].good &&
+            !strcmp(polls[i].name, feed) && (!game_id || !strcmp(polls[i].game_id, game_id)))
+            return polls[i].error_class;
     return "no runs";
 }
 
-static void add_gap(struct night *night, const char *feed, int64_t from, int64_t to, bool counts)
+static void put_gap(struct night *night, const char *feed, const char *game_id, int64_t from,
+                    int64_t to, bool counts)
 {
-    if (to - from <= REPORT_GAP_US)
-        return;
     json_t *gap = json_object();
+    json_object_set_new(gap, "game_id", game_id ? json_of_string(game_id) : json_null());
     json_object_set_new(gap, "source", json_of_string(feed));
     json_object_set_new(gap, "from", json_of_time(from));
     json_object_set_new(gap, "to", json_of_time(to));
     json_object_set_new(gap, "minutes", json_integer((to - from) / 60000000));
-    json_object_set_new(gap, "cause", json_of_string(cause_of(night, feed, from, to)));
+    json_object_set_new(gap, "cause", json_of_string(cause_of(night, feed, game_id, from, to)));
     json_array_append_new(night->gaps, gap);
     if (counts)
         night->gap_us += to - from;
+}
+
+static void add_gap(struct night *night, const char *feed, const char *game_id, int64_t from,
+                    int64_t to, bool counts)
+{
+    if (to - from > REPORT_GAP_US)
+        put_gap(night, feed, game_id, from, to, counts);
 }
 
 static int compare_polls(const void *a, const void *b)
@@ -276,11 +297,61 @@ static void find_gaps(struct night *night)
                 if (!poll->good || strcmp(poll->name, feeds[feed]) != 0 || poll->at <= last ||
                     poll->at > to)
                     continue;
-                add_gap(night, feeds[feed], last, poll->at, feed == 0);
+                add_gap(night, feeds[feed], NULL, last, poll->at, feed == 0);
                 last = poll->at;
             }
-            add_gap(night, feeds[feed], last, to, feed == 0);
+            add_gap(night, feeds[feed], NULL, last, to, feed == 0);
         }
+    }
+}
+
+/* The first look at its odds; if there never was one, at anybody's. */
+static int64_t first_odds(const struct night *night, const char *game_id)
+{
+    for (int i = 0; i < night->odds_count; i++)
+        if (!strcmp(night->odds[i].game_id, game_id))
+            return night->odds[i].at;
+    return night->odds[0].at;
+}
+
+/* A snapshot of a game's odds is due in each slot until its tip; one that came late by no more than a gap may be was not missed. */
+static void find_odds_gaps(struct night *night, const struct games_game *game, int64_t interval_us)
+{
+    int64_t tip = game->row.tip_at, due = first_odds(night, game->row.game_id);
+    int64_t failed = CLOCK_NONE; /* the first since the last good one */
+    if (game->live_at != CLOCK_NONE && game->live_at < tip)
+        tip = game->live_at;
+    for (int i = 0; i < night->odds_count; i++) {
+        const struct poll *poll = &night->odds[i];
+        if (strcmp(poll->game_id, game->row.game_id) != 0 || poll->at > tip)
+            continue;
+        if (!poll->good) {
+            failed = failed == CLOCK_NONE ? poll->at : failed;
+            continue;
+        }
+        failed = CLOCK_NONE;
+        if (poll->at > due)
+            add_gap(night, ODDS_RUN, game->row.game_id, due, poll->at, false);
+        due = (poll->at / interval_us + 1) * interval_us;
+    }
+    if (due >= tip - LAST_ODDS_US && failed != CLOCK_NONE) /* the last look of all */
+        put_gap(night, ODDS_RUN, game->row.game_id, failed, tip, false);
+    else if (due < tip - LAST_ODDS_US && night->newest_run != CLOCK_NONE && night->newest_run > due)
+        add_gap(night, ODDS_RUN, game->row.game_id, due,
+                night->newest_run < tip ? night->newest_run : tip, false);
+}
+
+static void find_all_odds_gaps(struct night *night, const struct games_day *day,
+                               int64_t interval_us)
+{
+    if (night->odds_count == 0)
+        return;
+    qsort(night->odds, (size_t)night->odds_count, sizeof *night->odds, compare_polls);
+    for (int i = 0; i < day->count; i++) {
+        const struct games_game *game = &day->games[i];
+        if (!game->imported && game->row.tip_at != CLOCK_NONE &&
+            strcmp(game->row.status, "postponed") != 0)
+            find_odds_gaps(night, game, interval_us);
     }
 }
 
@@ -366,7 +437,8 @@ static int load_night(struct night *night, struct store_txn *txn, int32_t date,
     return error;
 }
 
-json_t *report_make(struct store_txn *txn, int32_t date, int *error)
+json_t *report_make(struct store_txn *txn, const struct settings *settings, int32_t date,
+                    int *error)
 {
     struct games_day day;
     struct boxes_day boxes = {0};
@@ -385,6 +457,7 @@ json_t *report_make(struct store_txn *txn, int32_t date, int *error)
         goto done;
     covered = count_covered(&day, &boxes, &players);
     find_gaps(&night);
+    find_all_odds_gaps(&night, &day, settings->poller.odds_interval_us);
     double uptime = night.window_us > 0
                         ? 100.0 * (double)(night.window_us - night.gap_us) / (double)night.window_us
                         : 0.0;
@@ -411,6 +484,7 @@ done:
     json_decref(night.gaps);
     free(night.windows);
     free(night.polls);
+    free(night.odds);
     free(night.ends);
     boxes_day_free(&boxes);
     games_day_free(&day);

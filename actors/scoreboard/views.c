@@ -441,12 +441,12 @@ static json_t *view_runs(struct store_txn *txn, const struct view_query *query, 
 
 static json_t *view_report(struct store_txn *txn, const struct view_query *query, int *error)
 {
-    return report_make(txn, query->date, error);
+    return report_make(txn, query->settings, query->date, error);
 }
 
 static json_t *view_audit(struct store_txn *txn, const struct view_query *query, int *error)
 {
-    return audit_make(txn, query->date, error);
+    return audit_make(txn, query->settings, query->date, error);
 }
 
 /* ---- */

@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 #include "actors/scoreboard/tables.h"
+#include "config/settings.h"
 #include "schema/json.h"
 
 struct view_query {
-    int32_t date;               /* 0: every date, where `any_date` allows that */
-    const char *name, *outcome; /* runs only; NULL: any */
+    int32_t date;                    /* 0: every date, where `any_date` allows that */
+    const char *name, *outcome;      /* runs only; NULL: any */
+    const struct settings *settings; /* report and audit: how often was to be asked */
 };
 struct view {
     const char *name; /* "boxscores" */

@@ -85,7 +85,8 @@ static void serve_view(struct web *self, struct httpd_request *request, const ch
     const struct view *view = view_find(name);
     const char *date = httpd_query(request, "date");
     struct view_query query = {.name = httpd_query(request, "name"),
-                               .outcome = httpd_query(request, "outcome")};
+                               .outcome = httpd_query(request, "outcome"),
+                               .settings = self->settings};
     struct store_txn *txn;
     if (!view) {
         refuse(self, request, 404, "not-found", "no such view: %.40s", name);

@@ -1,6 +1,7 @@
-"""A tenth of all answers fails for a whole night: what is asked for stays within bounds, and box scores, actuals and outcomes are those of
-a clean night."""
+"""A tenth of all answers fails for a whole night: what is asked for stays within bounds, box scores, actuals and outcomes are those of
+a clean night, and every snapshot of odds that was missed is named as a gap."""
 import collections
+import datetime
 
 import _drill
 
@@ -8,6 +9,23 @@ import _drill
 def graded(night):
     return {(g["game_id"], g["player_id"]): (g["actual"], g["minutes"], g["outcome"] if g["line"] is None else (g["line"], g["outcome"]))
             for g in night.dated("grades")}
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def missed_snapshots(night):
+    """(game, when) of each look at a game's odds that failed, and was not made up for within a quarter of an hour."""
+    looks = collections.defaultdict(list)
+    for run in night.runs():
+        if run["name"] == "PollOddsProps":
+            looks[run["game_id"]].append((instant(run["closed_at"]), run["outcome"] in ("success", "unchanged", "partial", "empty_ok")))
+    for game, runs in looks.items():
+        for at, good in runs:
+            soon = [ok for when, ok in runs if at <= when <= at + datetime.timedelta(minutes=15)]
+            if not good and not any(soon):
+                yield game, at
 
 
 def drill(night, checks):
@@ -33,6 +51,11 @@ def drill(night, checks):
         checks.that(max(minutes.values()) <= 2 * max(usual.values()), f"{max(minutes.values())} requests in a minute, {max(usual.values())} usual")
         checks.that(len([r for r in night.runs() if r["actor"] == "poller"]) <= 1.3 * len([r for r in clean.runs() if r["actor"] == "poller"]),
                     "many more requests")
+        gaps = [g for g in night.audit()["gaps"] if g["source"] == "PollOddsProps"]
+        unnamed = [(game, at) for game, at in missed_snapshots(night)
+                   if not any(g["game_id"] == game and instant(g["from"]) <= at <= instant(g["to"]) for g in gaps)]
+        print(f"{len(gaps)} gaps of odds")
+        checks.that(not unnamed, f"missed and not named: {unnamed[:2]}")
         checks.that(all(r["state"] == "COMPLETE" for r in night.audit()["expected"]),
                     f"{[r for r in night.audit()['expected'] if r['state'] != 'COMPLETE'][:2]}")
     finally:

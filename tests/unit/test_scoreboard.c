@@ -237,8 +237,8 @@ static void put_grade(const char *id, const char *state, const char *outcome, in
     put(TABLE_GRADE, DATE, &key, &msg_grade_points_desc, &row, row.graded_at);
 }
 
-static void put_run_of(const char *table, const char *actor, const char *name, int64_t at,
-                       const char *outcome, const char *error)
+static void put_game_run(const char *table, const char *actor, const char *name, int64_t at,
+                         const char *outcome, const char *error, const char *game_id)
 {
     struct msg_ops_run run;
     struct store_key key;
@@ -248,6 +248,7 @@ static void put_run_of(const char *table, const char *actor, const char *name, i
     strcpy(run.actor, actor);
     run.data_date = DATE;
     strcpy(run.outcome, outcome);
+    strcpy(run.game_id, game_id);
     strcpy(run.error_class, error);
     run.opened_at = run.closed_at = at;
     run.attempt = 1;
@@ -260,6 +261,12 @@ static void put_run_of(const char *table, const char *actor, const char *name, i
     put(table, DATE, &key, &msg_ops_run_desc, &run, at);
 }
 
+static void put_run_of(const char *table, const char *actor, const char *name, int64_t at,
+                       const char *outcome, const char *error)
+{
+    put_game_run(table, actor, name, at, outcome, error, "");
+}
+
 static void put_poll(int64_t at, const char *outcome, const char *error)
 {
     put_run_of(TABLE_POLL, "poller", "PollBdlLive", at, outcome, error);
@@ -267,7 +274,8 @@ static void put_poll(int64_t at, const char *outcome, const char *error)
 
 static json_t *ask(const char *name)
 {
-    const struct view_query query = {.date = DATE};
+    static const struct settings settings = {.poller = {.odds_interval_us = 30 * MINUTE}};
+    const struct view_query query = {.date = DATE, .settings = &settings};
     int error = 0;
     json_t *answer = view_find(name)->make(txn, &query, &error);
     assert_int_equal(error, 0);
@@ -520,6 +528,62 @@ static void a_silence_in_a_game_is_a_gap_with_its_cause(void **state)
     json_decref(report);
 }
 
+static void put_odds_poll(const char *game_id, int64_t at, const char *outcome, const char *error)
+{
+    put_game_run(TABLE_POLL, "poller", "PollOddsProps", at, outcome, error, game_id);
+}
+
+/* Every half hour until the tip; a game that is listed late has nothing to miss before. */
+static void a_missed_snapshot_of_odds_is_a_gap(void **state)
+{
+    (void)state;
+    const int64_t slot =
+        tip_at / (30 * MINUTE) * 30 * MINUTE; /* the last one before the tip, or at it */
+    put_game(GAME, "final", 4, 110, 100);
+    put_span(GAME, tip_at, tip_at + 150 * MINUTE);
+    for (int i = 0; i <= 50; i++)
+        put_poll(tip_at + i * 3 * MINUTE, "success", "none");
+    put_odds_poll("0022500998", slot - 300 * MINUTE, "success", "none"); /* of another */
+    put_odds_poll(GAME, slot - 180 * MINUTE, "success", "none");
+    put_odds_poll(GAME, slot - 150 * MINUTE, "failed", "http_status");
+    put_odds_poll(GAME, slot - 149 * MINUTE, "unchanged", "none"); /* tried again in time */
+    put_odds_poll(GAME, slot - 120 * MINUTE, "failed", "timeout");
+    put_odds_poll(GAME, slot - 90 * MINUTE, "success", "none");
+    for (int i = 2; i >= 1; i--)
+        put_odds_poll(GAME, slot - i * 30 * MINUTE, "success", "none");
+    put_odds_poll(GAME, tip_at - 5 * MINUTE, "success", "none");
+    json_t *report = ask("report");
+    const json_t *gaps = json_object_get(report, "gaps");
+    assert_int_equal(json_array_size(gaps), 1);
+    assert_string_equal(text_at(gaps, 0, "source"), "PollOddsProps");
+    assert_string_equal(text_at(gaps, 0, "game_id"), GAME);
+    assert_string_equal(text_at(gaps, 0, "cause"), "timeout");
+    assert_int_equal(json_integer_value(at(gaps, 0, "minutes")), 30);
+    assert_true(uptime(report) == 100.0); /* that is of game time */
+    assert_string_equal(json_string_value(json_object_get(report, "verdict")), "WARNING");
+    json_decref(report);
+}
+
+/* Nobody asked any more: from the first slot that was due to the tip. */
+static void odds_that_end_before_the_tip_are_a_gap(void **state)
+{
+    (void)state;
+    const int64_t slot = tip_at / (30 * MINUTE) * 30 * MINUTE;
+    put_game(GAME, "final", 4, 110, 100);
+    put_span(GAME, tip_at, tip_at + 150 * MINUTE);
+    for (int i = 0; i <= 50; i++)
+        put_poll(tip_at + i * 3 * MINUTE, "success", "none");
+    put_odds_poll(GAME, slot - 180 * MINUTE, "success", "none");
+    put_run_of(TABLE_RUN, "janitor", "JanitorSweep", tip_at + 10 * MINUTE, "success", "none");
+    json_t *report = ask("report");
+    const json_t *gaps = json_object_get(report, "gaps");
+    assert_int_equal(json_array_size(gaps), 1);
+    assert_string_equal(text_at(gaps, 0, "cause"), "no runs");
+    assert_int_equal(json_integer_value(at(gaps, 0, "minutes")),
+                     (tip_at - (slot - 150 * MINUTE)) / MINUTE);
+    json_decref(report);
+}
+
 static void no_runs_at_all_is_no_uptime(void **state)
 {
     (void)state;
@@ -676,6 +740,8 @@ int main(void)
         TEST(a_digest_is_of_content_only),
         TEST(gaps_count_only_in_game_time),
         TEST(a_silence_in_a_game_is_a_gap_with_its_cause),
+        TEST(a_missed_snapshot_of_odds_is_a_gap),
+        TEST(odds_that_end_before_the_tip_are_a_gap),
         TEST(no_runs_at_all_is_no_uptime),
         TEST(a_night_that_nobody_watched_has_no_uptime),
         TEST(a_push_is_a_push_and_void_is_void),
