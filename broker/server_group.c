@@ -131,8 +131,8 @@ static bool batch_read(struct server *self, struct reader *reader, uint64_t base
 static bool member_admits(const struct reader_member *member, uint64_t bytes_out, uint64_t bytes)
 {
     uint64_t share = member->session->sub.share_bytes;
-    return bytes_out == 0 || (bytes_out + bytes <= member->bytes_max &&
-                              (share == 0 || bytes_out + bytes <= share));
+    return bytes_out == 0 ||
+           (bytes_out + bytes <= member->bytes_max && (share == 0 || bytes_out + bytes <= share));
 }
 
 /* Something that waits again. 1: added; 0: there is none; -1: there is, and not for this member now. */

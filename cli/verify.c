@@ -286,7 +286,8 @@ static bool accounted_for(struct verify *self, const struct range *lane, uint64_
 static void check_sequences(struct verify *self)
 {
     bool trimmed = log_first(self->log) > 1;
-    qsort(self->ranges, self->range_count, sizeof *self->ranges, compare_ranges);
+    if (self->range_count)
+        qsort(self->ranges, self->range_count, sizeof *self->ranges, compare_ranges);
     for (size_t i = 0; i < self->range_count; i++) {
         const struct range *range = &self->ranges[i],
                            *before = i && same_lane(range, range - 1) ? range - 1 : NULL;
