@@ -232,8 +232,13 @@ static int write_registry(const struct up *self)
     return EXIT_OK;
 }
 
+/* Unless the command line has it. */
 static void add_set(struct up *self, const char *key, const char *value)
 {
+    size_t size = strlen(key);
+    for (size_t i = 0; i < self->cli->set_count; i++)
+        if (!strncmp(self->cli->sets[i], key, size) && self->cli->sets[i][size] == '=')
+            return;
     char *text = self->set_text[self->set_texts++];
     snprintf(text, sizeof *self->set_text, "%s=%s", key, value);
     self->sets[self->set_count++] = text;

@@ -157,6 +157,45 @@ json_t *bdl_games(const struct scene *scene, const struct bdl_query *query)
     return json_pack("{s:o, s:o}", "data", data, "meta", meta);
 }
 
+static json_t *injury_of(const struct scene *scene, const struct night_game *game,
+                         const struct night_member *member)
+{
+    const struct night_player *player = &scene->root->players[member->player];
+    const struct night_team *team = &scene->root->teams[game->team[member->side]];
+    const char *last = strchr(player->name, ' ');
+    char first[80];
+    snprintf(first, sizeof first, "%.*s",
+             last != NULL ? (int)(last - player->name) : (int)strlen(player->name), player->name);
+    return json_pack("{s:{s:I, s:s, s:s, s:s, s:I}, s:n, s:s, s:s}", "player", "id",
+                     (json_int_t)player->bdl_id, "first_name", first, "last_name",
+                     last != NULL ? last + 1 : "", "position", player->position, "team_id",
+                     (json_int_t)team->bdl_id, "return_date", "description",
+                     "Listed, and will not play.", "status", "Out");
+}
+
+json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page)
+{
+    json_t *data = json_array(), *meta = json_object();
+    int64_t place = 0;
+    for (int i = 0; i < scene->game_count; i++) {
+        const struct night_game *game = &scene->root->games[i];
+        for (int m = 0; m < game->roster_count; m++) {
+            const struct night_member *member = &game->roster[m];
+            if (member->appears || scene->state[i].status == NIGHT_FINAL || place++ < cursor) {
+                continue;
+            }
+            if (json_array_size(data) == (size_t)per_page) {
+                json_object_set_new(meta, "next_cursor", json_integer(place - 1));
+                i = scene->game_count;
+                break;
+            }
+            json_array_append_new(data, injury_of(scene, game, member));
+        }
+    }
+    json_object_set_new(meta, "per_page", json_integer(per_page));
+    return json_pack("{s:o, s:o}", "data", data, "meta", meta);
+}
+
 json_t *bdl_game(const struct scene *scene, int64_t id)
 {
     const struct root *root = scene->root;

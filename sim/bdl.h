@@ -17,6 +17,9 @@ struct bdl_query {
 
 json_t *bdl_games(const struct scene *scene, const struct bdl_query *query);
 json_t *bdl_game(const struct scene *scene, int64_t id); /* NULL too if there is none */
+/* Who is listed for a game of the night that is not over and will not come in. The cursor is the place in that list of the last one of the
+ * page before, from 1. */
+json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page);
 /* The night's games; `date` 0: those in progress. Another date's games have no box scores here: an empty list. */
 json_t *bdl_box_scores(const struct scene *scene, int32_t date);
 

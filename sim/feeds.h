@@ -7,8 +7,10 @@
     X(BDL_GAME, "bdl.game")                                                                        \
     X(BDL_BOX_SCORES, "bdl.box_scores")                                                            \
     X(BDL_LIVE, "bdl.live")                                                                        \
+    X(BDL_INJURIES, "bdl.player_injuries")                                                         \
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
+    X(ODDS_GAMES, "odds.odds")                                                                     \
     X(ODDS_SCORES, "odds.scores")                                                                  \
     X(CDN_SCHEDULE, "cdn.schedule")                                                                \
     X(CDN_PLAYS, "cdn.play_by_play")

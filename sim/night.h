@@ -106,6 +106,8 @@ struct night_game {
     int64_t commence_us;
     struct night_odds *odds; /* by snapshot, then as in the file */
     size_t odds_count, odds_room;
+    bool has_spread, has_total; /* of the game_lines */
+    double spread_home, total;
 };
 
 enum night_status {

@@ -102,6 +102,78 @@ json_t *odds_api_scores(const struct scene *scene)
     return events;
 }
 
+/* Chances from the spread: a point is worth about three in a hundred. */
+static int moneyline_of(double spread)
+{
+    double chance = 0.5 - spread * 0.03;
+    chance = chance < 0.03 ? 0.03 : chance > 0.97 ? 0.97 : chance;
+    return (int)(chance >= 0.5 ? -round(100 * chance / (1 - chance))
+                               : round(100 * (1 - chance) / chance));
+}
+
+static json_t *price_of(int american, bool decimal);
+
+static json_t *side_of(const char *name, int price, bool decimal, bool has_point, double point)
+{
+    json_t *side = json_pack("{s:s, s:o}", "name", name, "price", price_of(price, decimal));
+    if (has_point) {
+        json_object_set_new(side, "point", json_real(point));
+    }
+    return side;
+}
+
+static void add_market(json_t *markets, const char *key, const char *updated, json_t *first,
+                       json_t *second)
+{
+    json_array_append_new(markets, json_pack("{s:s, s:s, s:[o, o]}", "key", key, "last_update",
+                                             updated, "outcomes", first, second));
+}
+
+static json_t *markets_of(const struct scene *scene, int index, const char *wanted, bool decimal)
+{
+    const struct night_game *game = &scene->root->games[index];
+    const char *home = scene->root->teams[game->team[NIGHT_HOME]].odds_name,
+               *away = scene->root->teams[game->team[NIGHT_AWAY]].odds_name;
+    double spread = game->spread_home;
+    json_t *markets = json_array();
+    char updated[32];
+    scene_time(scene->now_us, false, updated);
+    if (game->has_spread && strstr(wanted, "h2h") != NULL) {
+        add_market(markets, "h2h", updated, side_of(home, moneyline_of(spread), decimal, false, 0),
+                   side_of(away, moneyline_of(-spread), decimal, false, 0));
+    }
+    if (game->has_spread && strstr(wanted, "spreads") != NULL) {
+        add_market(markets, "spreads", updated, side_of(home, -110, decimal, true, spread),
+                   side_of(away, -110, decimal, true, -spread));
+    }
+    if (game->has_total && strstr(wanted, "totals") != NULL) {
+        add_market(markets, "totals", updated, side_of("Over", -110, decimal, true, game->total),
+                   side_of("Under", -110, decimal, true, game->total));
+    }
+    return markets;
+}
+
+json_t *odds_api_games(const struct scene *scene, const char *markets, bool decimal)
+{
+    json_t *events = json_array();
+    for (int i = 0; i < scene->game_count; i++) {
+        if (!is_listed(scene, i)) {
+            continue;
+        }
+        json_t *event = event_of(scene, i), *books = json_array();
+        json_t *own = markets_of(scene, i, markets, decimal);
+        set_teams(event, scene, i);
+        if (json_array_size(own) > 0) {
+            json_array_append_new(books, json_pack("{s:s, s:s, s:O}", "key", "draftkings", "title",
+                                                   "DraftKings", "markets", own));
+        }
+        json_decref(own);
+        json_object_set_new(event, "bookmakers", books);
+        json_array_append_new(events, event);
+    }
+    return events;
+}
+
 int odds_api_find(const struct scene *scene, const char *event_id)
 {
     for (int i = 0; i < scene->game_count; i++) {

@@ -642,6 +642,32 @@ static void load_odds(struct root *self, const char *path, const char *name)
     close_table(&table, name);
 }
 
+enum { G_GAME, G_DATE, G_SPREAD, G_TOTAL };
+
+static void load_game_lines(struct root *self, const char *path, const char *name)
+{
+    static const char *const columns[] = {"game_id", "game_date", "spread_home", "total", NULL};
+    char why[WHY_SIZE];
+    struct table *table = table_open(path, name, columns, why, sizeof why);
+    if (table == NULL) {
+        log_warn("file-passed-over", "why=\"%s\"", why);
+        return;
+    }
+    while (table_next(table)) {
+        struct night_game *game = table_date(table, G_DATE) == self->date
+                                      ? find_game(self, table_text(table, G_GAME))
+                                      : NULL;
+        if (game == NULL) {
+            continue;
+        }
+        game->has_spread = table_text(table, G_SPREAD)[0] != '\0';
+        game->has_total = table_text(table, G_TOTAL)[0] != '\0';
+        game->spread_home = table_number(table, G_SPREAD, 0);
+        game->total = table_number(table, G_TOTAL, 0);
+    }
+    close_table(&table, name);
+}
+
 /* Stable: rows of one snapshot keep the file's order. */
 static void finish_odds(struct night_game *game)
 {
@@ -711,6 +737,7 @@ struct root *root_load(const char *path, int32_t date, char *why, size_t why_siz
     }
     prepare_games(self);
     each_table(self, path, "props_points", load_odds);
+    each_table(self, path, "game_lines", load_game_lines);
     each_table(self, path, "pbp_events", load_seen);
     load_seen(self, path, "absent.csv");
     for (int i = 0; i < self->game_count; i++) {

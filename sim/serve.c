@@ -340,6 +340,34 @@ static json_t *build_live(struct serve *self, struct httpd_request *request,
     return bdl_box_scores(&self->scene, 0);
 }
 
+static json_t *build_injuries(struct serve *self, struct httpd_request *request,
+                              const struct feed_route *route)
+{
+    int64_t cursor = whole(httpd_query(request, "cursor"), 0);
+    int64_t per_page = whole(httpd_query(request, "per_page"), 25);
+    (void)route;
+    if (cursor < 0 || cursor > 100000 || per_page < 1) {
+        reply_error(request, false, 400, "", "cursor or per_page");
+        return NULL;
+    }
+    return bdl_injuries(&self->scene, cursor,
+                        per_page > BDL_PAGE_MAX ? BDL_PAGE_MAX : (int)per_page);
+}
+
+static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    const char *markets = httpd_query(request, "markets"),
+               *format = httpd_query(request, "oddsFormat");
+    (void)route;
+    if (markets != NULL && strstr(markets, "player_") != NULL) {
+        reply_error(request, true, 422, "INVALID_MARKET", "Markets not supported by this endpoint");
+        return NULL;
+    }
+    return odds_api_games(&self->scene, markets != NULL ? markets : "h2h",
+                          format == NULL || strcmp(format, "american") != 0);
+}
+
 static json_t *build_events(struct serve *self, struct httpd_request *request,
                             const struct feed_route *route)
 {
@@ -410,7 +438,9 @@ static const struct {
     [FEED_BDL_GAME] = {build_game, "{\"data\":{}}"},
     [FEED_BDL_BOX_SCORES] = {build_box_scores, "{\"data\":[]}"},
     [FEED_BDL_LIVE] = {build_live, "{\"data\":[]}"},
+    [FEED_BDL_INJURIES] = {build_injuries, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
+    [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},
     [FEED_ODDS_SCORES] = {build_scores, "[]"},
     [FEED_CDN_SCHEDULE] = {build_schedule, "{\"leagueSchedule\":{\"gameDates\":[]}}"},
@@ -571,13 +601,15 @@ static bool refuse_key(const struct serve *self, struct httpd_request *request, 
 static void add_credits(struct serve *self, struct httpd_request *request, enum feed feed)
 {
     char text[32];
-    int cost = feed == FEED_ODDS_EVENT_ODDS || feed == FEED_ODDS_SCORES;
+    int cost =
+        feed == FEED_ODDS_GAMES ? 3 : feed == FEED_ODDS_EVENT_ODDS || feed == FEED_ODDS_SCORES;
     self->used += cost;
     snprintf(text, sizeof text, "%lld", (long long)(5000000 - self->used));
     httpd_add_header(request, "x-requests-remaining", text);
     snprintf(text, sizeof text, "%lld", (long long)self->used);
     httpd_add_header(request, "x-requests-used", text);
-    httpd_add_header(request, "x-requests-last", cost != 0 ? "1" : "0");
+    snprintf(text, sizeof text, "%d", cost);
+    httpd_add_header(request, "x-requests-last", text);
 }
 
 /* Path and query without the key: what one answer is known by. */

@@ -14,17 +14,22 @@ const struct feed_desc FEEDS[FEED_COUNT] = {
                        '}'},
     [FEED_BDL_BOX_SCORES] = {"bdl_box_scores", "PollBdlBoxScores", SOURCE_BDL, ARG_DATE,
                              "/v1/box_scores?date=%a", '{', '}'},
+    [FEED_BDL_INJURIES] = {"bdl_injuries", "PollBdlInjuries", SOURCE_BDL, ARG_PAGE,
+                           "/v1/player_injuries?per_page=100%c", '{', '}'},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
                           "/v4/sports/%s/events", '[', ']'},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
                          "/v4/sports/%s/events/%a/odds?regions=%r&markets=%m&oddsFormat=american",
                          '{', '}'},
+    [FEED_ODDS_GAMES] =
+        {"odds_games", "PollOddsGameLines", SOURCE_ODDS, ARG_NONE,
+         "/v4/sports/%s/odds?regions=%r&markets=h2h,spreads,totals&oddsFormat=american", '[', ']'},
 };
 
 void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE])
 {
-    snprintf(subject, FEED_SUBJECT_SIZE, FEEDS[feed].arg == ARG_NONE ? "%s" : "%s:%.40s",
-             FEEDS[feed].name, arg);
+    bool alone = FEEDS[feed].arg == ARG_NONE || (FEEDS[feed].arg == ARG_PAGE && arg[0] == '\0');
+    snprintf(subject, FEED_SUBJECT_SIZE, alone ? "%s" : "%s:%.40s", FEEDS[feed].name, arg);
 }
 
 /* Arguments go into URLs: nothing else gets there. */
@@ -34,6 +39,9 @@ static bool arg_fits(enum feed_arg kind, const char *arg)
     int32_t date;
     if (kind == ARG_NONE) {
         return arg[0] == '\0';
+    }
+    if (kind == ARG_PAGE) {
+        return strlen(arg) < 20 && arg[strspn(arg, "0123456789")] == '\0';
     }
     if (kind == ARG_DATE) {
         return clock_parse_date(arg, &date) == 0;
@@ -81,11 +89,14 @@ int feed_url(const struct settings *settings, enum feed_id feed, const char *arg
              char url[FEED_URL_SIZE])
 {
     char regions[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE],
-        markets[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE];
+        markets[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE], page[FEED_ARG_SIZE + 8] = "";
     const char *base = base_url(settings, FEEDS[feed].source);
     size_t used = strlen(base);
     join(&settings->poller.odds.regions, regions, sizeof regions);
     join(&settings->poller.odds.markets, markets, sizeof markets);
+    if (arg[0] != '\0') {
+        snprintf(page, sizeof page, "&cursor=%.40s", arg);
+    }
     while (used > 0 && base[used - 1] == '/') {
         used--;
     }
@@ -93,11 +104,12 @@ int feed_url(const struct settings *settings, enum feed_id feed, const char *arg
     for (const char *c = FEEDS[feed].path; *c != '\0'; c++) {
         char one[2] = {*c, '\0'};
         const char *piece = one;
-        if (c[0] == '%' && strchr("asrm", c[1]) != NULL && c[1] != '\0') {
+        if (c[0] == '%' && strchr("asrmc", c[1]) != NULL && c[1] != '\0') {
             c++;
             piece = *c == 'a'   ? arg
                     : *c == 's' ? settings->poller.odds.sport
                     : *c == 'r' ? regions
+                    : *c == 'c' ? page
                                 : markets;
         }
         size_t size = strlen(piece);
@@ -120,5 +132,5 @@ const char *feed_key_query(enum feed_id feed, const char *url)
 
 const char *feed_order_key(enum feed_id feed, const char *subject)
 {
-    return FEEDS[feed].source == SOURCE_ODDS ? subject : "games";
+    return FEEDS[feed].source == SOURCE_ODDS || feed == FEED_BDL_INJURIES ? subject : "games";
 }

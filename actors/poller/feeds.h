@@ -15,11 +15,18 @@ enum feed_id {
     FEED_BDL_GAMES,
     FEED_BDL_LIVE,
     FEED_BDL_BOX_SCORES,
+    FEED_BDL_INJURIES,
     FEED_ODDS_EVENTS,
     FEED_ODDS_PROPS,
+    FEED_ODDS_GAMES,
     FEED_COUNT
 };
-enum feed_arg { ARG_NONE, ARG_DATE, ARG_EVENT }; /* what a subject names beside the feed */
+enum feed_arg {
+    ARG_NONE,
+    ARG_DATE,
+    ARG_EVENT,
+    ARG_PAGE
+}; /* what a subject names beside the feed; a page: nothing for the first, then the cursor that the one before named */
 
 struct feed_desc {
     const char *name; /* raw_exchange.feed */
@@ -27,7 +34,8 @@ struct feed_desc {
     enum feed_source source;
     enum feed_arg arg;
     const char
-        *path;   /* below the source's base URL; %a argument, %s sport, %r regions, %m markets */
+        *path;   /* below the source's base URL; %a argument, %s sport, %r regions, %m markets, %c
+                   the page */
     char opens;  /* what a body begins with */
     char closes; /* ... and ends with */
 };

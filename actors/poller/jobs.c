@@ -1,4 +1,5 @@
 #include "actors/poller/jobs.h"
+#include "actors/poller/page.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -169,9 +170,10 @@ static bool ask(struct jobs *self, struct kit *kit, struct job *job,
     snprintf(whole, sizeof whole, "%s%s%.1000s", url, query, query[0] != '\0' ? key : "");
     fill_request(self, job, row, &headers, &request);
     job->run = kit_run_open(kit, FEEDS[job->feed].run,
-                            job->attempt > 1 ? "retry"
-                            : job->forced    ? "command"
-                                             : "schedule",
+                            job->attempt > 1                                          ? "retry"
+                            : FEEDS[job->feed].arg == ARG_PAGE && job->arg[0] != '\0' ? "page"
+                            : job->forced                                             ? "command"
+                                                                                      : "schedule",
                             job->attempt);
     if (job->run >= 0) {
         job->fetch = fetcher_start(self->fetcher, &request);
@@ -429,6 +431,25 @@ static void stop_source(const struct jobs *self, struct step *step, const struct
     ledger_stop_source(step_store(step), FEEDS[job->feed].source, close->next_check);
 }
 
+/* The page behind this one is asked for as well, and now. A cursor that does not go on would go round for ever. */
+static void follow_page(struct step *step, const struct job *job, const struct fetch_result *result,
+                        struct msg_poller_subject *row)
+{
+    struct msg_poller_subject next;
+    char arg[FEED_ARG_SIZE], subject[FEED_SUBJECT_SIZE];
+    if (result->body_size > 0) {
+        row->next_page = page_next(result->body, result->body_size);
+    }
+    if (row->next_page == MESSAGE_NONE || row->next_page <= strtoll(job->arg, NULL, 10)) {
+        return;
+    }
+    snprintf(arg, sizeof arg, "%lld", (long long)row->next_page);
+    feed_subject(job->feed, arg, subject);
+    ledger_subject(step_store(step), subject, &next);
+    next.forced = true;
+    ledger_put_subject(step_store(step), subject, &next);
+}
+
 /* Writes what the answer means into the step. May be called again if the step was undone. */
 static void settle(struct jobs *self, struct kit *kit, struct step *step, struct job *job)
 {
@@ -483,6 +504,9 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     } else {
         row.asked_at = job->asked_us;
         row.forced = false;
+    }
+    if (heard && FEEDS[job->feed].arg == ARG_PAGE) {
+        follow_page(step, job, result, &row);
     }
     if (heard) {
         row.heard_at = job->fetched_us;

@@ -171,6 +171,21 @@ static void plan_events(const struct plan_view *view, const struct day *today, s
     }
 }
 
+/* What is asked for all games at once, every so often until the last of today's tips. */
+static void plan_until_tip(const struct plan_view *view, const struct day *today, enum feed_id feed,
+                           int64_t interval_us, struct plan *plan)
+{
+    int64_t last = asked(view, feed, "");
+    if (interval_us == 0 || today->games == 0 || today->last_tip_us == CLOCK_NONE) {
+        return;
+    }
+    int64_t from = today->first_tip_us - view->settings->poller.odds_lead_us;
+    int64_t due = last == CLOCK_NONE ? view->now_us : next_slot(last, interval_us, from);
+    if (due < today->last_tip_us) {
+        add(plan, feed, "", due, false);
+    }
+}
+
 static const struct plan_game *game_of(const struct plan_view *view, const char *game_id)
 {
     for (int i = 0; i < view->game_count; i++) {
@@ -220,6 +235,10 @@ void plan_make(const struct plan_view *view, struct plan *out)
     plan_box_scores(view, &today, out);
     plan_box_scores(view, &before, out);
     plan_events(view, &today, out);
+    plan_until_tip(view, &today, FEED_BDL_INJURIES, view->settings->poller.injuries_interval_us,
+                   out);
+    plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
+                   out);
     for (int i = 0; i < view->event_count; i++) {
         plan_props(view, &today, &view->events[i], out);
     }

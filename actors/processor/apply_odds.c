@@ -78,6 +78,48 @@ void apply_events(struct apply *self)
     }
 }
 
+static void take_market(struct apply *self, const struct msg_processor_event *event,
+                        const struct msg_processor_game *game, const struct feed_market *market)
+{
+    static const char *const EXCEPT[] = {"snapshot_at", "commence_at", NULL};
+    struct msg_row_game_odds row, last;
+    message_clear(&msg_row_game_odds_desc, &row);
+    strcpy(row.game_id, game->game_id);
+    row.game_date = game->game_date;
+    strcpy(row.event_id, event->event_id);
+    strcpy(row.market, market->market);
+    strcpy(row.book, market->book);
+    row.point = market->point;
+    row.first_price = market->first_price;
+    row.second_price = market->second_price;
+    row.snapshot_at = self->raw->fetched_at;
+    row.commence_at = event->commence_at;
+    if (!memory_row_game_odds(&self->memory, &row, &last) ||
+        !message_equal(&msg_row_game_odds_desc, &row, &last, EXCEPT)) {
+        memory_put_row_game_odds(&self->memory, &row);
+        step_emit(self->step, &msg_row_game_odds_desc, &row);
+    }
+}
+
+void apply_game_odds(struct apply *self)
+{
+    for (size_t i = 0, at = 0; i < self->feed->event_count; i++) {
+        const struct feed_event *from = &self->feed->events[i];
+        struct msg_processor_event event;
+        struct msg_processor_game game;
+        event_of(from, &event);
+        bool resolved = resolve(self, &event, &game);
+        if (!resolved) {
+            refuse_event(self, from);
+        }
+        for (; at < self->feed->market_count && self->feed->markets[at].event == i; at++) {
+            if (resolved) {
+                take_market(self, &event, &game, &self->feed->markets[at]);
+            }
+        }
+    }
+}
+
 void apply_waiting_events(struct apply *self)
 {
     struct msg_processor_event after;

@@ -32,6 +32,8 @@ void feed_free(struct feed *self)
     free(self->players);
     free(self->events);
     free(self->lines);
+    free(self->reports);
+    free(self->markets);
     free(self->refusals);
     memset(self, 0, sizeof *self);
 }
@@ -40,6 +42,18 @@ void feed_free(struct feed *self)
 static void whole_characters(char *text)
 {
     text[utf8_valid(text, strlen(text))] = '\0';
+}
+
+void feed_text_cut(struct feed_reader *self, const char *name, char *out, size_t out_size)
+{
+    const json_t *value = json_object_get(self->object, name);
+    out[0] = '\0';
+    if (json_is_string(value)) {
+        snprintf(out, out_size, "%s", json_string_value(value));
+        whole_characters(out);
+    } else if (value != NULL && !json_is_null(value)) {
+        feed_break(self, "%s: not a string", name);
+    }
 }
 
 void feed_refuse(struct feed *self, const char *path, const char *about, const char *fmt, ...)

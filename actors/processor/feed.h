@@ -88,11 +88,29 @@ struct feed_line {
     char path[FEED_PATH_SIZE];
 };
 
+struct feed_report {
+    int64_t source_id, team_id; /* MESSAGE_NONE if the source has none */
+    char name[FEED_NAME_SIZE];
+    char status[33], return_date[33], description[401];
+    char path[FEED_PATH_SIZE];
+};
+
+/* One market of an event at one book. */
+struct feed_market {
+    size_t event; /* index of its event in the same feed */
+    char book[FEED_KEY_SIZE], market[FEED_KEY_SIZE];
+    double point;                      /* NAN: it has none */
+    int64_t first_price, second_price; /* American: home and visitors, or over and under */
+    char path[FEED_PATH_SIZE];
+};
+
 /* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
 #define FEED_GAMES_MAX 3000
 #define FEED_GAME_PLAYERS_MAX 100
 #define FEED_EVENTS_MAX 1000
 #define FEED_MARKET_LINES_MAX 1000
+#define FEED_INJURIES_MAX 1000
+#define FEED_EVENT_MARKETS_MAX 200
 
 /* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
 struct feed {
@@ -104,6 +122,11 @@ struct feed {
     size_t event_count, event_capacity;
     struct feed_line *lines;
     size_t line_count, line_capacity;
+    struct feed_report *reports; /* of injuries */
+    size_t report_count, report_capacity;
+    struct feed_market *markets; /* grouped by event */
+    size_t market_count, market_capacity;
+    int64_t next_page; /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
     size_t refusal_count, refusal_capacity;
     size_t items; /* rows that the body held, refused ones included */
@@ -116,7 +139,7 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
 /* The parsers: 0, or -1 with `error` if the body as a whole is not what it should be (then *out holds nothing). */
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
-feed_parse feed_bdl_games, feed_bdl_box_scores, feed_odds_events, feed_odds_props,
-    feed_nba_schedule;
+feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_odds_events,
+    feed_odds_props, feed_odds_games, feed_nba_schedule;
 
 #endif

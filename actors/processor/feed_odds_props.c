@@ -9,7 +9,7 @@
 #include <strings.h>
 
 /* American prices are whole and 100 or more away from zero; what lies between 1 and 100 is decimal, whatever its type. */
-static int64_t read_price(struct feed_reader *reader)
+int64_t feed_odds_price(struct feed_reader *reader)
 {
     const json_t *value = json_object_get(reader->object, "price");
     int64_t price = 0;
@@ -69,7 +69,7 @@ static void read_outcome(struct feed *feed, const struct market *market, const j
     feed->items++;
     feed_text(&reader, "name", REQ, side, sizeof side);
     feed_text(&reader, "description", REQ, player, sizeof player);
-    int64_t price = read_price(&reader);
+    int64_t price = feed_odds_price(&reader);
     double point = read_point(&reader);
     bool over = strcasecmp(side, "over") == 0;
     if (!over && strcasecmp(side, "under") != 0) {

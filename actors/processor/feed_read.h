@@ -22,6 +22,8 @@ bool feed_bool(struct feed_reader *self, const char *name);
 /* Copies into `out`; too long is a broken rule. */
 void feed_text(struct feed_reader *self, const char *name, enum presence presence, char *out,
                size_t out_size);
+/* The same, cut where it is too long: for what only people read. */
+void feed_text_cut(struct feed_reader *self, const char *name, char *out, size_t out_size);
 int64_t feed_time(struct feed_reader *self, const char *name, enum presence presence);
 int32_t feed_date(struct feed_reader *self, const char *name,
                   enum presence presence); /* the first ten characters */
@@ -44,5 +46,7 @@ void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size)
 bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path);
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
+/* The price of an outcome of The Odds API, as American odds. */
+int64_t feed_odds_price(struct feed_reader *reader);
 
 #endif

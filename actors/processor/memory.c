@@ -453,3 +453,68 @@ bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_
     memory_ok(self, store_put(self->txn, "odds-seen", date, key.data, key.size, "", 0));
     return true;
 }
+
+/* ---- injuries, and markets of games ---- */
+
+bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out)
+{
+    struct store_key key = key_number(player_id);
+    return memory_get(self, "row-injury", STORE_UNDATED, &key, &msg_row_injury_desc, out);
+}
+
+void memory_put_row_injury(struct memory *self, const struct msg_row_injury *row)
+{
+    struct store_key key = key_number(row->player_id);
+    memory_put(self, "row-injury", STORE_UNDATED, &key, &msg_row_injury_desc, row);
+}
+
+struct each_injury {
+    memory_visit_injury *visit;
+    void *context;
+};
+
+static int visit_injury(const struct store_row *row, void *context)
+{
+    const struct each_injury *each = context;
+    struct msg_row_injury injury;
+    struct message_error why;
+    if (message_decode(&msg_row_injury_desc, row->value.data, row->value.size, &injury, &why) !=
+        0) {
+        return STORE_CORRUPT;
+    }
+    if (injury.listed) {
+        each->visit(&injury, each->context);
+    }
+    return 0;
+}
+
+void memory_each_injury(struct memory *self, memory_visit_injury *visit, void *context)
+{
+    struct each_injury each = {visit, context};
+    if (self->error == STORE_OK) {
+        memory_ok(self, store_scan(self->txn, "row-injury", STORE_UNDATED, STORE_UNDATED, NULL, 0,
+                                   false, visit_injury, &each));
+    }
+}
+
+static struct store_key key_game_odds(const struct msg_row_game_odds *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_text(&key, row->event_id);
+    store_key_text(&key, row->market);
+    store_key_text(&key, row->book);
+    return key;
+}
+
+bool memory_row_game_odds(struct memory *self, const struct msg_row_game_odds *like,
+                          struct msg_row_game_odds *out)
+{
+    struct store_key key = key_game_odds(like);
+    return memory_get(self, "row-game-odds", like->game_date, &key, &msg_row_game_odds_desc, out);
+}
+
+void memory_put_row_game_odds(struct memory *self, const struct msg_row_game_odds *row)
+{
+    struct store_key key = key_game_odds(row);
+    memory_put(self, "row-game-odds", row->game_date, &key, &msg_row_game_odds_desc, row);
+}

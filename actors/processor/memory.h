@@ -70,6 +70,14 @@ uint64_t memory_odds_hash(const struct msg_row_odds *row); /* of the row's key *
 bool memory_row_event(struct memory *self, int32_t date, const char *event_id,
                       struct msg_row_event *out);
 void memory_put_row_event(struct memory *self, const struct msg_row_event *row);
+bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out);
+void memory_put_row_injury(struct memory *self, const struct msg_row_injury *row);
+/* Those that are listed; `visit` must not write. */
+typedef void memory_visit_injury(const struct msg_row_injury *row, void *context);
+void memory_each_injury(struct memory *self, memory_visit_injury *visit, void *context);
+bool memory_row_game_odds(struct memory *self, const struct msg_row_game_odds *like,
+                          struct msg_row_game_odds *out);
+void memory_put_row_game_odds(struct memory *self, const struct msg_row_game_odds *row);
 /* Whether a snapshot of this event was said before; marks it. */
 bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id);
 

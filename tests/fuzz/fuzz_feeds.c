@@ -2,6 +2,7 @@
  * promise, and whatever is refused must say where and why.
  * Build and run: see tests/fuzz/run.py. */
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,9 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static feed_parse *const PARSERS[] = {feed_bdl_games, feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule};
+static feed_parse *const PARSERS[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
+                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
+                                      feed_odds_games};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -40,6 +42,15 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "\"gameDateEst\":\"2025-11-17T00:00:00Z\",\"gameDateTimeUTC\":\"2025-11-18T00:00:00Z\","
     "\"gameDateTimeEst\":\"2025-11-17T19:00:00Z\",\"postponedStatus\":\"N\",\"homeTeam\":"
     "{\"teamTricode\":\"BOS\"},\"awayTeam\":{\"teamTricode\":\"TOR\"}}]}]}}",
+    "{\"data\":[{\"player\":{\"id\":11,\"first_name\":\"A\",\"last_name\":\"B\",\"team_id\":2},"
+    "\"return_date\":\"Oct "
+    "1\",\"description\":\"Knee.\",\"status\":\"Out\"}],\"meta\":{\"next_cursor\":"
+    "277,\"per_page\":100}}",
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\",\"away_team\":"
+    "\"A\","
+    "\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"spreads\",\"outcomes\":[{\"name\":"
+    "\"H\","
+    "\"price\":-110,\"point\":-7.5},{\"name\":\"A\",\"price\":1.91,\"point\":7.5}]}]}]}]",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -106,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (PARSERS[data[0] % PARSER_COUNT](data + 1, size - 1, &feed, error) != 0) {
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
+        assert(feed.report_count + feed.market_count == 0);
         check_text(error);
     }
     for (size_t i = 0; i < feed.game_count; i++) {
@@ -121,6 +133,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 0; i < feed.line_count; i++) {
         check_line(&feed.lines[i]);
+    }
+    for (size_t i = 0; i < feed.report_count; i++) {
+        const struct feed_report *report = &feed.reports[i];
+        assert(report->source_id > 0 && report->name[0] != '\0' && report->status[0] != '\0');
+        check_text(report->description);
+        check_text(report->return_date);
+    }
+    for (size_t i = 0; i < feed.market_count; i++) {
+        const struct feed_market *market = &feed.markets[i];
+        assert(market->event < feed.event_count);
+        assert(i == 0 || market->event >= feed.markets[i - 1].event);
+        assert(isnan(market->point) == (strcmp(market->market, "h2h") == 0));
+        assert(llabs(market->first_price) <= 100000 && llabs(market->second_price) <= 100000);
     }
     for (size_t i = 0; i < feed.refusal_count; i++) {
         assert(feed.refusals[i].path[0] != '\0' && feed.refusals[i].rule[0] != '\0');

@@ -2,6 +2,7 @@
 #include "actors/processor/feed.h"
 #include "schema/json.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,8 +132,9 @@ static void games_single_and_pages(void **state)
 static void a_body_that_is_none(void **state)
 {
     (void)state;
-    static feed_parse *const ALL[] = {feed_bdl_games, feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule};
+    static feed_parse *const ALL[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
+                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
+                                      feed_odds_games};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -462,6 +464,166 @@ static void schedule_reads_games(void **state)
     assert_string_equal(feed.refusals[0].rule, "gameStatus: 9 is outside 1..3");
 }
 
+/* ---- injuries ---- */
+
+#define HURT(id, first, last, status)                                                              \
+    "{\"player\":{\"id\":" id ",\"first_name\":" first ",\"last_name\":" last                      \
+    ",\"team_id\":2},\"return_date\":null,\"description\":\"Knee.\",\"status\":" status "}"
+
+static void injuries_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_injuries,
+            "{\"data\":[" HURT("11", "\"A\"", "\"B\"", "\"Out\"") "," HURT("12", "null", "\"Nene\"", "\"Day-To-Day\"") "," HURT(
+                "11", "\"A\"", "\"B\"",
+                "\"Out\"") "," HURT("13", "\"\"", "null",
+                                    "\"Out\"") "," HURT("14", "\"C\"", "\"D\"",
+                                                        "null") "," HURT("1.5", "\"E\"", "\"F\"",
+                                                                         "\"Out\"") ",7,"
+                                                                                    "{\"status\":"
+                                                                                    "\"Out\"}],"
+                                                                                    "\"meta\":{"
+                                                                                    "\"next_"
+                                                                                    "cursor\":277,"
+                                                                                    "\"per_page\":"
+                                                                                    "100}}"),
+        0);
+    assert_int_equal(feed.items, 8);
+    assert_int_equal(feed.report_count, 2);
+    assert_string_equal(feed.reports[0].name, "A B");
+    assert_int_equal(feed.reports[0].team_id, 2);
+    assert_string_equal(feed.reports[1].name, "Nene");
+    assert_string_equal(feed.reports[1].status, "Day-To-Day");
+    assert_string_equal(feed.reports[1].description, "Knee.");
+    assert_string_equal(feed.reports[1].return_date, "");
+    assert_int_equal(feed.next_page, 277);
+    assert_int_equal(feed.refusal_count, 6);
+    assert_string_equal(feed.refusals[0].rule, "player.id: is already in data[0]");
+    assert_string_equal(feed.refusals[1].rule, "player.first_name: missing, and last_name too");
+    assert_string_equal(feed.refusals[2].rule, "status: missing");
+    assert_string_equal(feed.refusals[3].rule, "player.id: not a whole number but a fraction");
+    assert_string_equal(feed.refusals[4].rule, "not an object");
+    assert_string_equal(feed.refusals[5].rule, "player: missing");
+    assert_int_equal(parse(feed_bdl_injuries, "{\"data\":[]}"), 0);
+    assert_int_equal(feed.items + feed.refusal_count, 0);
+    assert_int_equal(feed.next_page, 0);
+    assert_int_equal(parse(feed_bdl_injuries, "{\"data\":[],\"meta\":{\"next_cursor\":\"x\"}}"), 0);
+    assert_int_equal(feed.refusal_count, 1);
+}
+
+/* A report that is too long is cut between two characters. */
+static void a_long_report_is_cut(void **state)
+{
+    (void)state;
+    char body[2000], text[1201] = "";
+    for (int i = 0; i < 400; i++) {
+        strcat(text, "\u00e9");
+    }
+    snprintf(body, sizeof body,
+             "{\"data\":[{\"player\":{\"id\":1,\"first_name\":\"A\",\"last_name\":\"B\"},"
+             "\"description\":\"x%s\",\"status\":\"Out\"}]}",
+             text);
+    assert_int_equal(parse(feed_bdl_injuries, body), 0);
+    assert_int_equal(feed.report_count, 1);
+    assert_int_equal(strlen(feed.reports[0].description), 399);
+    assert_int_equal(feed.reports[0].team_id, MESSAGE_NONE);
+}
+
+/* ---- markets of games ---- */
+
+#define GAME_ODDS(markets)                                                                         \
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","              \
+    "\"away_team\":\"A\",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[" markets "]}]}]"
+#define TWO_SIDES(key, first, second) "{\"key\":\"" key "\",\"outcomes\":[" first "," second "]}"
+
+static void game_markets_have_two_sides(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_odds_games,
+              GAME_ODDS(
+                  TWO_SIDES("h2h", "{\"name\":\"A\",\"price\":3.3}", "{\"name\":\"H\",\"price\":-350}") "," TWO_SIDES(
+                      "spreads", "{\"name\":\"H\",\"price\":-110,\"point\":-7.5}",
+                      "{\"name\":\"A\",\"price\":-110,\"point\":7.5}") "," TWO_SIDES("totals",
+                                                                                     "{\"name\":"
+                                                                                     "\"Under\","
+                                                                                     "\"price\":-"
+                                                                                     "105,"
+                                                                                     "\"point\":"
+                                                                                     "225}",
+                                                                                     "{\"name\":"
+                                                                                     "\"Over\","
+                                                                                     "\"price\":-"
+                                                                                     "115,"
+                                                                                     "\"point\":"
+                                                                                     "225}") "," TWO_SIDES("outrights",
+                                                                                                           "1",
+                                                                                                           "2"))),
+        0);
+    assert_int_equal(feed.market_count, 3);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(feed.books, 1);
+    assert_int_equal(feed.markets[0].first_price, -350); /* home first, whatever their order */
+    assert_int_equal(feed.markets[0].second_price, 230);
+    assert_true(isnan(feed.markets[0].point));
+    assert_true(feed.markets[1].point == -7.5);
+    assert_true(feed.markets[2].point == 225);
+    assert_int_equal(feed.markets[2].first_price, -115);
+}
+
+static void game_markets_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *rule;
+    } CASES[] = {
+        {GAME_ODDS("{\"key\":\"h2h\",\"outcomes\":[{\"name\":\"H\",\"price\":-110}]}"),
+         "outcomes: not both sides"},
+        {GAME_ODDS(TWO_SIDES("h2h", "{\"name\":\"H\",\"price\":-110}",
+                             "{\"name\":\"X\",\"price\":-110}")),
+         "name: X is neither side"},
+        {GAME_ODDS(TWO_SIDES("h2h", "{\"name\":\"H\",\"price\":-110}",
+                             "{\"name\":\"H\",\"price\":-110}")),
+         "name: H is there twice"},
+        {GAME_ODDS(
+             TWO_SIDES("h2h", "{\"name\":\"H\",\"price\":0}", "{\"name\":\"A\",\"price\":-110}")),
+         "price: neither American nor decimal odds"},
+        {GAME_ODDS(TWO_SIDES("spreads", "{\"name\":\"H\",\"price\":-110,\"point\":-7.5}",
+                             "{\"name\":\"A\",\"price\":-110,\"point\":8}")),
+         "outcomes: -7.5 and 8 are not each other's opposite"},
+        {GAME_ODDS(TWO_SIDES("spreads", "{\"name\":\"H\",\"price\":-110}",
+                             "{\"name\":\"A\",\"price\":-110,\"point\":8}")),
+         "point: not a number within -100..100"},
+        {GAME_ODDS(TWO_SIDES("totals", "{\"name\":\"Over\",\"price\":-110,\"point\":225}",
+                             "{\"name\":\"Under\",\"price\":-110,\"point\":226}")),
+         "outcomes: over 225 and under 226"},
+        {GAME_ODDS(TWO_SIDES("totals", "{\"name\":\"Over\",\"price\":-110,\"point\":5}",
+                             "{\"name\":\"Under\",\"price\":-110,\"point\":5}")),
+         "point: not a number within 50..500"},
+        {GAME_ODDS("{\"key\":\"h2h\"}"), "outcomes: missing"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(parse(feed_odds_games, CASES[i].body), 0);
+        assert_int_equal(feed.market_count, 0);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.refusals[0].path, "[0].bookmakers[0].markets[0]");
+    }
+    const char *twice =
+        TWO_SIDES("h2h", "{\"name\":\"H\",\"price\":-110}", "{\"name\":\"A\",\"price\":-110}");
+    char body[1000];
+    snprintf(body, sizeof body, GAME_ODDS("%s,%s"), twice, twice);
+    assert_int_equal(parse(feed_odds_games, body), 0);
+    assert_int_equal(feed.market_count, 1);
+    assert_string_equal(feed.refusals[0].rule,
+                        "key: h2h of dk is already in [0].bookmakers[0].markets[0]");
+    assert_int_equal(parse(feed_odds_games, "[{\"id\":\"e1\"}]"), 0);
+    assert_int_equal(feed.event_count, 0);
+    assert_int_equal(feed.refusal_count, 1);
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -478,6 +640,7 @@ static void recorded_bodies(void **state)
         {"balldontlie/box_scores_2024_older_shape.json", feed_bdl_box_scores, 2, 71, 0, 0},
         {"balldontlie/box_scores_empty.json", feed_bdl_box_scores, 0, 0, 0, 0},
         {"balldontlie/box_scores_live_derived.json", feed_bdl_box_scores, 7, 150, 0, 0},
+        {"balldontlie/player_injuries_page.json", feed_bdl_injuries, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
         {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
@@ -630,6 +793,10 @@ int main(void)
         cmocka_unit_test_teardown(props_refuse_by_rule, forget),
         cmocka_unit_test_teardown(props_decimal_prices, forget),
         cmocka_unit_test_teardown(events_read_and_refuse, forget),
+        cmocka_unit_test_teardown(injuries_read_and_refuse, forget),
+        cmocka_unit_test_teardown(a_long_report_is_cut, forget),
+        cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
+        cmocka_unit_test_teardown(game_markets_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

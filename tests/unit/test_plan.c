@@ -245,6 +245,25 @@ static void odds_not_too_early(void **state)
     assert_true(due(FEED_ODDS_PROPS, "e0") == CLOCK_NONE);
 }
 
+static void what_is_of_all_games_until_the_last_tip(void **state)
+{
+    (void)state;
+    static const enum feed_id ALL[] = {FEED_BDL_INJURIES, FEED_ODDS_GAMES};
+    for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++) {
+        view.now_us = at("2025-11-17T17:00:30Z");
+        assert_true(due(ALL[i], "") <= view.now_us);
+        set_asked(FEEDS[ALL[i]].name, view.now_us);
+        assert_true(due(ALL[i], "") == at("2025-11-17T18:00:00Z"));
+        set_asked(FEEDS[ALL[i]].name, games[1].tip_us - 10 * MINUTE);
+        assert_true(due(ALL[i], "") == CLOCK_NONE); /* the next slot is behind the last tip */
+    }
+    asked_count = 0;
+    view.now_us = at("2025-11-17T17:00:30Z");
+    settings.poller.injuries_interval_us = settings.poller.game_odds_interval_us = 0;
+    assert_true(due(FEED_BDL_INJURIES, "") == CLOCK_NONE);
+    assert_true(due(FEED_ODDS_GAMES, "") == CLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup(corrections_are_looked_for_and_then_no_more, set_up),
         cmocka_unit_test_setup(odds_until_the_tip, set_up),
         cmocka_unit_test_setup(odds_not_too_early, set_up),
+        cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

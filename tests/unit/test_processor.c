@@ -552,6 +552,87 @@ static void events_wait_for_their_game(void **state)
     assert_int_equal(said(&msg_row_event_desc), 1);
 }
 
+#define HURT(id, last, status)                                                                     \
+    "{\"player\":{\"id\":" id ",\"first_name\":\"Jose\",\"last_name\":\"" last                     \
+    "\",\"team_id\":2},\"description\":"                                                           \
+    "\"Knee.\",\"status\":\"" status "\"}"
+
+static void injuries(const char *subject, const char *body)
+{
+    give_raw("bdl_injuries", subject, body);
+}
+
+/* Said when it changed, and once when he is not listed any more; only a whole list says who is not. */
+static void injuries_come_change_and_go(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    injuries("bdl_injuries", "{\"data\":[" HURT("11", "Alvarez", "Out") "]}");
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+    const struct msg_row_injury *row = nth(&msg_row_injury_desc, 0);
+    assert_true(row->player_known && row->listed);
+    assert_int_equal(row->player_id, 101);
+    assert_string_equal(row->status, "Out");
+    expect_run("BdlInjuries", "success", "none");
+    injuries("bdl_injuries", "{\"data\":[" HURT("11", "Alvarez", "Out") "]}");
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+    injuries("bdl_injuries", "{\"data\":[" HURT("11", "Alvarez", "Day-To-Day") "]}");
+    assert_int_equal(said(&msg_row_injury_desc), 2);
+    forget_said();
+    injuries("bdl_injuries", "{\"data\":[],\"meta\":{\"next_cursor\":5}}"); /* not the whole list */
+    injuries("bdl_injuries:5", "{\"data\":[]}");
+    injuries("bdl_injuries", "{\"data\":[7]}");
+    assert_int_equal(said(&msg_row_injury_desc), 0);
+    injuries("bdl_injuries", "{\"data\":[]}");
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+    row = nth(&msg_row_injury_desc, 0);
+    assert_false(row->listed);
+    injuries("bdl_injuries", "{\"data\":[]}");
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+}
+
+static void an_injured_stranger_is_named(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    injuries("bdl_injuries", "{\"data\":[" HURT("9999", "Nobody", "Out") "]}");
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+    const struct msg_row_injury *row = nth(&msg_row_injury_desc, 0);
+    assert_false(row->player_known);
+    assert_int_equal(row->player_id, -9999);
+    injuries("bdl_injuries", "{\"data\":[{\"player\":{\"id\":9998,\"first_name\":\"X\"},"
+                             "\"status\":\"Out\"}]}"); /* of no team that is known */
+    assert_int_equal(said(&msg_row_injury_desc), 1);
+    expect_run("BdlInjuries", "partial", "identity");
+}
+
+#define SPREAD(home, away)                                                                         \
+    "{\"key\":\"spreads\",\"outcomes\":[{\"name\":\"Boston "                                       \
+    "Celtics\",\"price\":-110,\"point\":" home                                                     \
+    "},{\"name\":\"Toronto Raptors\",\"price\":-110,\"point\":" away "}]}"
+#define GAME_ODDS(markets)                                                                         \
+    "[{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[" markets "]}]}]"
+
+static void game_odds_are_said_when_they_move(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-7.5", "7.5")));
+    assert_int_equal(said(&msg_row_game_odds_desc), 1);
+    const struct msg_row_game_odds *row = nth(&msg_row_game_odds_desc, 0);
+    assert_string_equal(row->game_id, "0022500241");
+    assert_string_equal(row->market, "spreads");
+    assert_true(row->point == -7.5 && row->first_price == -110);
+    expect_run("OddsApiGameLines", "success", "none");
+    give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-7.5", "7.5")));
+    assert_int_equal(said(&msg_row_game_odds_desc), 1);
+    give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-8", "8")));
+    assert_int_equal(said(&msg_row_game_odds_desc), 2);
+}
+
 static void lines_come_change_and_go(void **state)
 {
     (void)state;
@@ -823,6 +904,9 @@ int main(void)
         TEST(unknown_teams_are_refused),
         TEST(an_import_is_nothing_until_its_commit),
         TEST(events_wait_for_their_game),
+        TEST(game_odds_are_said_when_they_move),
+        TEST(an_injured_stranger_is_named),
+        TEST(injuries_come_change_and_go),
         TEST(lines_come_change_and_go),
         TEST(who_a_book_means),
         TEST(a_record_of_an_unknown_feed_is_dead),

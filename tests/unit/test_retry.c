@@ -1,5 +1,7 @@
 /* What an answer means, how long to wait, and how a subject becomes a URL. */
 #include "actors/poller/live_list.h"
+#include "actors/poller/page.h"
+#include "schema/message.h"
 #include "actors/poller/retry.h"
 #include "config/settings.h"
 
@@ -127,8 +129,22 @@ static void urls(void **state)
     assert_int_equal(feed_of_subject("bdl_box_scores:2025-11-17", arg), FEED_BDL_BOX_SCORES);
     assert_string_equal(arg, "2025-11-17");
     assert_int_equal(feed_of_subject("bdl_live", arg), FEED_BDL_LIVE);
+    assert_int_equal(feed_of_subject("bdl_injuries", arg), FEED_BDL_INJURIES);
+    assert_string_equal(arg, "");
+    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/player_injuries?per_page=100");
+    assert_int_equal(feed_of_subject("bdl_injuries:277", arg), FEED_BDL_INJURIES);
+    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/player_injuries?per_page=100&cursor=277");
+    char subject[FEED_SUBJECT_SIZE];
+    feed_subject(FEED_BDL_INJURIES, "", subject);
+    assert_string_equal(subject, "bdl_injuries");
+    feed_subject(FEED_BDL_INJURIES, "277", subject);
+    assert_string_equal(subject, "bdl_injuries:277");
     static const char *const WRONG[] = {
         "",
+        "bdl_injuries:x",
         "bdl",
         "bdl_live:x",
         "bdl_games",
@@ -140,6 +156,24 @@ static void urls(void **state)
         "odds_props:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         assert_int_equal(feed_of_subject(WRONG[i], arg), -1);
+    }
+}
+
+static void pages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        int64_t next;
+    } CASES[] = {{"{\"data\":[],\"meta\":{\"next_cursor\":277,\"per_page\":100}}", 277},
+                 {"{\"data\":[],\"meta\":{\"per_page\":100}}", MESSAGE_NONE},
+                 {"{\"data\":[],\"meta\":{\"next_cursor\":null}}", MESSAGE_NONE},
+                 {"{\"data\":[],\"meta\":{\"next_cursor\":-1}}", MESSAGE_NONE},
+                 {"{\"data\":[],\"meta\":{\"next_cursor\":\"5\"}}", MESSAGE_NONE},
+                 {"{\"meta\":7}", MESSAGE_NONE},
+                 {"[", MESSAGE_NONE}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_true(page_next(CASES[i].body, strlen(CASES[i].body)) == CASES[i].next);
     }
 }
 
@@ -169,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup(a_503_that_names_a_time_holds_the_source, set_up),
         cmocka_unit_test_setup(waits_double_with_jitter_to_a_cap, set_up),
         cmocka_unit_test_setup(urls, set_up),
+        cmocka_unit_test_setup(pages, set_up),
         cmocka_unit_test_setup(live_lists, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

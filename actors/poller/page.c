@@ -1,0 +1,16 @@
+#include "actors/poller/page.h"
+
+#include "schema/json.h"
+#include "schema/message.h"
+
+int64_t page_next(const void *body, size_t size)
+{
+    char why[200];
+    json_t *root = json_read(body, size, why, sizeof why);
+    const json_t *cursor = json_object_get(json_object_get(root, "meta"), "next_cursor");
+    int64_t next = json_is_integer(cursor) && json_integer_value(cursor) > 0
+                       ? json_integer_value(cursor)
+                       : MESSAGE_NONE;
+    json_decref(root);
+    return next;
+}
