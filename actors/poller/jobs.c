@@ -259,7 +259,9 @@ static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
 {
     char subject[FEED_SUBJECT_SIZE];
     enum feed_source source = FEEDS[item->feed].source;
-    int64_t stopped = ledger_stopped_until(txn, source);
+    struct msg_poller_source known;
+    ledger_source(txn, source, &known);
+    int64_t stopped = known.stopped_until;
     feed_subject(item->feed, item->arg, subject);
     if (job_of(self, subject) != NULL) {
         return; /* looked at again when it ends */
@@ -422,13 +424,66 @@ static void accept_body(const struct jobs *self, struct kit *kit, struct step *s
     }
 }
 
-static void stop_source(const struct jobs *self, struct step *step, const struct job *job,
-                        struct run_close *close)
+static int64_t next_day_us(const struct jobs *self, const struct job *job)
 {
     int32_t day = clock_league_day(job->fetched_us, (int)self->settings->day.rollover_hour);
-    close->next_check = clock_date_start_us(clock_date_add(day, 1)) +
-                        self->settings->day.rollover_hour * INT64_C(3600000000);
-    ledger_stop_source(step_store(step), FEEDS[job->feed].source, close->next_check);
+    return clock_date_start_us(clock_date_add(day, 1)) +
+           self->settings->day.rollover_hour * INT64_C(3600000000);
+}
+
+/* What is left of the plan, if the answer says so; true: no more than is to be kept. */
+static bool take_quota(const struct jobs *self, const struct job *job,
+                       const struct fetch_result *result, struct msg_poller_source *row)
+{
+    const char *text = fetch_header(result, "x-requests-remaining");
+    char *end = NULL;
+    double left = strtod(text, &end); /* the vendor writes 499.0 as well */
+    if (FEEDS[job->feed].source != SOURCE_ODDS || end == text || *end != '\0' || !(left >= 0) ||
+        left > 9e15) {
+        return false;
+    }
+    row->remaining = (int64_t)left;
+    row->remaining_at = job->fetched_us;
+    return row->remaining <= self->settings->poller.odds.reserve;
+}
+
+/* How long a service is left alone that failed so often. */
+static int64_t breaker_pause_us(const struct settings_poller *settings, int64_t failures)
+{
+    int64_t pause_us = settings->breaker_pause_us;
+    for (int64_t i = settings->breaker_after; i < failures && pause_us < settings->breaker_cap_us;
+         i++) {
+        pause_us *= 2;
+    }
+    return pause_us < settings->breaker_cap_us ? pause_us : settings->breaker_cap_us;
+}
+
+/* What an answer, or the want of one, means for its whole service: when it may be asked next, which the run says too. */
+static void judge_source(const struct jobs *self, struct step *step, const struct job *job,
+                         const struct judgement *judgement, const struct fetch_result *result,
+                         struct run_close *close)
+{
+    enum feed_source source = FEEDS[job->feed].source;
+    const struct settings_poller *settings = &self->settings->poller;
+    struct msg_poller_source row, before;
+    ledger_source(step_store(step), source, &row);
+    before = row;
+    bool heard = judgement->outcome == RUN_SUCCESS || judgement->outcome == RUN_UNCHANGED;
+    int64_t failures = row.failures == MESSAGE_NONE ? 0 : row.failures;
+    row.failures = heard ? 0 : failures + !job->again;
+    if (take_quota(self, job, result, &row) || judgement->stop_source) {
+        row.stopped_until = close->next_check = next_day_us(self, job);
+        log_warn("quota-spent", "subject=%s reserve=%lld", job->subject,
+                 (long long)settings->odds.reserve);
+    } else if (!heard && !job->again && row.failures >= settings->breaker_after) {
+        row.stopped_until = close->next_check =
+            job->fetched_us + breaker_pause_us(settings, row.failures);
+        log_warn("breaker-open", "subject=%s failures=%lld class=%s", job->subject,
+                 (long long)row.failures, error_class_text(judgement->error));
+    }
+    if (!message_equal(&msg_poller_source_desc, &row, &before, NULL)) {
+        ledger_put_source(step_store(step), source, &row);
+    }
 }
 
 /* The page behind this one is asked for as well, and now. A cursor that does not go on would go round for ever. */
@@ -489,9 +544,6 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     if (close.outcome == RUN_UNCHANGED) {
         close.duplicate_of = before;
     }
-    if (judgement.stop_source) {
-        stop_source(self, step, job, &close);
-    }
     job->again = judgement.retry && job->attempt <= self->settings->poller.retries;
     if (job->again) {
         if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
@@ -514,6 +566,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
         log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
                  job->attempt, error_class_text(judgement.error), job->again, judgement.message);
     }
+    judge_source(self, step, job, &judgement, result, &close);
     ledger_put_subject(step_store(step), job->subject, &row);
     step_run_close(step, job->run, &close);
 }

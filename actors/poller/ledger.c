@@ -82,27 +82,29 @@ bool ledger_next_forced(struct store_txn *txn, char after[FEED_SUBJECT_SIZE])
                       after) == 1;
 }
 
-int64_t ledger_stopped_until(struct store_txn *txn, enum feed_source source)
+static struct store_key key_source(enum feed_source source)
 {
-    struct msg_poller_source row;
     struct store_key key;
     store_key_start(&key);
     store_key_i64(&key, source);
-    if (store_get_message(txn, "source", STORE_UNDATED, key.data, key.size, &msg_poller_source_desc,
-                          &row) != STORE_OK) {
-        return CLOCK_NONE;
-    }
-    return row.stopped_until;
+    return key;
 }
 
-int ledger_stop_source(struct store_txn *txn, enum feed_source source, int64_t until_us)
+void ledger_source(struct store_txn *txn, enum feed_source source, struct msg_poller_source *out)
 {
-    struct msg_poller_source row = {.stopped_until = until_us};
-    struct store_key key;
-    store_key_start(&key);
-    store_key_i64(&key, source);
+    struct store_key key = key_source(source);
+    if (store_get_message(txn, "source", STORE_UNDATED, key.data, key.size, &msg_poller_source_desc,
+                          out) != STORE_OK) {
+        message_clear(&msg_poller_source_desc, out);
+    }
+}
+
+int ledger_put_source(struct store_txn *txn, enum feed_source source,
+                      const struct msg_poller_source *row)
+{
+    struct store_key key = key_source(source);
     return store_put_message(txn, "source", STORE_UNDATED, key.data, key.size,
-                             &msg_poller_source_desc, &row);
+                             &msg_poller_source_desc, row);
 }
 
 int ledger_put_live(struct store_txn *txn, const struct live_list *list)

@@ -23,9 +23,10 @@ int ledger_put_subject(struct store_txn *txn, const char *subject,
 /* The first subject after `after` ("": from the start) that a command wants; false: no more. */
 bool ledger_next_forced(struct store_txn *txn, char after[FEED_SUBJECT_SIZE]);
 
-int64_t ledger_stopped_until(struct store_txn *txn,
-                             enum feed_source source); /* CLOCK_NONE: it is not */
-int ledger_stop_source(struct store_txn *txn, enum feed_source source, int64_t until_us);
+/* Absent: all fields absent. */
+void ledger_source(struct store_txn *txn, enum feed_source source, struct msg_poller_source *out);
+int ledger_put_source(struct store_txn *txn, enum feed_source source,
+                      const struct msg_poller_source *row);
 
 int ledger_put_live(struct store_txn *txn, const struct live_list *list);
 /* True once; then the command was seen before. */

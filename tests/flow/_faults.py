@@ -36,7 +36,7 @@ class FaultyNight:
             raise Failed(f"{program} {words[0]}: exit {done.returncode}: {done.stderr.decode()[-1500:]}")
         return done
 
-    def start(self):
+    def start(self, listens=None):
         """Imports the league's past, then starts the four processes that turn its bodies into rows."""
         self.run("tipoff-upstream", "--sim", str(self.seed), "--dir", self.dir, "--generate-only")
         self.run("tipoff", "import", os.path.join(self.dir, "league"), "--before", DATE, "--dir", self.dir,
@@ -51,6 +51,8 @@ class FaultyNight:
         until(lambda: os.path.exists(port) and open(port, encoding="ascii").read().strip(), 60, "the upstream listens")
         with open(port, encoding="ascii") as stream:
             self.base = f"http://127.0.0.1:{int(stream.read())}"
+        if listens:
+            listens()  # base is known, before anybody is told
         until(self.status, 30, "the upstream answers")
         self.follower = subprocess.Popen(
             [os.path.join(BIN, "tipoff"), "tap", "row.game", "--from", "1", "--dir", self.dir, "--json"],

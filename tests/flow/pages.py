@@ -1,68 +1,39 @@
 #!/usr/bin/python3
 # ctest: timeout=120
 """A feed that comes in pages: each page is asked for, also behind one that has not changed, and what is on any of them becomes rows.
-The upstream is asked through a proxy that lets it give three players a page."""
-import http.server
-import json
+The upstream is asked through a proxy that has it give three players a page."""
 import os
 import sys
-import threading
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 import _faults  # noqa: E402
 from _faults import Checks, Failed, FaultyNight, until  # noqa: E402
+from _proxy import Proxy  # noqa: E402
 
 EACH = 3
+FEED = "/v1/player_injuries"
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    base = None
-    asked = []
-
-    def do_GET(self):
-        path = self.path
-        if path.startswith("/v1/player_injuries"):
-            Proxy.asked.append(path)
-            path = path.replace("per_page=100", f"per_page={EACH}")
-        kept = {name: value for name, value in self.headers.items() if name in ("Authorization", "If-None-Match")}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(Proxy.base + path, headers=kept), timeout=10) as answer:
-                status, headers, body = answer.status, dict(answer.headers), answer.read()
-        except urllib.error.HTTPError as error:
-            status, headers, body = error.code, dict(error.headers), error.read()
-        self.send_response(status)
-        if "ETag" in headers:
-            self.send_header("ETag", headers["ETag"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def live(night, checks):
-    listed = [row["player"]["id"] for row in night.get("/v1/player_injuries?per_page=100")["data"]]
+def live(night, proxy, checks):
+    listed = [row["player"]["id"] for row in night.get(FEED + "?per_page=100")["data"]]
     checks.that(len(listed) > 2 * EACH, f"the league has {len(listed)} on its list")
     pages = -(-len(listed) // EACH)
-    until(lambda: len(Proxy.asked) >= pages + 1, 60, f"{pages} pages, and the first once more")
-    cursors = [path.partition("cursor=")[2] for path in Proxy.asked[:pages]]
+    until(lambda: proxy.count(FEED) >= pages + 1, 60, f"{pages} pages, and the first once more")
+    asked = [path for path in proxy.asked if path.startswith(FEED)]
+    cursors = [path.partition("cursor=")[2] for path in asked[:pages]]
     checks.that(cursors == [""] + [str(EACH * i) for i in range(1, pages)], f"asked for {cursors}")
-    until(lambda: len({p for p in Proxy.asked[pages:] if "cursor" in p}) >= pages - 1, 60, "the others once more")
+    until(lambda: proxy.count(FEED) >= 2 * pages, 60, "the others once more")
     return len(listed)
 
 
 def main():
     checks = Checks()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    _faults.SETTINGS += [f"poller.bdl.base_url=http://127.0.0.1:{server.server_port}", "poller.injuries_interval=1m"]
+    proxy = Proxy(path_of=lambda path: path.replace("per_page=100", f"per_page={EACH}") if path.startswith(FEED) else path)
+    _faults.SETTINGS += [f"poller.bdl.base_url={proxy.url}", "poller.injuries_interval=1m"]
     night = FaultyNight(4, 60)
     try:
-        night.start()
-        Proxy.base = night.base
-        listed = live(night, checks)
+        night.start(lambda: setattr(proxy, "base", night.base))
+        listed = live(night, proxy, checks)
         night.stop()
         known = {row["player_id"] for row in night.of("row.injury")}
         checks.that(len(known) == listed, f"{len(known)} of {listed} became rows")
