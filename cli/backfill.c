@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/say.h"
 #include "config/clock.h"
+#include "config/disk.h"
 #include "config/exit.h"
 #include "config/settings.h"
 #include "schema/json.h"
@@ -140,11 +141,27 @@ static void progress(const struct backfill *self, const char *day, const char *o
         fputc('\n', stderr);
 }
 
+/* What is left of a disk is the live night's. */
+static int disk_check(const struct backfill *self, const char *day)
+{
+    int64_t free_bytes = disk_free_bytes(self->cli->dir),
+            least = self->cli->settings->janitor.disk_stop;
+    if (free_bytes < 0 || free_bytes >= least)
+        return EXIT_OK;
+    return cli_fail(self->cli, EXIT_AGAIN,
+                    "%s: %" PRId64 " MiB free, less than %" PRId64
+                    " (janitor.disk_stop): nothing more is taken in; go on with --from %s",
+                    self->cli->dir, free_bytes >> 20, least >> 20, day);
+}
+
 static int day_poll(struct backfill *self, int32_t date)
 {
     char day[CLOCK_DATE_SIZE], subject[80];
     struct seen seen = {.of = self};
     clock_format_date(date, day);
+    int code = disk_check(self, day);
+    if (code)
+        return code;
     snprintf(subject, sizeof subject, "%s:%s", self->feed, day);
     while (clock_mono_us() < self->next_us)
         nap(self->next_us - clock_mono_us());
@@ -155,7 +172,7 @@ static int day_poll(struct backfill *self, int32_t date)
         return cli_fail(self->cli, EXIT_DATA, "the tables cannot be read: %s",
                         store_error_text(error));
     seen.was = seen.count;
-    int code = ask(self, subject);
+    code = ask(self, subject);
     if (code)
         return code;
     int64_t until_us = clock_mono_us() + ANSWER_US;

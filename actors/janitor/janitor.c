@@ -12,19 +12,18 @@
 #include "actors/janitor/sweep.h"
 #include "broker/log.h"
 #include "config/clock.h"
+#include "config/disk.h"
 #include "config/log.h"
 #include "schema/json.h"
 
 #define REAL_INTERVAL_US 1000000 /* however fast the league clock runs */
 #define DAY_US INT64_C(86400000000)
-#define DISK_LOW_SHARE 0.05
-#define DISK_LOW_BYTES (512u * 1024 * 1024)
 
 struct janitor {
     const struct settings *settings;
     int64_t next_league_us, next_real_us;
     uint64_t trimmed_to; /* asked for already */
-    bool disk_low;       /* said already */
+    const char *disk;    /* what was said of it last */
 };
 
 /* ---- retention ---- */
@@ -81,24 +80,31 @@ static int64_t trim(struct janitor *self, struct kit *kit)
 
 /* ---- a sweep ---- */
 
-static bool disk_is_low(struct janitor *self)
+enum disk { DISK_WELL, DISK_LOW, DISK_STOP };
+static const char *const disk_words[] = {"disk-well", "disk-low", "disk-stop"};
+
+/* Warns below one mark; below the other backfills take nothing in any more (cli/backfill.c), so that what is left is the live feeds'. */
+static enum disk disk_look(struct janitor *self, char text[120])
 {
-    uint64_t bytes = 0;
-    double share = sweep_disk_free(self->settings->dir, &bytes);
-    bool low = share >= 0 && share < DISK_LOW_SHARE && bytes < DISK_LOW_BYTES;
-    if (low != self->disk_low)
-        log_event(low ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, low ? "disk-low" : "disk-well",
-                  "dir=%s free_bytes=%" PRIu64 " free_share=%.3f", self->settings->dir, bytes,
-                  share);
-    self->disk_low = low;
-    return low;
+    int64_t free_bytes = disk_free_bytes(self->settings->dir);
+    enum disk disk = free_bytes < 0                                   ? DISK_WELL
+                     : free_bytes < self->settings->janitor.disk_stop ? DISK_STOP
+                     : free_bytes < self->settings->janitor.disk_warn ? DISK_LOW
+                                                                      : DISK_WELL;
+    snprintf(text, 120, "%" PRId64 " MiB free%s", free_bytes >> 20,
+             disk == DISK_STOP ? ": backfills take nothing in" : "");
+    if (self->disk != disk_words[disk] && (self->disk || disk != DISK_WELL))
+        log_event(disk == DISK_WELL ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, disk_words[disk],
+                  "dir=%s free_bytes=%" PRId64, self->settings->dir, free_bytes);
+    self->disk = disk_words[disk];
+    return disk;
 }
 
 static void sweep(struct janitor *self, struct kit *kit)
 {
     struct swept swept = {.found = 0};
     struct run_close how = {.outcome = RUN_SUCCESS, .error = ERROR_NONE, .next_check = CLOCK_NONE};
-    char snapshots[1024];
+    char snapshots[1024], disk[120];
     int run = kit_run_open(kit, "JanitorSweep", "schedule", 1);
     if (run < 0)
         return;
@@ -111,10 +117,10 @@ static void sweep(struct janitor *self, struct kit *kit)
     int64_t segments = trim(self, kit);
     how.rows_in = swept.found + (segments > 0 ? segments : 0);
     how.rows_refused = swept.failed;
-    if (disk_is_low(self)) {
+    if (disk_look(self, disk) != DISK_WELL) {
         how.outcome = RUN_PARTIAL;
         how.error = ERROR_NO_SPACE;
-        how.error_message = "the disk is nearly full";
+        how.error_message = disk;
     } else if (swept.failed > 0 || segments < 0) {
         how.outcome = RUN_PARTIAL;
         how.error = ERROR_REFUSED;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "config/log.h"
@@ -141,13 +140,4 @@ void sweep_snapshots(const char *root, struct swept *out)
 int sweep_remove(const char *path)
 {
     return remove_tree(AT_FDCWD, path, 0);
-}
-
-double sweep_disk_free(const char *dir, uint64_t *bytes)
-{
-    struct statvfs about;
-    if (statvfs(dir, &about) != 0 || about.f_blocks == 0)
-        return -1;
-    *bytes = (uint64_t)about.f_bavail * about.f_frsize;
-    return (double)about.f_bavail / (double)about.f_blocks;
 }

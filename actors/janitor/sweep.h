@@ -26,7 +26,4 @@ void sweep_snapshots(const char *root, struct swept *out);
 /* A file, or a folder with all it holds; never across a symbolic link. 0 or -1 with errno. */
 int sweep_remove(const char *path);
 
-/* Share of the file system of `dir` that is free, 0 to 1; -1 if it cannot be told. `*bytes` free. */
-double sweep_disk_free(const char *dir, uint64_t *bytes);
-
 #endif

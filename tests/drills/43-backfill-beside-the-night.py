@@ -26,6 +26,9 @@ def drill(night, checks):
     checks.that(not night.alerts("stale"), "the live feed went stale")
     again = night.query("backfill", "--feed", "bdl_games", "--from", "2025-12-20", "--to", "2025-12-20", "--per-minute", "600")
     checks.that(again["unchanged"] == 1, f"the same once more: {again}")
+    full = night.command("backfill", "--feed", "bdl_games", "--from", "2025-12-20", "--to", "2025-12-20", "--set",
+                         "janitor.disk_stop=1000000GiB", check=False)
+    checks.that(full.returncode == 75 and b"MiB free" in full.stderr and b"--from 2025-12-20" in full.stderr, f"no disk: {full}")
     for words in (["--feed", "toast", "--from", "2025-12-20", "--to", "2025-12-20"], ["--feed", "bdl_games", "--from", "2025-12-20"]):
         checks.that(night.command("backfill", *words, check=False).returncode == 64, f"usage: {words}")
     night.end()
