@@ -157,23 +157,54 @@ json_t *bdl_games(const struct scene *scene, const struct bdl_query *query)
     return json_pack("{s:o, s:o}", "data", data, "meta", meta);
 }
 
+static json_t *person_of(const struct night_player *player)
+{
+    const char *space = strchr(player->name, ' ');
+    size_t first = space != NULL ? (size_t)(space - player->name) : strlen(player->name);
+    return json_pack("{s:I, s:s%, s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "id",
+                     (json_int_t)player->bdl_id, "first_name", player->name, first, "last_name",
+                     space != NULL ? space + 1 : "", "position", player->position, "height",
+                     "weight", "jersey_number", "college", "country", "draft_year", "draft_round",
+                     "draft_number");
+}
+
+typedef json_t *member_body(const struct scene *scene, const struct night_game *game,
+                            const struct night_member *member);
+
 static json_t *injury_of(const struct scene *scene, const struct night_game *game,
                          const struct night_member *member)
 {
-    const struct night_player *player = &scene->root->players[member->player];
     const struct night_team *team = &scene->root->teams[game->team[member->side]];
-    const char *last = strchr(player->name, ' ');
-    char first[80];
-    snprintf(first, sizeof first, "%.*s",
-             last != NULL ? (int)(last - player->name) : (int)strlen(player->name), player->name);
-    return json_pack("{s:{s:I, s:s, s:s, s:s, s:I}, s:n, s:s, s:s}", "player", "id",
-                     (json_int_t)player->bdl_id, "first_name", first, "last_name",
-                     last != NULL ? last + 1 : "", "position", player->position, "team_id",
-                     (json_int_t)team->bdl_id, "return_date", "description",
+    json_t *person = person_of(&scene->root->players[member->player]);
+    json_object_set_new(person, "team_id", json_integer(team->bdl_id));
+    return json_pack("{s:o, s:n, s:s, s:s}", "player", person, "return_date", "description",
                      "Listed, and will not play.", "status", "Out");
 }
 
-json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page)
+static json_t *active_of(const struct scene *scene, const struct night_game *game,
+                         const struct night_member *member)
+{
+    json_t *person = person_of(&scene->root->players[member->player]);
+    json_object_set_new(person, "team", team_of(&scene->root->teams[game->team[member->side]]));
+    return person;
+}
+
+static bool is_out(const struct scene *scene, int game, const struct night_member *member)
+{
+    return !member->appears && scene->state[game].status != NIGHT_FINAL;
+}
+
+static bool is_anyone(const struct scene *scene, int game, const struct night_member *member)
+{
+    (void)scene, (void)game, (void)member;
+    return true;
+}
+
+/* The cursor is the place of the last one of the page before, from 1. */
+static json_t *members_page(const struct scene *scene, int64_t cursor, int per_page,
+                            bool (*wanted_here)(const struct scene *, int,
+                                                const struct night_member *),
+                            member_body *body)
 {
     json_t *data = json_array(), *meta = json_object();
     int64_t place = 0;
@@ -181,7 +212,7 @@ json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page)
         const struct night_game *game = &scene->root->games[i];
         for (int m = 0; m < game->roster_count; m++) {
             const struct night_member *member = &game->roster[m];
-            if (member->appears || scene->state[i].status == NIGHT_FINAL || place++ < cursor) {
+            if (!wanted_here(scene, i, member) || place++ < cursor) {
                 continue;
             }
             if (json_array_size(data) == (size_t)per_page) {
@@ -189,11 +220,43 @@ json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page)
                 i = scene->game_count;
                 break;
             }
-            json_array_append_new(data, injury_of(scene, game, member));
+            json_array_append_new(data, body(scene, game, member));
         }
     }
     json_object_set_new(meta, "per_page", json_integer(per_page));
     return json_pack("{s:o, s:o}", "data", data, "meta", meta);
+}
+
+json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page)
+{
+    return members_page(scene, cursor, per_page, is_out, injury_of);
+}
+
+json_t *bdl_players(const struct scene *scene, int64_t cursor, int per_page)
+{
+    return members_page(scene, cursor, per_page, is_anyone, active_of);
+}
+
+json_t *bdl_lineup(const struct scene *scene, int64_t game_id)
+{
+    json_t *data = json_array();
+    for (int i = 0; i < scene->game_count; i++) {
+        const struct night_game *game = &scene->root->games[i];
+        bool begun = scene_live(scene, i) || scene->state[i].status == NIGHT_FINAL;
+        for (int m = 0; game->bdl_id == game_id && begun && m < game->roster_count; m++) {
+            const struct night_member *member = &game->roster[m];
+            if (!member->appears && !member->starter) {
+                continue;
+            }
+            json_array_append_new(
+                data, json_pack("{s:i, s:I, s:b, s:s, s:o, s:o}", "id", m + 1, "game_id",
+                                (json_int_t)game_id, "starter", member->starter, "position",
+                                scene->root->players[member->player].position, "player",
+                                person_of(&scene->root->players[member->player]), "team",
+                                team_of(&scene->root->teams[game->team[member->side]])));
+        }
+    }
+    return json_pack("{s:o, s:{s:i}}", "data", data, "meta", "per_page", 100);
 }
 
 json_t *bdl_game(const struct scene *scene, int64_t id)
@@ -250,17 +313,6 @@ static json_t *minutes_of(const struct night_stat *stat, bool final)
     }
     snprintf(text, sizeof text, "%02d", minutes);
     return json_string(text);
-}
-
-static json_t *person_of(const struct night_player *player)
-{
-    const char *space = strchr(player->name, ' ');
-    size_t first = space != NULL ? (size_t)(space - player->name) : strlen(player->name);
-    return json_pack("{s:I, s:s%, s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "id",
-                     (json_int_t)player->bdl_id, "first_name", player->name, first, "last_name",
-                     space != NULL ? space + 1 : "", "position", player->position, "height",
-                     "weight", "jersey_number", "college", "country", "draft_year", "draft_round",
-                     "draft_number");
 }
 
 static json_t *line_of(const struct night_player *player, const struct night_stat *stat, bool final)

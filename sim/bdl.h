@@ -20,6 +20,10 @@ json_t *bdl_game(const struct scene *scene, int64_t id); /* NULL too if there is
 /* Who is listed for a game of the night that is not over and will not come in. The cursor is the place in that list of the last one of the
  * page before, from 1. */
 json_t *bdl_injuries(const struct scene *scene, int64_t cursor, int per_page);
+/* Everybody who is listed for a game of the night, with his team; pages as above. */
+json_t *bdl_players(const struct scene *scene, int64_t cursor, int per_page);
+/* Who stands in the box score of a game that has begun; nobody of one that has not, or of no such game. */
+json_t *bdl_lineup(const struct scene *scene, int64_t game_id);
 /* The night's games; `date` 0: those in progress. Another date's games have no box scores here: an empty list. */
 json_t *bdl_box_scores(const struct scene *scene, int32_t date);
 

@@ -17,6 +17,8 @@ static const struct {
               {"/v1/box_scores", FEED_BDL_BOX_SCORES},
               {"/v1/box_scores/live", FEED_BDL_LIVE},
               {"/v1/player_injuries", FEED_BDL_INJURIES},
+              {"/v1/players/active", FEED_BDL_PLAYERS},
+              {"/v1/lineups", FEED_BDL_LINEUPS},
               {"/v4/sports/*/events", FEED_ODDS_EVENTS},
               {"/v4/sports/*/odds", FEED_ODDS_GAMES},
               {"/v4/sports/*/events/*/odds", FEED_ODDS_EVENT_ODDS},

@@ -8,6 +8,8 @@
     X(BDL_BOX_SCORES, "bdl.box_scores")                                                            \
     X(BDL_LIVE, "bdl.live")                                                                        \
     X(BDL_INJURIES, "bdl.player_injuries")                                                         \
+    X(BDL_PLAYERS, "bdl.players_active")                                                           \
+    X(BDL_LINEUPS, "bdl.lineups")                                                                  \
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
     X(ODDS_GAMES, "odds.odds")                                                                     \

@@ -340,18 +340,46 @@ static json_t *build_live(struct serve *self, struct httpd_request *request,
     return bdl_box_scores(&self->scene, 0);
 }
 
+/* False: refused. */
+static bool read_page(struct httpd_request *request, struct bdl_query *out)
+{
+    out->cursor = whole(httpd_query(request, "cursor"), 0);
+    out->per_page = (int)whole(httpd_query(request, "per_page"), 25);
+    if (out->cursor < 0 || out->cursor > 100000 || out->per_page < 1) {
+        reply_error(request, false, 400, "", "cursor or per_page");
+        return false;
+    }
+    out->per_page = out->per_page > BDL_PAGE_MAX ? BDL_PAGE_MAX : out->per_page;
+    return true;
+}
+
 static json_t *build_injuries(struct serve *self, struct httpd_request *request,
                               const struct feed_route *route)
 {
-    int64_t cursor = whole(httpd_query(request, "cursor"), 0);
-    int64_t per_page = whole(httpd_query(request, "per_page"), 25);
+    struct bdl_query page = {0};
     (void)route;
-    if (cursor < 0 || cursor > 100000 || per_page < 1) {
-        reply_error(request, false, 400, "", "cursor or per_page");
+    return read_page(request, &page) ? bdl_injuries(&self->scene, page.cursor, page.per_page)
+                                     : NULL;
+}
+
+static json_t *build_players(struct serve *self, struct httpd_request *request,
+                             const struct feed_route *route)
+{
+    struct bdl_query page = {0};
+    (void)route;
+    return read_page(request, &page) ? bdl_players(&self->scene, page.cursor, page.per_page) : NULL;
+}
+
+static json_t *build_lineups(struct serve *self, struct httpd_request *request,
+                             const struct feed_route *route)
+{
+    int64_t game = whole(httpd_query(request, "game_ids[]"), 0);
+    (void)route;
+    if (game <= 0) {
+        reply_error(request, false, 400, "", "game_ids[]");
         return NULL;
     }
-    return bdl_injuries(&self->scene, cursor,
-                        per_page > BDL_PAGE_MAX ? BDL_PAGE_MAX : (int)per_page);
+    return bdl_lineup(&self->scene, game);
 }
 
 static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
@@ -439,6 +467,8 @@ static const struct {
     [FEED_BDL_BOX_SCORES] = {build_box_scores, "{\"data\":[]}"},
     [FEED_BDL_LIVE] = {build_live, "{\"data\":[]}"},
     [FEED_BDL_INJURIES] = {build_injuries, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_PLAYERS] = {build_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_LINEUPS] = {build_lineups, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
     [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},

@@ -16,6 +16,10 @@ const struct feed_desc FEEDS[FEED_COUNT] = {
                              "/v1/box_scores?date=%a", '{', '}'},
     [FEED_BDL_INJURIES] = {"bdl_injuries", "PollBdlInjuries", SOURCE_BDL, ARG_PAGE,
                            "/v1/player_injuries?per_page=100%c", '{', '}'},
+    [FEED_BDL_PLAYERS] = {"bdl_players", "PollBdlActivePlayers", SOURCE_BDL, ARG_PAGE,
+                          "/v1/players/active?per_page=100%c", '{', '}'},
+    [FEED_BDL_LINEUPS] = {"bdl_lineups", "PollBdlLineups", SOURCE_BDL, ARG_GAME,
+                          "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}'},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
                           "/v4/sports/%s/events", '[', ']'},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
@@ -40,7 +44,7 @@ static bool arg_fits(enum feed_arg kind, const char *arg)
     if (kind == ARG_NONE) {
         return arg[0] == '\0';
     }
-    if (kind == ARG_PAGE) {
+    if (kind == ARG_PAGE || (kind == ARG_GAME && arg[0] != '\0')) {
         return strlen(arg) < 20 && arg[strspn(arg, "0123456789")] == '\0';
     }
     if (kind == ARG_DATE) {
@@ -132,5 +136,5 @@ const char *feed_key_query(enum feed_id feed, const char *url)
 
 const char *feed_order_key(enum feed_id feed, const char *subject)
 {
-    return FEEDS[feed].source == SOURCE_ODDS || feed == FEED_BDL_INJURIES ? subject : "games";
+    return FEEDS[feed].source == SOURCE_ODDS || FEEDS[feed].arg == ARG_PAGE ? subject : "games";
 }

@@ -16,6 +16,8 @@ enum feed_id {
     FEED_BDL_LIVE,
     FEED_BDL_BOX_SCORES,
     FEED_BDL_INJURIES,
+    FEED_BDL_PLAYERS,
+    FEED_BDL_LINEUPS,
     FEED_ODDS_EVENTS,
     FEED_ODDS_PROPS,
     FEED_ODDS_GAMES,
@@ -25,7 +27,8 @@ enum feed_arg {
     ARG_NONE,
     ARG_DATE,
     ARG_EVENT,
-    ARG_PAGE
+    ARG_PAGE,
+    ARG_GAME /* the source's id */
 }; /* what a subject names beside the feed; a page: nothing for the first, then the cursor that the one before named */
 
 struct feed_desc {

@@ -156,6 +156,7 @@ static int load_game(const struct store_row *row, void *context)
     to->box_final = game.box_final_at != MESSAGE_NONE;
     to->box_final_us = game.box_final_at;
     to->begun_us = game.begun_at;
+    to->source_id = game.source_game_id;
     to->in_list = !loading->live_known || game.source_game_id == MESSAGE_NONE ||
                   live_list_has(&loading->live, game.source_game_id);
     return 0;

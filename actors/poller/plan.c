@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/clock.h"
+#include "schema/message.h"
 
 /* A scheduled game that has not begun so long after its tip is not waited for any longer; another state brings it back. */
 #define NEVER_BEGAN_US (INT64_C(12) * 3600 * 1000000)
@@ -186,6 +187,25 @@ static void plan_until_tip(const struct plan_view *view, const struct day *today
     }
 }
 
+/* Twice: it is there once the game has begun, and corrected soon after. */
+static void plan_lineup(const struct plan_view *view, const struct plan_game *game,
+                        struct plan *plan)
+{
+    char arg[FEED_ARG_SIZE];
+    int64_t again_us = view->settings->poller.lineups_after_us;
+    if (again_us == 0 || game->state != PLAN_IN_PLAY || game->source_id == MESSAGE_NONE ||
+        game->begun_us == CLOCK_NONE) {
+        return;
+    }
+    snprintf(arg, sizeof arg, "%lld", (long long)game->source_id);
+    int64_t last = asked(view, FEED_BDL_LINEUPS, arg);
+    if (last == CLOCK_NONE) {
+        add(plan, FEED_BDL_LINEUPS, arg, view->now_us, false);
+    } else if (last < game->begun_us + again_us) {
+        add(plan, FEED_BDL_LINEUPS, arg, game->begun_us + again_us, false);
+    }
+}
+
 static const struct plan_game *game_of(const struct plan_view *view, const char *game_id)
 {
     for (int i = 0; i < view->game_count; i++) {
@@ -237,6 +257,10 @@ void plan_make(const struct plan_view *view, struct plan *out)
     plan_events(view, &today, out);
     plan_until_tip(view, &today, FEED_BDL_INJURIES, view->settings->poller.injuries_interval_us,
                    out);
+    plan_until_tip(view, &today, FEED_BDL_PLAYERS, view->settings->poller.players_interval_us, out);
+    for (int i = 0; i < view->game_count; i++) {
+        plan_lineup(view, &view->games[i], out);
+    }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);
     for (int i = 0; i < view->event_count; i++) {

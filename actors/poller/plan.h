@@ -15,6 +15,7 @@ struct plan_game {
     enum plan_state state;
     bool box_final;       /* its final box score is accepted */
     int64_t box_final_us; /* ... since */
+    int64_t source_id;    /* balldontlie's; MESSAGE_NONE if it is not known */
     int64_t begun_us;     /* first seen in play; CLOCK_NONE if not */
     bool in_list;         /* the newest live list has it (true while that cannot be told) */
 };

@@ -20,8 +20,8 @@ struct apply {
 
 /* One per feed. What they mean for the state of a game, and which may overrule which: apply_games.c. */
 typedef void apply_feed(struct apply *self);
-apply_feed apply_schedule, apply_games, apply_live, apply_box_scores, apply_injuries, apply_events,
-    apply_props, apply_game_odds;
+apply_feed apply_schedule, apply_games, apply_live, apply_box_scores, apply_injuries, apply_players,
+    apply_lineups, apply_events, apply_props, apply_game_odds;
 
 /* Events that wait for their game, after games became known. */
 void apply_waiting_events(struct apply *self);

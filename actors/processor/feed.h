@@ -95,6 +95,18 @@ struct feed_report {
     char path[FEED_PATH_SIZE];
 };
 
+/* A player of a squad, or (with a game) of its line-up. */
+struct feed_listed {
+    int64_t source_id;
+    int64_t game_source_id; /* MESSAGE_NONE: of no game */
+    int64_t weight;         /* MESSAGE_NONE if the source has none */
+    struct feed_team team;
+    char name[FEED_NAME_SIZE];
+    char position[9], height[9], jersey[9];
+    bool starter;
+    char path[FEED_PATH_SIZE];
+};
+
 /* One market of an event at one book. */
 struct feed_market {
     size_t event; /* index of its event in the same feed */
@@ -110,6 +122,7 @@ struct feed_market {
 #define FEED_EVENTS_MAX 1000
 #define FEED_MARKET_LINES_MAX 1000
 #define FEED_INJURIES_MAX 1000
+#define FEED_LISTED_MAX 1000
 #define FEED_EVENT_MARKETS_MAX 200
 
 /* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
@@ -124,6 +137,8 @@ struct feed {
     size_t line_count, line_capacity;
     struct feed_report *reports; /* of injuries */
     size_t report_count, report_capacity;
+    struct feed_listed *listeds; /* of squads or line-ups */
+    size_t listed_count, listed_capacity;
     struct feed_market *markets; /* grouped by event */
     size_t market_count, market_capacity;
     int64_t next_page; /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
@@ -139,7 +154,7 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
 /* The parsers: 0, or -1 with `error` if the body as a whole is not what it should be (then *out holds nothing). */
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
-feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_odds_events,
-    feed_odds_props, feed_odds_games, feed_nba_schedule;
+feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
+    feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_nba_schedule;
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-static void read_team(struct feed_reader *game, const char *name, struct feed_team *team)
+void feed_bdl_team(struct feed_reader *game, const char *name, struct feed_team *team)
 {
     const json_t *object = feed_member(game, name, REQ, JSON_OBJECT);
     team->source_id = MESSAGE_NONE;
@@ -90,8 +90,8 @@ bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path)
     game->status = status_of(status, game->period);
     game->home_score = feed_int(&reader, "home_team_score", OPT, 0, 300);
     game->away_score = feed_int(&reader, "visitor_team_score", OPT, 0, 300);
-    read_team(&reader, "home_team", &game->home);
-    read_team(&reader, "visitor_team", &game->away);
+    feed_bdl_team(&reader, "home_team", &game->home);
+    feed_bdl_team(&reader, "visitor_team", &game->away);
     if (reader.rule[0] != '\0') {
         feed->game_count--;
         feed_refuse(feed, path, NULL, "%s", reader.rule);

@@ -44,6 +44,14 @@ void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size)
 /* A game of balldontlie without its players: what /games and /box_scores have in common. Takes the last element of
  * feed->games away again and refuses it if a rule is broken; returns whether it stayed. */
 bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path);
+/* A team of balldontlie, member `name` of what is read; it may be nested once more. */
+void feed_bdl_team(struct feed_reader *self, const char *name, struct feed_team *team);
+/* The id and "first_name last_name" of a player of balldontlie: member `player`, or `self` itself if NULL. */
+const json_t *feed_bdl_person(struct feed_reader *self, const char *member, int64_t *id,
+                              char name[FEED_NAME_SIZE]);
+/* Where the next page begins, and whether there is one: meta.next_cursor. */
+void feed_bdl_page(struct feed *feed, const json_t *root);
+#define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
 /* The price of an outcome of The Odds API, as American odds. */

@@ -454,7 +454,39 @@ bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_
     return true;
 }
 
-/* ---- injuries, and markets of games ---- */
+/* ---- squads, line-ups, injuries, and markets of games ---- */
+
+bool memory_row_player(struct memory *self, int64_t player_id, struct msg_row_player *out)
+{
+    struct store_key key = key_number(player_id);
+    return memory_get(self, "row-player", STORE_UNDATED, &key, &msg_row_player_desc, out);
+}
+
+void memory_put_row_player(struct memory *self, const struct msg_row_player *row)
+{
+    struct store_key key = key_number(row->player_id);
+    memory_put(self, "row-player", STORE_UNDATED, &key, &msg_row_player_desc, row);
+}
+
+static struct store_key key_lineup(const struct msg_row_lineup *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_i64(&key, row->player_id);
+    return key;
+}
+
+bool memory_row_lineup(struct memory *self, const struct msg_row_lineup *like,
+                       struct msg_row_lineup *out)
+{
+    struct store_key key = key_lineup(like);
+    return memory_get(self, "row-lineup", like->game_date, &key, &msg_row_lineup_desc, out);
+}
+
+void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row)
+{
+    struct store_key key = key_lineup(row);
+    memory_put(self, "row-lineup", row->game_date, &key, &msg_row_lineup_desc, row);
+}
 
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out)
 {

@@ -70,6 +70,11 @@ uint64_t memory_odds_hash(const struct msg_row_odds *row); /* of the row's key *
 bool memory_row_event(struct memory *self, int32_t date, const char *event_id,
                       struct msg_row_event *out);
 void memory_put_row_event(struct memory *self, const struct msg_row_event *row);
+bool memory_row_player(struct memory *self, int64_t player_id, struct msg_row_player *out);
+void memory_put_row_player(struct memory *self, const struct msg_row_player *row);
+bool memory_row_lineup(struct memory *self, const struct msg_row_lineup *like,
+                       struct msg_row_lineup *out);
+void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row);
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out);
 void memory_put_row_injury(struct memory *self, const struct msg_row_injury *row);
 /* Those that are listed; `visit` must not write. */

@@ -1,6 +1,6 @@
 /* processor - says what the feeds mean: games, box scores, events and odds as rows of our own, resolved and checked.
  * takes  raw.exchange, history.team, .player, .game, .player_game, import.commit
- * gives  row.game, row.box_score, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.refused
+ * gives  row.game, row.box_score, row.player, row.lineup, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.refused
  * keeps  the cross-walk, the schedule, and every row as it was said last: a row is said when it differs
  * never  drops an unknown player, takes a broken row, or takes back what a later body merely lacks */
 #include "actors/processor/processor.h"
@@ -25,6 +25,8 @@ static const struct source SOURCES[] = {
     {"bdl_live", "BdlLiveBoxscores", feed_bdl_box_scores, apply_live},
     {"bdl_box_scores", "BdlBoxScores", feed_bdl_box_scores, apply_box_scores},
     {"bdl_injuries", "BdlInjuries", feed_bdl_injuries, apply_injuries},
+    {"bdl_players", "BdlActivePlayers", feed_bdl_players, apply_players},
+    {"bdl_lineups", "BdlLineups", feed_bdl_lineups, apply_lineups},
     {"odds_events", "OddsApiEvents", feed_odds_events, apply_events},
     {"odds_props", "OddsApiProps", feed_odds_props, apply_props},
     {"odds_games", "OddsApiGameLines", feed_odds_games, apply_game_odds},

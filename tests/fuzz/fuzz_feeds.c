@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static feed_parse *const PARSERS[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
                                       feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games};
+                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -51,6 +51,12 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"spreads\",\"outcomes\":[{\"name\":"
     "\"H\","
     "\"price\":-110,\"point\":-7.5},{\"name\":\"A\",\"price\":1.91,\"point\":7.5}]}]}]}]",
+    "{\"data\":[{\"id\":3,\"first_name\":\"A\",\"last_name\":\"B\",\"weight\":\"265\",\"team\":{"
+    "\"id\":2}}],"
+    "\"meta\":{\"next_cursor\":9}}",
+    "{\"data\":[{\"game_id\":77,\"starter\":true,\"player\":{\"id\":11,\"first_name\":\"A\"},"
+    "\"team\":{"
+    "\"id\":2}}]}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -117,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (PARSERS[data[0] % PARSER_COUNT](data + 1, size - 1, &feed, error) != 0) {
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
-        assert(feed.report_count + feed.market_count == 0);
+        assert(feed.report_count + feed.market_count + feed.listed_count == 0);
         check_text(error);
     }
     for (size_t i = 0; i < feed.game_count; i++) {
@@ -139,6 +145,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(report->source_id > 0 && report->name[0] != '\0' && report->status[0] != '\0');
         check_text(report->description);
         check_text(report->return_date);
+    }
+    for (size_t i = 0; i < feed.listed_count; i++) {
+        const struct feed_listed *listed = &feed.listeds[i];
+        assert(listed->source_id > 0 && listed->name[0] != '\0');
+        assert(listed->weight == MESSAGE_NONE || (listed->weight >= 50 && listed->weight <= 600));
+        check_text(listed->position);
+        check_text(listed->height);
+        check_text(listed->jersey);
     }
     for (size_t i = 0; i < feed.market_count; i++) {
         const struct feed_market *market = &feed.markets[i];

@@ -134,7 +134,7 @@ static void a_body_that_is_none(void **state)
     (void)state;
     static feed_parse *const ALL[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
                                       feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games};
+                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -531,6 +531,64 @@ static void a_long_report_is_cut(void **state)
     assert_int_equal(feed.reports[0].team_id, MESSAGE_NONE);
 }
 
+/* ---- squads and line-ups ---- */
+
+#define TEAM "\"team\":{\"id\":2,\"abbreviation\":\"BOS\"}"
+
+static void squads_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_players,
+              "{\"data\":[{\"id\":3,\"first_name\":\"Steven\",\"last_name\":\"Adams\",\"position\":"
+              "\"C\",\"height\":\"6-11\",\"weight\":\"265\",\"jersey_number\":\"00\"," TEAM "},"
+              "{\"id\":4,\"first_name\":\"A\",\"last_name\":\"B\",\"position\":\"\",\"weight\":"
+              "null," TEAM "},"
+              "{\"id\":5,\"first_name\":\"C\",\"last_name\":\"D\",\"weight\":\"heavy\"," TEAM "},"
+              "{\"id\":3,\"first_name\":\"S\",\"last_name\":\"A\"," TEAM "},"
+              "{\"id\":5000000000,\"first_name\":\"E\",\"last_name\":\"F\"," TEAM "},"
+              "{\"id\":6,\"first_name\":\"G\",\"last_name\":\"H\"}],\"meta\":{\"next_cursor\":9}}"),
+        0);
+    assert_int_equal(feed.items, 6);
+    assert_int_equal(feed.listed_count, 3);
+    assert_string_equal(feed.listeds[0].name, "Steven Adams");
+    assert_string_equal(feed.listeds[0].jersey, "00");
+    assert_int_equal(feed.listeds[0].weight, 265);
+    assert_string_equal(feed.listeds[0].team.code, "BOS");
+    assert_int_equal(feed.listeds[1].weight, MESSAGE_NONE);
+    assert_int_equal(feed.listeds[2].weight, MESSAGE_NONE);
+    assert_int_equal(feed.next_page, 9);
+    assert_int_equal(feed.refusal_count, 4);
+    assert_string_equal(feed.refusals[0].rule, "weight: not a number within 50..600");
+    assert_string_equal(feed.refusals[1].rule, "id: is already in data[0]");
+    assert_string_equal(feed.refusals[2].rule, "id: 5000000000 is outside 1..4999999999");
+    assert_string_equal(feed.refusals[3].rule, "team: missing");
+}
+
+static void lineups_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_lineups,
+              "{\"data\":[{\"id\":1,\"game_id\":77,\"starter\":true,\"position\":\"G\",\"player\":{"
+              "\"id\":11,"
+              "\"first_name\":\"A\",\"last_name\":\"B\"}," TEAM "},"
+              "{\"id\":2,\"game_id\":77,\"starter\":\"yes\",\"player\":{\"id\":12,\"first_name\":"
+              "\"C\"}," TEAM "},"
+              "{\"id\":3,\"game_id\":77,\"starter\":false,\"player\":{\"id\":11,\"first_name\":"
+              "\"A\"}," TEAM "},"
+              "{\"id\":4,\"starter\":false,\"player\":{\"id\":13,\"first_name\":\"D\"}," TEAM
+              "}]}"),
+        0);
+    assert_int_equal(feed.listed_count, 1);
+    assert_true(feed.listeds[0].starter);
+    assert_int_equal(feed.listeds[0].game_source_id, 77);
+    assert_int_equal(feed.refusal_count, 3);
+    assert_string_equal(feed.refusals[0].rule, "starter: not a boolean but string");
+    assert_string_equal(feed.refusals[1].rule, "player.id: is already in data[0]");
+    assert_string_equal(feed.refusals[2].rule, "game_id: missing");
+}
+
 /* ---- markets of games ---- */
 
 #define GAME_ODDS(markets)                                                                         \
@@ -542,25 +600,25 @@ static void game_markets_have_two_sides(void **state)
 {
     (void)state;
     assert_int_equal(
-        parse(feed_odds_games,
-              GAME_ODDS(
-                  TWO_SIDES("h2h", "{\"name\":\"A\",\"price\":3.3}", "{\"name\":\"H\",\"price\":-350}") "," TWO_SIDES(
-                      "spreads", "{\"name\":\"H\",\"price\":-110,\"point\":-7.5}",
-                      "{\"name\":\"A\",\"price\":-110,\"point\":7.5}") "," TWO_SIDES("totals",
-                                                                                     "{\"name\":"
-                                                                                     "\"Under\","
-                                                                                     "\"price\":-"
-                                                                                     "105,"
-                                                                                     "\"point\":"
-                                                                                     "225}",
-                                                                                     "{\"name\":"
-                                                                                     "\"Over\","
-                                                                                     "\"price\":-"
-                                                                                     "115,"
-                                                                                     "\"point\":"
-                                                                                     "225}") "," TWO_SIDES("outrights",
-                                                                                                           "1",
-                                                                                                           "2"))),
+        parse(
+            feed_odds_games,
+            GAME_ODDS(TWO_SIDES("h2h", "{\"name\":\"A\",\"price\":3.3}", "{\"name\":\"H\",\"price\":-350}") "," TWO_SIDES(
+                "spreads", "{\"name\":\"H\",\"price\":-110,\"point\":-7.5}",
+                "{\"name\":\"A\",\"price\":-110,\"point\":7.5}") "," TWO_SIDES("totals",
+                                                                               "{\"name\":"
+                                                                               "\"Under\","
+                                                                               "\"price\":-"
+                                                                               "105,"
+                                                                               "\"point\":"
+                                                                               "225}",
+                                                                               "{\"name\":"
+                                                                               "\"Over\","
+                                                                               "\"price\":-"
+                                                                               "115,"
+                                                                               "\"point\":"
+                                                                               "225}") "," TWO_SIDES("outrights",
+                                                                                                     "1",
+                                                                                                     "2"))),
         0);
     assert_int_equal(feed.market_count, 3);
     assert_int_equal(feed.refusal_count, 0);
@@ -641,6 +699,7 @@ static void recorded_bodies(void **state)
         {"balldontlie/box_scores_empty.json", feed_bdl_box_scores, 0, 0, 0, 0},
         {"balldontlie/box_scores_live_derived.json", feed_bdl_box_scores, 7, 150, 0, 0},
         {"balldontlie/player_injuries_page.json", feed_bdl_injuries, 0, 0, 0, 0},
+        {"balldontlie/players_active_page.json", feed_bdl_players, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
         {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
@@ -795,6 +854,8 @@ int main(void)
         cmocka_unit_test_teardown(events_read_and_refuse, forget),
         cmocka_unit_test_teardown(injuries_read_and_refuse, forget),
         cmocka_unit_test_teardown(a_long_report_is_cut, forget),
+        cmocka_unit_test_teardown(squads_read_and_refuse, forget),
+        cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),

@@ -1,6 +1,7 @@
 /* When what is polled: a night, told to the plan game by game. */
 #include "actors/poller/plan.h"
 #include "config/clock.h"
+#include "schema/message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,6 +68,7 @@ static int set_up(void **state)
         games[i].date = 20251117;
         games[i].in_list = true;
         games[i].begun_us = games[i].box_final_us = CLOCK_NONE;
+        games[i].source_id = MESSAGE_NONE;
     }
     games[0].tip_us = at("2025-11-18T00:00:00Z");
     games[1].tip_us = at("2025-11-18T03:00:00Z");
@@ -264,6 +266,24 @@ static void what_is_of_all_games_until_the_last_tip(void **state)
     assert_true(due(FEED_ODDS_GAMES, "") == CLOCK_NONE);
 }
 
+static void a_lineup_is_asked_for_twice(void **state)
+{
+    (void)state;
+    games[0].source_id = 77;
+    games[1].source_id = MESSAGE_NONE;
+    view.now_us = games[0].tip_us + 2 * MINUTE;
+    assert_true(due(FEED_BDL_LINEUPS, "77") == CLOCK_NONE); /* it has not begun */
+    for (int i = 0; i < 2; i++) {
+        games[i].state = PLAN_IN_PLAY;
+        games[i].begun_us = view.now_us;
+    }
+    assert_true(due(FEED_BDL_LINEUPS, "77") == view.now_us);
+    set_asked("bdl_lineups:77", view.now_us);
+    assert_true(due(FEED_BDL_LINEUPS, "77") == view.now_us + settings.poller.lineups_after_us);
+    set_asked("bdl_lineups:77", view.now_us + settings.poller.lineups_after_us);
+    assert_true(due(FEED_BDL_LINEUPS, "77") == CLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup(corrections_are_looked_for_and_then_no_more, set_up),
         cmocka_unit_test_setup(odds_until_the_tip, set_up),
         cmocka_unit_test_setup(odds_not_too_early, set_up),
+        cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

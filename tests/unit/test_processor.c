@@ -608,6 +608,44 @@ static void an_injured_stranger_is_named(void **state)
     expect_run("BdlInjuries", "partial", "identity");
 }
 
+#define OF_BOSTON "\"team\":{\"id\":2,\"abbreviation\":\"BOS\",\"full_name\":\"Boston Celtics\"}"
+
+static void squads_are_said_when_they_change(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bdl_players", "bdl_players",
+             "{\"data\":[{\"id\":11,\"first_name\":\"Jose\",\"last_name\":\"Alvarez\"," OF_BOSTON
+             "}]}");
+    assert_int_equal(said(&msg_row_player_desc), 1);
+    const struct msg_row_player *row = nth(&msg_row_player_desc, 0);
+    assert_int_equal(row->player_id, 101);
+    assert_string_equal(row->team, "BOS");
+    assert_int_equal(row->weight, MESSAGE_NONE);
+    give_raw("bdl_players", "bdl_players:11",
+             "{\"data\":[{\"id\":11,\"first_name\":\"Jose\",\"last_name\":\"Alvarez\",\"weight\":"
+             "\"200\"," OF_BOSTON "}]}");
+    assert_int_equal(said(&msg_row_player_desc), 2);
+    give_raw("bdl_players", "bdl_players:11",
+             "{\"data\":[{\"id\":11,\"first_name\":\"Jose\",\"last_name\":\"Alvarez\",\"weight\":"
+             "\"200\"," OF_BOSTON "}]}");
+    assert_int_equal(said(&msg_row_player_desc), 2);
+}
+
+static void a_lineup_of_no_game_is_named(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw(
+        "bdl_lineups", "bdl_lineups:77",
+        "{\"data\":[{\"game_id\":77,\"starter\":true,\"player\":{\"id\":11,\"first_name\":\"Jose\","
+        "\"last_name\":\"Alvarez\"}," OF_BOSTON "}]}");
+    assert_int_equal(said(&msg_row_lineup_desc), 0);
+    expect_run("BdlLineups", "partial", "identity");
+}
+
 #define SPREAD(home, away)                                                                         \
     "{\"key\":\"spreads\",\"outcomes\":[{\"name\":\"Boston "                                       \
     "Celtics\",\"price\":-110,\"point\":" home                                                     \
@@ -907,6 +945,8 @@ int main(void)
         TEST(game_odds_are_said_when_they_move),
         TEST(an_injured_stranger_is_named),
         TEST(injuries_come_change_and_go),
+        TEST(a_lineup_of_no_game_is_named),
+        TEST(squads_are_said_when_they_change),
         TEST(lines_come_change_and_go),
         TEST(who_a_book_means),
         TEST(a_record_of_an_unknown_feed_is_dead),
