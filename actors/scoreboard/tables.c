@@ -56,9 +56,18 @@ int table_read(const struct span *value, struct table_mark *mark, struct span *p
 struct walk {
     const struct message_desc *desc;
     void *message;
+    const char *const *words; /* each must be in it; NULL: none */
     table_visit *visit;
     void *context;
 };
+
+static bool holds_all(const struct span *payload, const char *const *words)
+{
+    for (; words && *words; words++)
+        if (!memmem(payload->data, payload->size, *words, strlen(*words)))
+            return false;
+    return true;
+}
 
 static int walk_row(const struct store_row *row, void *context)
 {
@@ -68,6 +77,8 @@ static int walk_row(const struct store_row *row, void *context)
     struct message_error error;
     if (table_read(&row->value, &mark, &payload) != STORE_OK)
         return STORE_CORRUPT;
+    if (!holds_all(&payload, walk->words))
+        return 0;
     if (walk->desc &&
         message_decode(walk->desc, payload.data, payload.size, walk->message, &error) != 0)
         return STORE_CORRUPT;
@@ -78,7 +89,14 @@ int table_each(struct store_txn *txn, const char *table, int32_t from, int32_t t
                const struct store_key *prefix, const struct message_desc *desc, table_visit *visit,
                void *context)
 {
-    struct walk walk = {.desc = desc, .visit = visit, .context = context};
+    return table_each_with(txn, table, from, to, prefix, NULL, desc, visit, context);
+}
+
+int table_each_with(struct store_txn *txn, const char *table, int32_t from, int32_t to,
+                    const struct store_key *prefix, const char *const *words,
+                    const struct message_desc *desc, table_visit *visit, void *context)
+{
+    struct walk walk = {.desc = desc, .words = words, .visit = visit, .context = context};
     if (desc && !(walk.message = malloc(desc->struct_size)))
         return STORE_IO;
     int error = store_scan(txn, table, from, to, prefix ? prefix->data : NULL,

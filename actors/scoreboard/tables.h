@@ -80,6 +80,12 @@ int table_each(struct store_txn *txn, const char *table, int32_t from, int32_t t
                const struct store_key *prefix, const struct message_desc *desc, table_visit *visit,
                void *context);
 
+/* The same of rows whose payload holds each of `words` (ended by NULL) somewhere: most of a large table is passed over without being
+ * decoded. That a word is in the field it is meant for is for `visit` to see. */
+int table_each_with(struct store_txn *txn, const char *table, int32_t from, int32_t to,
+                    const struct store_key *prefix, const char *const *words,
+                    const struct message_desc *desc, table_visit *visit, void *context);
+
 /* Is the import `import_id` committed, i.e. are its rows to be seen? */
 bool table_import_visible(struct store_txn *txn, const char *import_id);
 

@@ -435,7 +435,14 @@ static json_t *view_runs(struct store_txn *txn, const struct view_query *query, 
     struct runs self = {.query = query, .out = json_array()};
     int32_t from = query->date ? query->date : TABLE_DATE_FIRST;
     int32_t to = query->date ? query->date : TABLE_DATE_LAST;
-    *error = table_each(txn, TABLE_RUN, from, to, NULL, &msg_ops_run_desc, put_run, &self);
+    const char *words[3] = {NULL}; /* names and outcomes stand in a payload as they are */
+    int count = 0;
+    if (query->name)
+        words[count++] = query->name;
+    if (query->outcome)
+        words[count++] = query->outcome;
+    *error =
+        table_each_with(txn, TABLE_RUN, from, to, NULL, words, &msg_ops_run_desc, put_run, &self);
     return *error ? fail(self.out, *error, error) : self.out;
 }
 
