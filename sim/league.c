@@ -24,7 +24,7 @@
 struct files {
     const char *path;
     char day[CLOCK_DATE_SIZE]; /* of the demo */
-    gzFile games, player_games, props, absent, events;
+    gzFile games, player_games, props, game_lines, absent, events;
     FILE *teams, *players, *replay;
     bool failed;
 };
@@ -69,6 +69,7 @@ static void open_files(struct files *self, const struct league *league)
     make_folder(self, "games");
     make_folder(self, "player_games");
     make_folder(self, "props_points");
+    make_folder(self, "game_lines");
     make_folder(self, "replay");
     snprintf(folder, sizeof folder, "replay/%s", self->day);
     make_folder(self, folder);
@@ -90,6 +91,10 @@ static void open_files(struct files *self, const struct league *league)
     self->props = open_gz(self, name,
                           "game_id,game_date,snapshot_utc,event_id,commence_utc,book,player_id,"
                           "player_name,line,over_price,under_price,main,played");
+    snprintf(name, sizeof name, "game_lines/%s.csv.gz", league->season);
+    self->game_lines = open_gz(self, name,
+                               "game_id,game_date,kind,book,snapshot_utc,spread_home,total,ml_home,"
+                               "ml_away,source");
     self->absent =
         open_gz(self, "absent.csv.gz", "game_id,season,game_date,team,player_id,player_name");
     snprintf(name, sizeof name, "%s/events.csv.gz", folder);
@@ -104,7 +109,8 @@ static void open_files(struct files *self, const struct league *league)
 
 static void close_files(struct files *self)
 {
-    gzFile packed[] = {self->games, self->player_games, self->props, self->absent, self->events};
+    gzFile packed[] = {self->games,      self->player_games, self->props,
+                       self->game_lines, self->absent,       self->events};
     FILE *plain[] = {self->teams, self->players, self->replay};
     for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
         self->failed = (packed[i] != NULL && gzclose(packed[i]) != Z_OK) || self->failed;
@@ -313,6 +319,27 @@ static void write_lines(struct files *files, const struct league *league,
     league_make_lines(league, match, squads, match->date == league->demo_date, write_line, &writer);
 }
 
+/* "-7.5" of -15 halves. */
+static void halves_text(int halves, char text[16])
+{
+    snprintf(text, 16, "%s%d.%d", halves < 0 ? "-" : "", abs(halves) / 2, abs(halves) % 2 * 5);
+}
+
+/* The books know how strong both sides are, and that home is worth something. */
+static void write_game_line(struct files *files, const struct league *league,
+                            const struct league_game *match)
+{
+    struct random random =
+        random_of(league->seed, "game-line", (uint64_t)strtoull(match->id, NULL, 10));
+    int edge = league->team[match->team[NIGHT_HOME]].strength -
+               league->team[match->team[NIGHT_AWAY]].strength;
+    char day[CLOCK_DATE_SIZE], spread[16], total[16];
+    clock_format_date(match->date, day);
+    halves_text(-(edge * 6 / 10 + 5), spread);
+    halves_text(449 + random_bell(&random, 4), total);
+    put(files, files->game_lines, "%s,%s,close,avg,,%s,%s,,,sim\n", match->id, day, spread, total);
+}
+
 /* ---- the whole ---- */
 
 static int make_game(struct files *files, struct league *league, const struct league_game *match)
@@ -327,6 +354,7 @@ static int make_game(struct files *files, struct league *league, const struct le
         return -1;
     }
     write_lines(files, league, match, &played, squads);
+    write_game_line(files, league, match);
     int players = write_rows(files, league, match, &played);
     if (match->date == league->demo_date) {
         write_match(files, league, match, NULL);

@@ -196,7 +196,7 @@ def killed_import_is_done_again(folder, checks):
         until(lambda out=out: " ready processes=2 " in open(out, encoding="utf-8").read(), 60, "up with a league")
         process.send_signal(signal.SIGTERM)
         code, said = process.wait(30), open(out, encoding="utf-8").read()
-        checks.that(code == 0 and ("rows of 5 files imported" in said) == imports, f"life {life}: {code} {said}")
+        checks.that(code == 0 and ("rows of 6 files imported" in said) == imports, f"life {life}: {code} {said}")
 
 
 def main():
