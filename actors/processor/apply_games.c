@@ -12,9 +12,11 @@
  * that body. A game or player that a later body lacks keeps what was said of him. */
 #include "actors/processor/apply.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/processor/check.h"
 #include "config/clock.h"
 
 /* A feed's game with its identity. */
@@ -233,21 +235,52 @@ static bool twice(struct apply *self, const struct lines *lines, int at)
     return false;
 }
 
-/* Returns how many rows were said; *stand: how many of the game's lines stand. */
+/* Sums over the lines that stand. */
+struct box {
+    int64_t lines, unknown, played, without_plus_minus, points[2]; /* of home and visitors */
+};
+
+static void box_add(struct box *box, const struct msg_row_box_score *row)
+{
+    box->lines++;
+    box->unknown += !row->player_known;
+    box->played += row->played;
+    box->without_plus_minus += row->played && row->plus_minus == MESSAGE_NONE;
+    box->points[row->home ? 0 : 1] += row->points;
+}
+
+static void check_box(struct apply *self, const struct meant *meant, const struct box *box,
+                      const struct msg_row_game *row)
+{
+    double lines = (double)box->lines, played = (double)box->played;
+    bool scored = row->home_score != MESSAGE_NONE && row->away_score != MESSAGE_NONE;
+    const struct check_figures figures = {
+        .rows = lines,
+        .unknown = (double)box->unknown / lines,
+        .nulls = played > 0 ? (double)box->without_plus_minus / played : NAN,
+        .off = scored ? fabs((double)(box->points[0] - row->home_score)) +
+                            fabs((double)(box->points[1] - row->away_score))
+                      : NAN,
+        .mean = played > 0 ? (double)(box->points[0] + box->points[1]) / played : NAN,
+    };
+    check_game(self, LIST_BOX, meant->game_id, meant->date, &figures);
+}
+
+/* Returns how many rows were said; *box: of the game's lines that stand. */
 static int say_box(struct apply *self, const struct meant *meant, enum feed_status status,
-                   int64_t *stand)
+                   struct box *box)
 {
     struct lines lines;
     int said = 0;
-    *stand = 0;
+    *box = (struct box){0};
     identify_players(self, meant, &lines);
     for (int i = 0; i < lines.count; i++) {
         struct msg_row_box_score row, last;
         if (twice(self, &lines, i)) {
             continue;
         }
-        (*stand)++;
         build_box(meant, lines.players[i], &lines.who[i], status, &row);
+        box_add(box, &row);
         if (!memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last) ||
             !message_equal(&msg_row_box_score_desc, &row, &last, NULL)) {
             memory_put_row_box(&self->memory, &row);
@@ -285,7 +318,7 @@ static bool went_back(struct apply *self, const struct meant *meant,
 static void in_play(struct apply *self, const struct meant *meant, const struct msg_row_game *last)
 {
     struct msg_row_game row;
-    int64_t lines = 0;
+    struct box box = {0};
     int said = 0;
     if (is(last, FEED_FINAL) || went_back(self, meant, last)) {
         return;
@@ -293,9 +326,9 @@ static void in_play(struct apply *self, const struct meant *meant, const struct 
     build(self, meant, last, &row);
     if (meant->game->period > 0 && meant->game->status != FEED_POSTPONED) {
         strcpy(row.status, feed_status_text(FEED_IN_PROGRESS));
-        said = say_box(self, meant, FEED_IN_PROGRESS, &lines);
+        said = say_box(self, meant, FEED_IN_PROGRESS, &box);
     }
-    row.box_players = lines;
+    row.box_players = box.lines;
     say_game(self, &row, last, said > 0);
 }
 
@@ -303,12 +336,15 @@ static void final_box(struct apply *self, const struct meant *meant,
                       const struct msg_row_game *last)
 {
     struct msg_row_game row;
-    int64_t lines = 0;
-    int said = say_box(self, meant, FEED_FINAL, &lines);
+    struct box box;
+    int said = say_box(self, meant, FEED_FINAL, &box);
     build(self, meant, last, &row);
     /* a body without the lists it had before takes nothing back */
-    row.box_players = lines > 0 || !is(last, FEED_FINAL) ? lines : last->box_players;
+    row.box_players = box.lines > 0 || !is(last, FEED_FINAL) ? box.lines : last->box_players;
     say_game(self, &row, last, said > 0);
+    if (box.lines > 0) {
+        check_box(self, meant, &box, &row);
+    }
 }
 
 static void take_game(struct apply *self, const struct feed_game *game,

@@ -2,10 +2,12 @@
  * the mark that all of the snapshot is out. */
 #include "actors/processor/apply.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/processor/check.h"
 #include "config/clock.h"
 
 /* ---- events ---- */
@@ -143,6 +145,8 @@ struct snapshot {
     uint64_t *seen; /* hashes of the keys of its rows, sorted once all are in */
     size_t seen_count;
     int64_t changed;
+    int64_t mains, unknown;    /* main lines; those of players whom nobody knows */
+    double points;             /* sum of the main lines */
     struct msg_row_odds *gone; /* rows that are not in it any more */
     size_t gone_count, gone_capacity;
 };
@@ -192,6 +196,9 @@ static void take_line(struct snapshot *self, const struct feed_line *line)
         }
     }
     self->seen[self->seen_count++] = hash;
+    self->mains += row.main;
+    self->unknown += row.main && !row.player_known;
+    self->points += row.main ? row.line : 0;
     if (!memory_row_odds(&apply->memory, &row, &last) ||
         !message_equal(&msg_row_odds_desc, &row, &last, EXCEPT)) {
         say_line(self, &row);
@@ -235,6 +242,19 @@ static void say_gone(struct snapshot *self)
     }
 }
 
+static void check_snapshot(struct snapshot *self)
+{
+    double mains = (double)self->mains;
+    const struct check_figures figures = {.rows = mains,
+                                          .unknown = (double)self->unknown / mains,
+                                          .nulls = NAN,
+                                          .off = NAN,
+                                          .mean = self->points / mains};
+    if (self->mains > 0) {
+        check_game(self->apply, LIST_ODDS, self->game.game_id, self->game.game_date, &figures);
+    }
+}
+
 static void say_snapshot(struct snapshot *self)
 {
     struct apply *apply = self->apply;
@@ -275,6 +295,7 @@ void apply_props(struct apply *self)
     }
     say_gone(&snapshot);
     say_snapshot(&snapshot);
+    check_snapshot(&snapshot);
     free(snapshot.seen);
     free(snapshot.gone);
 }

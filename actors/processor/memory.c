@@ -550,3 +550,67 @@ void memory_put_row_game_odds(struct memory *self, const struct msg_row_game_odd
     struct store_key key = key_game_odds(row);
     memory_put(self, "row-game-odds", row->game_date, &key, &msg_row_game_odds_desc, row);
 }
+
+/* ---- checks ---- */
+
+static struct store_key key_check(const struct msg_row_check *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_text(&key, row->check);
+    return key;
+}
+
+bool memory_row_check(struct memory *self, const struct msg_row_check *like,
+                      struct msg_row_check *out)
+{
+    struct store_key key = key_check(like);
+    return memory_get(self, "row-check", like->game_date, &key, &msg_row_check_desc, out);
+}
+
+void memory_put_row_check(struct memory *self, const struct msg_row_check *row)
+{
+    struct store_key key = key_check(row);
+    memory_put(self, "row-check", row->game_date, &key, &msg_row_check_desc, row);
+}
+
+void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
+                       double value)
+{
+    struct msg_processor_figure figure = {.value = value};
+    struct store_key key = key_text(name);
+    store_key_text(&key, game_id);
+    memory_put(self, "figure", date, &key, &msg_processor_figure_desc, &figure);
+}
+
+struct mean {
+    double sum;
+    int count;
+};
+
+static int add_figure(const struct store_row *row, void *context)
+{
+    struct mean *mean = context;
+    struct msg_processor_figure figure;
+    struct message_error why;
+    if (message_decode(&msg_processor_figure_desc, row->value.data, row->value.size, &figure,
+                       &why) != 0) {
+        return STORE_CORRUPT;
+    }
+    mean->sum += figure.value;
+    mean->count++;
+    return 0;
+}
+
+double memory_figure_mean(struct memory *self, const char *name, int32_t from, int32_t to,
+                          int *games)
+{
+    struct mean mean = {0};
+    struct store_key key = key_text(name);
+    if (self->error == STORE_OK) {
+        int error =
+            store_scan(self->txn, "figure", from, to, key.data, key.size, false, add_figure, &mean);
+        memory_ok(self, error == STORE_NOT_FOUND ? STORE_OK : error);
+    }
+    *games = mean.count;
+    return mean.count > 0 ? mean.sum / mean.count : 0;
+}

@@ -70,6 +70,14 @@ uint64_t memory_odds_hash(const struct msg_row_odds *row); /* of the row's key *
 bool memory_row_event(struct memory *self, int32_t date, const char *event_id,
                       struct msg_row_event *out);
 void memory_put_row_event(struct memory *self, const struct msg_row_event *row);
+bool memory_row_check(struct memory *self, const struct msg_row_check *like,
+                      struct msg_row_check *out);
+void memory_put_row_check(struct memory *self, const struct msg_row_check *row);
+/* The newest figure of a game; and the mean over the games of some days, and how many those are. */
+void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
+                       double value);
+double memory_figure_mean(struct memory *self, const char *name, int32_t from, int32_t to,
+                          int *games);
 bool memory_row_player(struct memory *self, int64_t player_id, struct msg_row_player *out);
 void memory_put_row_player(struct memory *self, const struct msg_row_player *row);
 bool memory_row_lineup(struct memory *self, const struct msg_row_lineup *like,

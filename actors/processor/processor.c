@@ -1,6 +1,6 @@
 /* processor - says what the feeds mean: games, box scores, events and odds as rows of our own, resolved and checked.
  * takes  raw.exchange, history.team, .player, .game, .player_game, import.commit
- * gives  row.game, row.box_score, row.player, row.lineup, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.refused
+ * gives  row.game, row.box_score, row.player, row.lineup, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.check, row.refused
  * keeps  the cross-walk, the schedule, and every row as it was said last: a row is said when it differs
  * never  drops an unknown player, takes a broken row, or takes back what a later body merely lacks */
 #include "actors/processor/processor.h"

@@ -9,8 +9,9 @@
 
 #define TABLE_EXPECTED "expected" /* game's date; game_id, output -> ops_expected */
 #define TABLE_OPEN "open"         /* the same, of those that are still to be judged -> nothing */
-#define TABLE_SEEN "seen" /* game's date; game_id, output, hash of what was counted -> nothing */
-#define TABLE_DAY "day"   /* undated; game_id -> the date its rows are under */
+#define TABLE_SEEN "seen"   /* game's date; game_id, output, hash of what was counted -> nothing */
+#define TABLE_CHECK "check" /* game's date; game_id, output, check that fails -> how */
+#define TABLE_DAY "day"     /* undated; game_id -> the date its rows are under */
 
 static void key_of(struct store_key *key, const char *game_id, const char *output)
 {
@@ -248,6 +249,45 @@ int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, in
                : STORE_OK;
 }
 
+/* It fails, or holds again, for one of the outputs that it is about. */
+static int check_put(struct step *step, const struct msg_row_check *check,
+                     const struct output *output)
+{
+    struct store_txn *txn = step_store(step);
+    struct msg_ops_expected row;
+    struct store_key key;
+    char how[EXPECT_CHECK_SIZE];
+    int size = snprintf(
+        how, sizeof how, "check %s: %.4g, not within %.4g to %.4g (%" PRId64 " rows of %s)",
+        check->check, check->value, check->least, check->most, check->rows, check->feed);
+    key_of(&key, check->game_id, output->name);
+    store_key_text(&key, check->check);
+    int error = check->good ? store_del(txn, TABLE_CHECK, check->game_date, key.data, key.size)
+                            : store_put(txn, TABLE_CHECK, check->game_date, key.data, key.size, how,
+                                        (size_t)size + 1);
+    if (error && error != STORE_NOT_FOUND)
+        return error;
+    error =
+        read_row(txn, check->game_date, check->game_id, (enum output_id)(output - OUTPUTS), &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    expect_again(&row);
+    return write_row(txn, &row);
+}
+
+int due_check(struct step *step, const struct msg_row_check *check)
+{
+    char names[sizeof check->outputs], *rest = names;
+    snprintf(names, sizeof names, "%s", check->outputs);
+    for (char *name; (name = strsep(&rest, ",")) != NULL;) {
+        const struct output *output = output_named(name);
+        int error = output ? check_put(step, check, output) : STORE_OK;
+        if (error)
+            return error;
+    }
+    return STORE_OK;
+}
+
 int due_feature(struct step *step, const struct msg_feature_player *feature, int64_t at_us)
 {
     char what[32];
@@ -340,6 +380,24 @@ static void incident_add(struct due_look *look, const struct msg_ops_expected *r
              row->game_id, row->reason);
 }
 
+static int first_check(const struct store_row *row, void *context)
+{
+    char *how = context;
+    snprintf(how, EXPECT_CHECK_SIZE, "%.*s", (int)row->value.size, (const char *)row->value.data);
+    return 1;
+}
+
+static int check_find(struct store_txn *txn, const struct msg_ops_expected *row,
+                      char how[EXPECT_CHECK_SIZE])
+{
+    struct store_key prefix;
+    how[0] = '\0';
+    key_of(&prefix, row->game_id, row->output);
+    int error = store_scan(txn, TABLE_CHECK, row->game_date, row->game_date, prefix.data,
+                           prefix.size, false, first_check, how);
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
+}
+
 static int judge_row(const struct store_row *at, void *context)
 {
     struct due_look *look = context;
@@ -353,9 +411,12 @@ static int judge_row(const struct store_row *at, void *context)
         return 0; /* of a list of other times */
     struct store_txn *txn = look->txn;
     int error = read_row(txn, at->date, game_id, (enum output_id)(output - OUTPUTS), &row);
+    char check[EXPECT_CHECK_SIZE];
+    if (!error)
+        error = check_find(txn, &row, check);
     if (error)
         return error;
-    bool said = expect_judge(&row, &look->owners[output - OUTPUTS], look->now_us);
+    bool said = expect_judge(&row, &look->owners[output - OUTPUTS], check, look->now_us);
     bool ask = look->heal && look->left > 0 &&
                expect_try(&row, look->tries, look->cooldown_us, look->now_us);
     if (expect_missing(&row))

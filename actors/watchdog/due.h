@@ -10,6 +10,7 @@
 /* ---- records: each returns 0 or a store_error ---- */
 int due_game(struct step *step, const struct input *input, const struct msg_row_game *game);
 int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, int64_t at_us);
+int due_check(struct step *step, const struct msg_row_check *check);
 int due_feature(struct step *step, const struct msg_feature_player *feature, int64_t at_us);
 int due_prediction(struct step *step, const struct msg_prediction_points *prediction,
                    int64_t at_us);

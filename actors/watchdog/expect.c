@@ -147,7 +147,14 @@ static bool judge_overdue(struct msg_ops_expected *row, const struct output *out
     return true;
 }
 
-bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, int64_t now_us)
+void expect_again(struct msg_ops_expected *row)
+{
+    if (is(row, "COMPLETE") || is(row, "DEGRADED"))
+        set(row, "EXPECTED", "%s", "");
+}
+
+bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, const char *check,
+                  int64_t now_us)
 {
     const struct output *output = output_named(row->output);
     if (!output || !expect_open(row))
@@ -156,7 +163,9 @@ bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, int64
         int64_t late_us = row->deadline == CLOCK_NONE || row->newest == CLOCK_NONE
                               ? 0
                               : row->newest - row->deadline;
-        if (late_us > 0)
+        if (check[0])
+            set(row, "DEGRADED", "%s", check);
+        else if (late_us > 0)
             set(row, "COMPLETE", "late by %" PRId64 " min", late_us / MINUTE_US + 1);
         else
             set(row, "COMPLETE", "%s", "");

@@ -36,6 +36,7 @@ struct owner {
     char cause[121];
     const char *last_error; /* class of the newest failure of what feeds it; NULL: none */
 };
+#define EXPECT_CHECK_SIZE 140
 
 /* A new row; deadline of SINCE_FINAL is blank until expect_final. */
 void expect_begin(struct msg_ops_expected *row, const struct output *output, const char *game_id,
@@ -51,8 +52,12 @@ int64_t expect_need(const struct msg_ops_expected
                         *row); /* rows that there must be: what others lead to, and the least */
 bool expect_open(const struct msg_ops_expected *row);    /* still to be judged */
 bool expect_missing(const struct msg_ops_expected *row); /* due, and not there */
-/* As of now. True: the state is another, or says why otherwise. */
-bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, int64_t now_us);
+/* A check of what it is made of was said: it is judged anew. */
+void expect_again(struct msg_ops_expected *row);
+/* As of now. `check`: one that fails of what it is made of ("": none): it is there, and not to be relied on. True: the state is another, or says why
+ * otherwise. */
+bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, const char *check,
+                  int64_t now_us);
 /* May something be tried now? `tries` and `cooldown_us` are the limits. */
 bool expect_try(const struct msg_ops_expected *row, int64_t tries, int64_t cooldown_us,
                 int64_t now_us);

@@ -1,5 +1,5 @@
 /* watchdog - says what is wrong, once per incident, and when it is right again; knows what every game owes, and asks for it again.
- * takes  row.game, row.odds_snapshot, feature.player, prediction.points, grade.points, ops.run (the poller's), dead, ops.resolved
+ * takes  row.game, row.odds_snapshot, row.check, feature.player, prediction.points, grade.points, ops.run (the poller's), dead, ops.resolved
  * gives  ops.alert, ops.expected, ops.action, ops.command
  * keeps  games, when each source last did its work, dead letters by reader, incidents that are open, expected outputs (due.c)
  * never  does itself what another actor does */
@@ -115,6 +115,12 @@ static enum verdict take_odds(struct step *step, const struct input *input, void
 {
     (void)self;
     return stored(step, due_odds(step, input->message, input->time_us));
+}
+
+static enum verdict take_check(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, due_check(step, input->message));
 }
 
 static enum verdict take_feature(struct step *step, const struct input *input, void *self)
@@ -736,6 +742,7 @@ static void work(void *context, struct kit *kit, const struct pollfd *fds, int c
 static const struct take takes[] = {
     {.message = &msg_row_game_desc, .take = take_game, .every_partition = true},
     {.message = &msg_row_odds_snapshot_desc, .take = take_odds, .every_partition = true},
+    {.message = &msg_row_check_desc, .take = take_check, .every_partition = true},
     {.message = &msg_feature_player_desc, .take = take_feature, .every_partition = true},
     {.message = &msg_prediction_points_desc, .take = take_prediction, .every_partition = true},
     {.message = &msg_grade_points_desc, .take = take_grade, .every_partition = true},

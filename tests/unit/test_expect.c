@@ -25,7 +25,7 @@ static struct msg_ops_expected row_of(enum output_id output)
 static void judged(struct msg_ops_expected *row, const struct owner *owner, int64_t now_us,
                    bool news, const char *state)
 {
-    assert_int_equal(expect_judge(row, owner, now_us), news);
+    assert_int_equal(expect_judge(row, owner, "", now_us), news);
     assert_string_equal(row->state, state);
 }
 
@@ -41,6 +41,27 @@ static void test_complete_in_time(void **state)
     judged(&row, &well, TIP + 60 * MINUTE, true, "COMPLETE");
     assert_string_equal(row.reason, "");
     judged(&row, &well, TIP + 600 * MINUTE, false, "COMPLETE");
+}
+
+static void test_degraded_by_a_check(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE);
+    (void)expect_count(&row, 26, 0, TIP + 180 * MINUTE);
+    assert_true(
+        expect_judge(&row, &well, "check box_sum: 3, not within 0 to 0", TIP + 181 * MINUTE));
+    assert_string_equal(row.state, "DEGRADED");
+    assert_string_equal(row.reason, "check box_sum: 3, not within 0 to 0");
+    judged(&row, &well, TIP + 182 * MINUTE, false,
+           "DEGRADED"); /* settled until somebody says otherwise */
+    expect_again(&row);
+    judged(&row, &well, TIP + 183 * MINUTE, true, "COMPLETE");
+    expect_again(&row);
+    assert_true(expect_open(&row));
+    struct msg_ops_expected late = row_of(OUTPUT_BOXSCORE);
+    judged(&late, &well, late.deadline + MINUTE, true, "LATE");
+    expect_again(&late); /* a check makes nothing come */
+    assert_string_equal(late.state, "LATE");
 }
 
 static void test_late_and_then(void **state)
@@ -178,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_complete_in_time),
+        cmocka_unit_test(test_degraded_by_a_check),
         cmocka_unit_test(test_late_and_then),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_owner_explains),

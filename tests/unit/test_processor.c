@@ -342,6 +342,48 @@ static void the_final_closes_and_is_corrected_downwards(void **state)
     expect_run("BdlBoxScores", "partial", "invalid");
 }
 
+static const struct msg_row_check *check_of(const char *name)
+{
+    const struct msg_row_check *found = NULL, *row;
+    for (int i = 0; (row = nth(&msg_row_check_desc, i)) != NULL; i++) {
+        found = strcmp(row->check, name) == 0 ? row : found;
+    }
+    return found;
+}
+
+/* Said when it fails, and once when it holds again; what holds from the start is not worth a word. */
+static void a_box_score_is_checked(void **state)
+{
+    (void)state;
+    char home[2000], away[2000];
+    import_all();
+    forget_said();
+    strcpy(home, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(away, line(9999, "No", "Body", 1, 0, 5));
+    live(game_body(PLAY, home, "")); /* not before it is final */
+    assert_int_equal(said(&msg_row_check_desc), 0);
+    final(game_body(OVER, home, ""));
+    const struct msg_row_check *sum = check_of("box_sum"), *lines = check_of("box_lines");
+    assert_true(sum && !sum->good && sum->value == 2 && sum->most == 0 && sum->rows == 1);
+    assert_string_equal(sum->outputs, "boxscore,grades");
+    assert_string_equal(sum->game_id, "0022500241");
+    assert_true(lines && !lines->good && lines->value == 1 && lines->least == 16);
+    assert_null(check_of("box_unknown"));
+    assert_null(check_of("box_drift")); /* of no other game is anything known */
+    forget_said();
+    final(game_body(OVER, home, ""));
+    assert_int_equal(said(&msg_row_check_desc), 0);
+    final(game_body(OVER, home, away));
+    sum = check_of("box_sum");
+    assert_true(sum && sum->good && sum->value == 0);
+    const struct msg_row_check *unknown = check_of("box_unknown");
+    assert_true(unknown && !unknown->good && unknown->value == 0.5);
+    assert_true(check_of("box_lines")->value == 2); /* fails otherwise */
+    forget_said();
+    final(game_body(OVER, home, away));
+    assert_int_equal(said(&msg_row_check_desc), 0);
+}
+
 static void over_without_a_box_score(void **state)
 {
     (void)state;
@@ -930,6 +972,7 @@ int main(void)
         TEST(the_same_again_says_nothing_and_a_b_a_three_times),
         TEST(what_is_missing_is_not_erased),
         TEST(the_final_closes_and_is_corrected_downwards),
+        TEST(a_box_score_is_checked),
         TEST(over_without_a_box_score),
         TEST(a_period_does_not_go_back_to_none),
         TEST(postponed_and_back),
