@@ -123,10 +123,20 @@ static bool segment_empty(struct log_lmdb *self, struct segment *segment)
     return empty;
 }
 
+/* One that it was made from, or was to be: of a rewriting that did not get to its end the old one is still there. */
+static bool segment_has_older(const struct log_lmdb *self, uint64_t first)
+{
+    for (uint32_t i = 0; i + 1 < self->count; i++)
+        if (self->segments[i].first == first)
+            return true;
+    return false;
+}
+
 struct loading {
     struct log_lmdb *self;
     const struct named *named;
-    bool complete;
+    bool newest, complete;
+    bool damaged; /* the mark that it is complete is what is missing */
 };
 
 static int segment_add(void *context)
@@ -138,10 +148,12 @@ static int segment_add(void *context)
         return error;
     lmdb_active(self)->made = loading->named->made;
     error = lmdb_head_load(self, lmdb_active(self), &loading->complete);
-    if (error == LOG_OK && !loading->complete && loading->named->made == 0 &&
-        !segment_empty(self, lmdb_active(self)))
-        error =
-            LOG_CORRUPT; /* the mark is what is damaged: it was complete before the first append */
+    /* It was complete before the first append, and before what it was made from went. */
+    loading->damaged = !error && !loading->complete &&
+                       (loading->named->made ? !segment_has_older(self, loading->named->first)
+                                             : !segment_empty(self, lmdb_active(self)));
+    if (loading->damaged && loading->newest)
+        error = LOG_CORRUPT; /* nothing more is built on it */
     if (error) {
         lmdb_segment_close(lmdb_active(self));
         self->count--;
@@ -164,7 +176,7 @@ static int segment_set_aside(struct log_lmdb *self, const struct named *named)
 
 static int segment_load(struct log_lmdb *self, const struct named *named, bool newest)
 {
-    struct loading loading = {.self = self, .named = named};
+    struct loading loading = {.self = self, .named = named, .newest = newest};
     uint32_t count = self->count;
     int error = log_guard(segment_add, &loading);
     if (error && self->options.read_only && segment_unmade(self, named->name, error))
@@ -174,7 +186,12 @@ static int segment_load(struct log_lmdb *self, const struct named *named, bool n
         return segment_set_aside(self, named);
     if (error)
         return error;
-    if (loading.complete) {
+    if (loading.damaged) {
+        log_error("segment-damaged", "segment=%s part=mark action=\"it is read all the same\"",
+                  named->name);
+        self->bad_batches++;
+    }
+    if (loading.complete || loading.damaged) {
         segment_place(self);
         return LOG_OK;
     }

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <lmdb.h>
 
 #include "broker/log.h"
 #include "config/fault.h"
@@ -578,9 +579,72 @@ static void test_half_made_segment(void **state)
     log_close(&log);
 }
 
+static int keep_all(struct log *log, const struct batch_header *header, const struct span *body,
+                    void *context)
+{
+    (void)header;
+    (void)body;
+    (void)context;
+    return log_rewrite_keep(log, NULL, NULL);
+}
+
+static void mark_remove(const char *name)
+{
+    char path[160];
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta;
+    MDB_val key = {1, "c"};
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 8);
+    assert_int_equal(mdb_env_open(env, path, 0, 0640), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    assert_int_equal(mdb_del(txn, meta, &key, NULL), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+/* The mark that a segment is complete is gone: it is no leftover of a roll or a rewriting, for it holds what nothing else does. */
+static void test_lost_mark(void **state)
+{
+    (void)state;
+    struct log *log = log_make(1 << 20);
+    for (uint64_t seq = 1; seq <= 30; seq++) {
+        assert_int_equal(log_begin(log), LOG_OK);
+        append(log, 1, 0, 1, seq, 1, 0xA0);
+        assert_int_equal(log_commit(log), LOG_OK);
+        if (seq % 10 == 0)
+            assert_int_equal(log_roll(log), LOG_OK);
+    }
+    assert_int_equal(log_rewrite_begin(log, 1), LOG_OK);
+    int more;
+    while ((more = log_rewrite_step(log, 1 << 20, keep_all, NULL)) == 1)
+        ;
+    assert_int_equal(more, 0);
+    while (log_tidy(log) == LOG_OK)
+        ;
+    log_close(&log);
+    mark_remove("seg-00000000000000000001.1");
+    mark_remove("seg-00000000000000000011");
+    for (int life = 0; life < 2; life++) {
+        log = log_make(1 << 20);
+        assert_int_equal(log_bad_batches(log), 2);
+        assert_int_equal(log_first(log), 1);
+        for (uint64_t position = 1; position <= 30; position++) {
+            struct batch_header header;
+            struct span body;
+            assert_int_equal(log_batch(log, position, &header, &body), LOG_OK);
+        }
+        log_close(&log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_lost_mark, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_flipped_bit, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_unreadable_header, dir_new, dir_drop),
         cmocka_unit_test_setup_teardown(test_corrupt_later, dir_new, dir_drop),
