@@ -51,13 +51,15 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
 static void on_granted(void *context, const struct link_grant *grant)
 {
     struct say *self = context;
-    self->last_seq = 0;
+    uint64_t last_seq = 0;
     for (uint32_t i = 0; i < grant->lane_count; i++)
         if (strcmp(grant->lanes[i].stream, self->desc->stream) == 0 &&
             grant->lanes[i].partition == self->partition)
-            self->last_seq = grant->lanes[i].last_seq;
+            last_seq = grant->lanes[i].last_seq;
+    if (!self->acked) /* else it is behind what was the last one then, and only where it stands is still to be told */
+        self->last_seq = last_seq;
     self->granted = true;
-    self->sent = false;
+    self->sent = self->asked = false;
     link_state(self->link, "ready", "", 0, 0);
 }
 
