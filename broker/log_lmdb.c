@@ -186,11 +186,8 @@ static int segment_load(struct log_lmdb *self, const struct named *named, bool n
         return segment_set_aside(self, named);
     if (error)
         return error;
-    if (loading.damaged) {
-        log_error("segment-damaged", "segment=%s part=mark action=\"it is read all the same\"",
-                  named->name);
-        self->bad_batches++;
-    }
+    if (loading.damaged)
+        lmdb_active(self)->mark_lost = true;
     if (loading.complete || loading.damaged) {
         segment_place(self);
         return LOG_OK;
@@ -215,6 +212,19 @@ static void segments_let_go(struct log_lmdb *self)
     self->count -= gone;
     if (gone)
         memmove(self->segments, self->segments + gone, self->count * sizeof *self->segments);
+}
+
+/* Of those that are kept: one that a trim passed may be what is left of a rewriting that was given up. */
+static void marks_name(struct log_lmdb *self)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (!self->segments[i].mark_lost)
+            continue;
+        self->segments[i].mark_lost = false;
+        self->bad_batches++;
+        log_error("segment-damaged", "segment=%s part=mark action=\"it is read all the same\"",
+                  self->segments[i].name);
+    }
 }
 
 static int segments_load(struct log_lmdb *self)
@@ -286,6 +296,8 @@ static int lmdb_begin(void *context)
         error = lmdb_head_load(self, lmdb_active(self), &complete);
     if (!error && !writes)
         error = lmdb_journal_await(self);
+    if (!error)
+        marks_name(self);
     return error;
 }
 
@@ -356,7 +368,11 @@ static int lmdb_refresh(struct log *base)
 {
     struct log_lmdb *self = lmdb_of(base);
     int error = lmdb_load(self);
-    return error || !self->options.read_only ? error : lmdb_journal_await(self);
+    if (!error && self->options.read_only)
+        error = lmdb_journal_await(self);
+    if (!error)
+        marks_name(self);
+    return error;
 }
 
 static const struct log_ops ops = {

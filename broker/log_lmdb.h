@@ -34,7 +34,8 @@ struct segment {
     MDB_cursor *at;  /* of it, in `batches`: the next one asked for is most often beside the last */
     bool reader_live;
     bool index_damaged, seqs_damaged; /* found to be */
-    uint64_t missed_to;               /* where what was named as missing ends */
+    bool mark_lost;     /* that it is complete; named if it is not one that was let go of */
+    uint64_t missed_to; /* where what was named as missing ends */
 };
 
 /* Where a lane was read last, in this burst of reads: what follows stands in the same row of the index. */
