@@ -505,6 +505,24 @@ static void follow_page(struct step *step, const struct job *job, const struct f
     ledger_put_subject(step_store(step), subject, &next);
 }
 
+/* Whether this attempt is followed by another, and when; a service that asked for patience gets it from every feed. */
+static void plan_retry(struct jobs *self, struct job *job, const struct judgement *judgement,
+                       int64_t retry_after_us)
+{
+    uint32_t random = 0;
+    job->again = judgement->retry && job->attempt <= self->settings->poller.retries;
+    if (!job->again) {
+        return;
+    }
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+        random = 0;
+    }
+    job->wait_us = retry_wait_us(self->settings, job->attempt, retry_after_us, random);
+    if (judgement->hold_source) {
+        self->hold_us[FEEDS[job->feed].source] = clock_mono_us() + job->wait_us;
+    }
+}
+
 /* Writes what the answer means into the step. May be called again if the step was undone. */
 static void settle(struct jobs *self, struct kit *kit, struct step *step, struct job *job)
 {
@@ -523,7 +541,6 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     struct judgement judgement;
     struct msg_poller_subject row;
     char before[sizeof row.run_id];
-    uint32_t random = 0;
     step_run_use(step, job->run);
     retry_judge(&answer, &FEEDS[job->feed], &judgement);
     ledger_subject(step_store(step), job->subject, &row);
@@ -544,16 +561,8 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     if (close.outcome == RUN_UNCHANGED) {
         close.duplicate_of = before;
     }
-    job->again = judgement.retry && job->attempt <= self->settings->poller.retries;
-    if (job->again) {
-        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
-            random = 0;
-        }
-        job->wait_us = retry_wait_us(self->settings, job->attempt, answer.retry_after_us, random);
-        if (judgement.hold_source) {
-            self->hold_us[FEEDS[job->feed].source] = clock_mono_us() + job->wait_us;
-        }
-    } else {
+    plan_retry(self, job, &judgement, answer.retry_after_us);
+    if (!job->again) {
         row.asked_at = job->asked_us;
         row.forced = false;
     }

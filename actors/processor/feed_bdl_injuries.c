@@ -33,28 +33,5 @@ static void read_injury(struct feed *feed, const json_t *object, const char *pat
 
 int feed_bdl_injuries(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
-    json_t *root = feed_open(body, size, JSON_OBJECT, error);
-    if (root == NULL) {
-        return -1;
-    }
-    const json_t *data = json_object_get(root, "data");
-    int result = 0;
-    if (!json_is_array(data)) {
-        snprintf(error, FEED_ERROR_SIZE, "data: not an array");
-        result = -1;
-    }
-    for (size_t i = 0; result == 0 && i < json_array_size(data); i++) {
-        char path[40];
-        snprintf(path, sizeof path, "data[%zu]", i);
-        if (i == FEED_INJURIES_MAX) {
-            feed_refuse(out, path, NULL, "more than %d players", FEED_INJURIES_MAX);
-            break;
-        }
-        read_injury(out, json_array_get(data, i), path);
-    }
-    if (result == 0) {
-        feed_bdl_page(out, root);
-    }
-    json_decref(root);
-    return result;
+    return feed_bdl_list(body, size, read_injury, out, error);
 }

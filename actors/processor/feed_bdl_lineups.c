@@ -31,27 +31,5 @@ static void read_entry(struct feed *feed, const json_t *object, const char *path
 
 int feed_bdl_lineups(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
-    json_t *root = feed_open(body, size, JSON_OBJECT, error);
-    if (root == NULL) {
-        return -1;
-    }
-    const json_t *data = json_object_get(root, "data");
-    int result = json_is_array(data) ? 0 : -1;
-    if (result != 0) {
-        snprintf(error, FEED_ERROR_SIZE, "data: not an array");
-    }
-    for (size_t i = 0; result == 0 && i < json_array_size(data); i++) {
-        char path[40];
-        snprintf(path, sizeof path, "data[%zu]", i);
-        if (i == FEED_LISTED_MAX) {
-            feed_refuse(out, path, NULL, "more than %d players", FEED_LISTED_MAX);
-            break;
-        }
-        read_entry(out, json_array_get(data, i), path);
-    }
-    if (result == 0) {
-        feed_bdl_page(out, root);
-    }
-    json_decref(root);
-    return result;
+    return feed_bdl_list(body, size, read_entry, out, error);
 }

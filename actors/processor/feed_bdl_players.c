@@ -35,7 +35,7 @@ const json_t *feed_bdl_person(struct feed_reader *self, const char *member, int6
     return object;
 }
 
-void feed_bdl_page(struct feed *feed, const json_t *root)
+static void read_page(struct feed *feed, const json_t *root)
 {
     const json_t *cursor = json_object_get(json_object_get(root, "meta"), "next_cursor");
     if (cursor != NULL && !json_is_null(cursor) &&
@@ -43,6 +43,34 @@ void feed_bdl_page(struct feed *feed, const json_t *root)
         feed->next_page = 0;
         feed_refuse(feed, "meta.next_cursor", NULL, "not a whole number above 0");
     }
+}
+
+int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed *out,
+                  char error[FEED_ERROR_SIZE])
+{
+    json_t *root = feed_open(body, size, JSON_OBJECT, error);
+    if (root == NULL) {
+        return -1;
+    }
+    const json_t *data = json_object_get(root, "data");
+    int result = json_is_array(data) ? 0 : -1;
+    if (result != 0) {
+        snprintf(error, FEED_ERROR_SIZE, "data: not an array");
+    }
+    for (size_t i = 0; result == 0 && i < json_array_size(data); i++) {
+        char path[40];
+        snprintf(path, sizeof path, "data[%zu]", i);
+        if (i == FEED_LISTED_MAX) {
+            feed_refuse(out, path, NULL, "more than %d players", FEED_LISTED_MAX);
+            break;
+        }
+        row(out, json_array_get(data, i), path);
+    }
+    if (result == 0) {
+        read_page(out, root);
+    }
+    json_decref(root);
+    return result;
 }
 
 /* "250", or nothing; what is no number is a decoration that is set aside alone. */
@@ -88,27 +116,5 @@ static void read_player(struct feed *feed, const json_t *object, const char *pat
 
 int feed_bdl_players(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
-    json_t *root = feed_open(body, size, JSON_OBJECT, error);
-    if (root == NULL) {
-        return -1;
-    }
-    const json_t *data = json_object_get(root, "data");
-    int result = json_is_array(data) ? 0 : -1;
-    if (result != 0) {
-        snprintf(error, FEED_ERROR_SIZE, "data: not an array");
-    }
-    for (size_t i = 0; result == 0 && i < json_array_size(data); i++) {
-        char path[40];
-        snprintf(path, sizeof path, "data[%zu]", i);
-        if (i == FEED_LISTED_MAX) {
-            feed_refuse(out, path, NULL, "more than %d players", FEED_LISTED_MAX);
-            break;
-        }
-        read_player(out, json_array_get(data, i), path);
-    }
-    if (result == 0) {
-        feed_bdl_page(out, root);
-    }
-    json_decref(root);
-    return result;
+    return feed_bdl_list(body, size, read_player, out, error);
 }

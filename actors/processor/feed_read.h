@@ -49,8 +49,10 @@ void feed_bdl_team(struct feed_reader *self, const char *name, struct feed_team 
 /* The id and "first_name last_name" of a player of balldontlie: member `player`, or `self` itself if NULL. */
 const json_t *feed_bdl_person(struct feed_reader *self, const char *member, int64_t *id,
                               char name[FEED_NAME_SIZE]);
-/* Where the next page begins, and whether there is one: meta.next_cursor. */
-void feed_bdl_page(struct feed *feed, const json_t *root);
+/* A list of players, a page of it: each element of `data` to `row`, and where the next page begins (meta.next_cursor). */
+typedef void feed_bdl_row(struct feed *feed, const json_t *object, const char *path);
+int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed *out,
+                  char error[FEED_ERROR_SIZE]);
 #define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
