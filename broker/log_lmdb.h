@@ -1,7 +1,8 @@
 /* The log as a directory of LMDB environments, one per segment (PROTOCOL.md §7). Private to broker/log_lmdb*.c.
  *
  * `batches`  base u64                                  -> header (80 bytes) + body; or a hole: HOLE_ROW bytes
- * `index`    stream u16, partition u16, first base u64 -> (base u64, count u32)*      one row per lane and commit
+ * `index`    stream u16, partition u16, first base u64 -> (base u64, count u32)*, tail; one row per lane and commit; under the
+ *            key 0 the directory of a segment that another follows (log_lmdb_index.c)
  * `seqs`     producer u32, stream, partition, first seq u64 -> (seq u64, count u32, crc u32, base u64)*  contiguous runs
  * `later`    due u64, id u64                           -> header + body; due LATER_ASIDE: broken, never taken
  * `laterseq` producer u32, stream, partition, seq u64  -> count u32, crc u32, due u64, id u64
