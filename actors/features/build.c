@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/features/career.h"
+#include "actors/features/league.h"
 #include "actors/features/line.h"
 #include "actors/features/window.h"
 #include "schema/pack.h"
@@ -12,7 +13,7 @@
 enum {
     PLAYERS_MAX = 128,
     ROSTER_DAYS = 30, /* who last played longer ago is not expected, unless he has odds */
-    MAP_BYTES = 4096,
+    MAP_BYTES = 8192,
     AS_OF_NONE = 1
 };
 
@@ -34,13 +35,11 @@ struct build {
     uint64_t trigger;
     struct build_counts *counts;
     char home[4], away[4];
-    struct window_team home_games[WINDOW_TEAM_GAMES], away_games[WINDOW_TEAM_GAMES];
-    size_t home_count, away_count;
+    struct league *league;
+    struct league_side home_side, away_side;
+    struct game_line game_line;
     struct build_player players[PLAYERS_MAX]; /* by id */
     size_t player_count;
-    struct window_line lines[WINDOW_LINES_MAX];
-    struct window_team line_games[WINDOW_USAGE_GAMES];
-    const struct window_team *line_teams[WINDOW_LINES_MAX];
 };
 
 /* The player's place, made if he is new; NULL when there is no room. */
@@ -88,11 +87,12 @@ static int add_odds(const struct game_odds *odds, void *context)
 static int gather(struct build *build)
 {
     struct career_member members[PLAYERS_MAX];
+    const int32_t date = build->game->date;
     size_t count = 0;
-    int error = game_scan_odds(build->txn, build->game->date, build->game_id, add_odds, build);
+    int error = game_scan_odds(build->txn, date, build->game_id, add_odds, build);
     if (!error) {
-        error = career_roster(build->txn, build->home, build->away, build->game->date, ROSTER_DAYS,
-                              members, PLAYERS_MAX, &count);
+        error = career_roster(build->txn, build->home, build->away, date, ROSTER_DAYS, members,
+                              PLAYERS_MAX, &count);
     }
     for (size_t i = 0; i < count && !error; i++) {
         struct build_player *player = place(build, members[i].player_id);
@@ -101,29 +101,15 @@ static int gather(struct build *build)
         }
     }
     if (!error) {
-        error = career_team(build->txn, build->home, build->game->date, build->home_games,
-                            WINDOW_TEAM_GAMES, &build->home_count);
+        error = game_median_line(build->txn, date, build->game_id, &build->game_line);
+    }
+    if (!error) {
+        error =
+            league_side(build->league, build->home, date, members, count, true, &build->home_side);
     }
     return error ? error
-                 : career_team(build->txn, build->away, build->game->date, build->away_games,
-                               WINDOW_TEAM_GAMES, &build->away_count);
-}
-
-/* For the newest lines: what his team did in that game. */
-static int find_line_teams(struct build *build, size_t count)
-{
-    size_t first = count < WINDOW_USAGE_GAMES ? 0 : count - WINDOW_USAGE_GAMES;
-    memset(build->line_teams, 0, count * sizeof *build->line_teams);
-    for (size_t i = first; i < count; i++) {
-        const struct window_line *line = &build->lines[i];
-        struct window_team *game = &build->line_games[i - first];
-        int error = career_team_game(build->txn, line->team, line->date, line->game_id, game);
-        if (error && error != STORE_NOT_FOUND) {
-            return error;
-        }
-        build->line_teams[i] = error ? NULL : game;
-    }
-    return 0;
+                 : league_side(build->league, build->away, date, members, count, true,
+                               &build->away_side);
 }
 
 static void pack_values(const struct window_output *output, struct pack *values,
@@ -147,7 +133,8 @@ static void pack_values(const struct window_output *output, struct pack *values,
 
 /* The record in hand, the game's row, the offers the line is made of, his last 10 games. */
 static uint32_t collect_parents(const struct build *build, const struct build_player *player,
-                                size_t line_count, uint64_t parents[RECORD_PARENTS_MAX])
+                                const struct window_input *input,
+                                uint64_t parents[RECORD_PARENTS_MAX])
 {
     uint32_t count = 0;
     parents[count++] = build->trigger;
@@ -157,8 +144,9 @@ static uint32_t collect_parents(const struct build *build, const struct build_pl
     for (size_t i = 0; i < player->offer_count; i++) {
         parents[count++] = player->offer_positions[i];
     }
-    for (size_t i = line_count < 10 ? 0 : line_count - 10; i < line_count; i++) {
-        parents[count++] = build->lines[i].position;
+    size_t lines = input->line_count;
+    for (size_t i = lines < 10 ? 0 : lines - 10; i < lines; i++) {
+        parents[count++] = input->lines[i].position;
     }
     return count;
 }
@@ -185,10 +173,10 @@ static int fill_head(const struct build *build, const struct build_player *playe
     return 0;
 }
 
-static int emit_changed(struct build *build, const struct build_player *player, size_t line_count,
-                        struct msg_feature_player *message)
+static int emit_changed(struct build *build, const struct build_player *player,
+                        const struct window_input *input, struct msg_feature_player *message)
 {
-    uint8_t bytes[3 * MAP_BYTES];
+    uint8_t bytes[2 * MAP_BYTES + 1024];
     struct message_error broken;
     uint64_t parents[RECORD_PARENTS_MAX];
     bool same = false;
@@ -206,7 +194,7 @@ static int emit_changed(struct build *build, const struct build_player *player, 
     if (!same) {
         struct emit how = {
             .parents = parents,
-            .parent_count = collect_parents(build, player, line_count, parents),
+            .parent_count = collect_parents(build, player, input, parents),
             .due_us = MESSAGE_NONE,
         };
         message->as_of = step_now_us(build->step);
@@ -226,50 +214,84 @@ static void fill_line(const struct line_median *line, struct msg_feature_player 
     }
 }
 
+/* His side by his newest game, if the roster did not say. */
+static int find_side(struct build *build, struct build_player *player, bool *home, bool *away)
+{
+    const struct league_player *known;
+    if (player->team[0] == 0) { /* with odds, but not on the roster */
+        int error = league_player(build->league, player->player_id, &known);
+        if (error) {
+            return error;
+        }
+        size_t count = league_lines_before(known, build->game->date);
+        if (count > 0) {
+            memcpy(player->team, known->lines[count - 1].team, 4);
+        }
+    }
+    *home = memcmp(player->team, build->home, 4) == 0;
+    *away = memcmp(player->team, build->away, 4) == 0;
+    return 0;
+}
+
+/* What the books and the injury report say of him and of the game. */
+static int add_said(struct build *build, struct build_player *player, bool home,
+                    const struct line_median *line, struct window_input *input)
+{
+    const double spread = build->game_line.spread_home;
+    input->spread = home ? spread : -spread;
+    input->total = build->game_line.total;
+    input->line = line->line;
+    input->books = line->books;
+    input->line_prob_over = line_fair_over(line->over_price, line->under_price);
+    int error = game_injury(build->txn, player->player_id, &input->injury_risk);
+    if (error || line->books == 0) {
+        return error;
+    }
+    input->line_opening = line->line;
+    return game_opening(build->txn, build->game->date, build->game_id, player->player_id,
+                        &input->line_opening, true);
+}
+
+static void fill_values(const struct window_output *output, uint8_t *values_bytes,
+                        uint8_t *sources_bytes, struct msg_feature_player *message)
+{
+    struct pack values = {.data = values_bytes, .capacity = MAP_BYTES, .fixed = true};
+    struct pack sources = {.data = sources_bytes, .capacity = MAP_BYTES, .fixed = true};
+    pack_values(output, &values, &sources);
+    message->quality = window_quality(output);
+    message->values = (struct span){values.data, (uint32_t)values.size};
+    message->sources = (struct span){sources.data, (uint32_t)sources.size};
+}
+
 static int build_player(struct build *build, struct build_player *player)
 {
+    uint8_t values[MAP_BYTES], sources[MAP_BYTES];
     struct msg_feature_player message;
     struct window_output output;
-    size_t line_count;
-    int64_t career;
+    struct window_input input;
+    bool home = false, away = false;
 
-    int error = career_lines(build->txn, player->player_id, build->game->date, build->lines,
-                             &line_count, &career);
-    if (error) {
-        return error;
-    }
-    if (player->team[0] == 0 && line_count > 0) { /* with odds, but not on the roster */
-        memcpy(player->team, build->lines[line_count - 1].team, 4);
-    }
-    bool home = memcmp(player->team, build->home, 4) == 0;
-    if (!home && memcmp(player->team, build->away, 4) != 0) {
+    int error = find_side(build, player, &home, &away);
+    if (!error && !home && !away) {
         build->counts->teamless++;
         return 0;
-    }
-    error = find_line_teams(build, line_count);
-    if (error) {
-        return error;
     }
     for (size_t i = 0; i < player->offer_count; i++) {
         player->offers[i].book = player->books[i];
     }
     struct line_median line = line_median(player->offers, player->offer_count);
-    struct window_input input = {
-        .game_date = build->game->date,
-        .home = home,
-        .lines = build->lines,
-        .line_count = line_count,
-        .games_career = career,
-        .line_teams = build->line_teams,
-        .team = home ? build->home_games : build->away_games,
-        .team_count = home ? build->home_count : build->away_count,
-        .opponent = home ? build->away_games : build->home_games,
-        .opponent_count = home ? build->away_count : build->home_count,
-        .line = line.line,
-        .books = line.books,
-    };
-    window_values(&input, &output);
-    error = fill_head(build, player, home, &message);
+    if (!error) {
+        error = league_input(build->league, player->player_id, build->game_id, build->game->date,
+                             home, home ? &build->home_side : &build->away_side,
+                             home ? &build->away_side : &build->home_side, &input);
+    }
+    if (!error) {
+        error = add_said(build, player, home, &line, &input);
+    }
+    if (!error) {
+        window_values(&input, &output);
+        error = fill_head(build, player, home, &message);
+    }
     if (error) {
         return error;
     }
@@ -278,16 +300,9 @@ static int build_player(struct build *build, struct build_player *player)
         return 0;
     }
     fill_line(&line, &message);
-    message.quality = window_quality(&output);
-    message.games = career;
-
-    uint8_t values_bytes[MAP_BYTES], sources_bytes[MAP_BYTES];
-    struct pack values = {.data = values_bytes, .capacity = MAP_BYTES, .fixed = true};
-    struct pack sources = {.data = sources_bytes, .capacity = MAP_BYTES, .fixed = true};
-    pack_values(&output, &values, &sources);
-    message.values = (struct span){values.data, (uint32_t)values.size};
-    message.sources = (struct span){sources.data, (uint32_t)sources.size};
-    return emit_changed(build, player, line_count, &message);
+    message.games = input.games_career;
+    fill_values(&output, values, sources, &message);
+    return emit_changed(build, player, &input, &message);
 }
 
 int build_game(struct step *step, const char *game_id, const struct game_state *game,
@@ -303,12 +318,18 @@ int build_game(struct step *step, const char *game_id, const struct game_state *
     build->game = game;
     build->trigger = trigger;
     build->counts = counts;
+    build->league = league_new(build->txn);
+    if (!build->league) {
+        free(build);
+        return STORE_FULL;
+    }
     career_code(build->home, game->home);
     career_code(build->away, game->away);
     int error = gather(build);
     for (size_t i = 0; i < build->player_count && !error; i++) {
         error = build_player(build, &build->players[i]);
     }
+    league_free(&build->league);
     free(build);
     return error;
 }

@@ -7,7 +7,6 @@
 
 enum {
     SEASON_LINES_MAX = 512,
-    SEASONS_BACK_MAX = 40,
     YOUNG_DAYS =
         10 /* of a season in which who ended the last one with a team is taken to be there still */
 };
@@ -100,6 +99,20 @@ int career_name(struct store_txn *txn, int64_t player_id, const char *name)
     return name_player(txn, player_id, name, false);
 }
 
+int career_group(struct store_txn *txn, int64_t player_id, enum window_group group)
+{
+    struct career_player player = {0};
+    int error = career_player(txn, player_id, &player);
+    if (error && error != STORE_NOT_FOUND) {
+        return error;
+    }
+    if (player.group == group) {
+        return 0;
+    }
+    player.group = (uint8_t)group;
+    return put_player(txn, player_id, &player);
+}
+
 /* ---- the arrays of a season ---- */
 
 /* Reads (season, key)'s array of `size` byte items into `items`, at most `most`. None is an empty one. */
@@ -143,17 +156,27 @@ static int get_meta_i32(struct store_txn *txn, const char *name, int32_t *number
     return error;
 }
 
-static int note_first_season(struct store_txn *txn, int32_t season)
+/* The first and the last season of which there are lines. */
+static int note_season(struct store_txn *txn, int32_t season)
 {
-    int32_t first = 0;
+    int32_t first = season, last = season;
     int error = get_meta_i32(txn, "first_season", &first);
+    if (!error) {
+        error = get_meta_i32(txn, "last_season", &last);
+    }
     if (error && error != STORE_NOT_FOUND) {
         return error;
     }
-    if (!error && first <= season) {
-        return 0;
+    if (error || season < first) {
+        int failed =
+            store_put(txn, "meta", STORE_UNDATED, "first_season", 12, &season, sizeof season);
+        if (failed) {
+            return failed;
+        }
     }
-    return store_put(txn, "meta", STORE_UNDATED, "first_season", 12, &season, sizeof season);
+    return !error && season <= last
+               ? 0
+               : store_put(txn, "meta", STORE_UNDATED, "last_season", 11, &season, sizeof season);
 }
 
 /* The day of a season's first game. */
@@ -229,23 +252,13 @@ static void change_team(struct team_change *change, const struct window_line *li
     memcpy(game->opponent, line->opponent, 4);
     memcpy(game->game_id, line->game_id, 16);
     game->date = line->date;
-    game->points = (int16_t)(sign * line->points);
-    game->minutes = (int16_t)(sign * line->minutes);
-    game->fga = (int16_t)(sign * line->fga);
-    game->fta = (int16_t)(sign * line->fta);
-    game->turnovers = (int16_t)(sign * line->turnovers);
-    game->offensive_rebounds = (int16_t)(sign * line->offensive_rebounds);
+    window_sums_line(&game->own, line, sign);
 }
 
 static void add_team(struct window_team *to, const struct window_team *change)
 {
-    to->points = (int16_t)(to->points + change->points);
-    to->allowed = (int16_t)(to->allowed + change->allowed);
-    to->minutes = (int16_t)(to->minutes + change->minutes);
-    to->fga = (int16_t)(to->fga + change->fga);
-    to->fta = (int16_t)(to->fta + change->fta);
-    to->turnovers = (int16_t)(to->turnovers + change->turnovers);
-    to->offensive_rebounds = (int16_t)(to->offensive_rebounds + change->offensive_rebounds);
+    window_sums_add(&to->own, &change->own);
+    window_sums_add(&to->other, &change->other);
 }
 
 /* Brings changes of equal (team, game) together; the array must be sorted. */
@@ -319,7 +332,7 @@ static size_t mirror_changes(struct team_change *changes, size_t count)
         memcpy(mirror->game.opponent, changes[i].team, 4);
         memcpy(mirror->game.game_id, changes[i].game.game_id, 16);
         mirror->game.date = changes[i].game.date;
-        mirror->game.allowed = changes[i].game.points;
+        mirror->game.other = changes[i].game.own;
     }
     return 2 * count;
 }
@@ -396,6 +409,23 @@ static int merge_player(struct store_txn *txn, const struct owned_line *lines, s
     return error || out == 0 ? error : note_last(txn, lines[0].player_id, &merged[out - 1]);
 }
 
+/* Where each played, as it is known now: his line keeps it, so that it is taken out as it was put in. */
+static int set_groups(struct store_txn *txn, struct owned_line *lines, size_t count)
+{
+    struct career_player player = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || lines[i].player_id != lines[i - 1].player_id) {
+            player.group = GROUP_UNKNOWN;
+            int error = career_player(txn, lines[i].player_id, &player);
+            if (error && error != STORE_NOT_FOUND) {
+                return error;
+            }
+        }
+        lines[i].line.group = player.group;
+    }
+    return 0;
+}
+
 static int merge_lines(struct store_txn *txn, struct owned_line *lines, size_t count)
 {
     if (count == 0) {
@@ -407,7 +437,9 @@ static int merge_lines(struct store_txn *txn, struct owned_line *lines, size_t c
         return STORE_FULL;
     }
     qsort(lines, count, sizeof *lines, compare_by_player);
-    int error = note_first_season(txn, window_season(lines[0].line.date));
+    int error = set_groups(txn, lines, count);
+    error = error ? error : note_season(txn, window_season(lines[0].line.date));
+    error = error ? error : note_season(txn, window_season(lines[count - 1].line.date));
     for (size_t from = 0, to; from < count && !error; from = to) {
         int32_t season = window_season(lines[from].line.date);
         for (to = from + 1; to < count && lines[to].player_id == lines[from].player_id &&
@@ -434,7 +466,7 @@ int career_add(struct store_txn *txn, int64_t player_id, const char *player_name
 /* ---- staging ---- */
 
 /* Rows of one import at a time are staged: those of another are what a dead one left. */
-static int stage_for(struct store_txn *txn, const char *import_id)
+int career_stage_for(struct store_txn *txn, const char *import_id)
 {
     struct span value;
     int error = store_get(txn, "meta", STORE_UNDATED, "import", 6, &value);
@@ -468,22 +500,34 @@ static int stage_name(struct store_txn *txn, int64_t player_id, const char *name
 int career_stage_name(struct store_txn *txn, const char *import_id, int64_t player_id,
                       const char *name)
 {
-    int error = stage_for(txn, import_id);
+    int error = career_stage_for(txn, import_id);
     return error ? error : stage_name(txn, player_id, name, true);
+}
+
+int career_stage_row(struct store_txn *txn, const char *import_id, const char *kind, int64_t number,
+                     const void *value, size_t size)
+{
+    struct store_key key;
+    store_key_start(&key);
+    store_key_text(&key, kind);
+    store_key_i64(&key, number);
+    int error = career_stage_for(txn, import_id);
+    return error ? error : store_put(txn, "staged", STORE_UNDATED, key.data, key.size, value, size);
+}
+
+int career_stage_group(struct store_txn *txn, const char *import_id, int64_t player_id,
+                       enum window_group group)
+{
+    uint8_t value = (uint8_t)group;
+    return career_stage_row(txn, import_id, "group", player_id, &value, 1);
 }
 
 int career_stage_line(struct store_txn *txn, const char *import_id, const struct window_line *line,
                       int64_t player_id, const char *player_name)
 {
     struct owned_line owned = {.player_id = player_id, .line = *line};
-    struct store_key key;
-    store_key_start(&key);
-    store_key_text(&key, "line");
-    store_key_i64(&key, (int64_t)line->position);
-    int error = stage_for(txn, import_id);
-    if (!error) {
-        error = store_put(txn, "staged", STORE_UNDATED, key.data, key.size, &owned, sizeof owned);
-    }
+    int error =
+        career_stage_row(txn, import_id, "line", (int64_t)line->position, &owned, sizeof owned);
     return error ? error : stage_name(txn, player_id, player_name, false);
 }
 
@@ -526,11 +570,28 @@ static int visit_staged_name(const struct store_row *row, void *context)
     return name_player(staged->txn, player_id, name, true);
 }
 
+static int visit_staged_group(const struct store_row *row, void *context)
+{
+    struct staged *staged = context;
+    struct span rest = row->key;
+    const char *kind;
+    int64_t player_id;
+    if (store_key_read_text(&rest, &kind) || store_key_read_i64(&rest, &player_id) ||
+        row->value.size != 1 || row->value.data[0] >= GROUP_COUNT) {
+        return STORE_CORRUPT;
+    }
+    return career_group(staged->txn, player_id, (enum window_group)row->value.data[0]);
+}
+
 static int move_staged(struct store_txn *txn, int64_t *count)
 {
     struct staged staged = {.txn = txn};
-    int error = store_scan(txn, "staged", STORE_UNDATED, STORE_UNDATED, "line", 5, false,
+    int error = store_scan(txn, "staged", STORE_UNDATED, STORE_UNDATED, "group", 6, false,
+                           visit_staged_group, &staged);
+    if (!error || error == STORE_NOT_FOUND) {
+        error = store_scan(txn, "staged", STORE_UNDATED, STORE_UNDATED, "line", 5, false,
                            visit_staged_line, &staged.lines);
+    }
     *count = (int64_t)staged.lines.count;
     if (!error) {
         error = merge_lines(txn, staged.lines.items, staged.lines.count);
@@ -544,7 +605,7 @@ static int move_staged(struct store_txn *txn, int64_t *count)
 int career_commit(struct store_txn *txn, const char *import_id, int64_t *lines)
 {
     *lines = 0;
-    int error = stage_for(txn, import_id);
+    int error = career_stage_for(txn, import_id);
     if (!error) {
         error = move_staged(txn, lines);
     }
@@ -582,7 +643,7 @@ int career_lines(struct store_txn *txn, int64_t player_id, int32_t date,
         return error == STORE_NOT_FOUND ? 0 : error;
     }
     player_key(&key, player_id);
-    for (int back = 0; season >= first && back < SEASONS_BACK_MAX; back++, season--) {
+    for (int back = 0; season >= first && back < CAREER_SEASONS_MAX; back++, season--) {
         size_t found;
         error = read_array(txn, "career", season, &key, sizeof *season_lines, season_lines,
                            SEASON_LINES_MAX, &found);
@@ -592,7 +653,7 @@ int career_lines(struct store_txn *txn, int64_t player_id, int32_t date,
         found = lines_before(season_lines, found, date);
         *career += (int64_t)found;
         size_t room = WINDOW_LINES_MAX - have;
-        if (have < WINDOW_GAMES && found > 0) {
+        if (room > 0 && found > 0) {
             size_t take = found < room ? found : room;
             memcpy(&lines[WINDOW_LINES_MAX - have - take], &season_lines[found - take],
                    take * sizeof *lines);
@@ -602,6 +663,30 @@ int career_lines(struct store_txn *txn, int64_t player_id, int32_t date,
     memmove(lines, &lines[WINDOW_LINES_MAX - have], have * sizeof *lines);
     *count = have;
     return 0;
+}
+
+int career_seasons(struct store_txn *txn, const char *table, const int64_t *player_id,
+                   const char *code, struct span seasons[CAREER_SEASONS_MAX], size_t *count)
+{
+    struct store_key key;
+    int32_t season = 0, last = -1;
+    *count = 0;
+    int error = get_meta_i32(txn, "first_season", &season);
+    if (!error) {
+        error = get_meta_i32(txn, "last_season", &last);
+    }
+    store_key_start(&key);
+    if (player_id) {
+        store_key_i64(&key, *player_id);
+    } else {
+        store_key_bytes(&key, code, 4);
+    }
+    for (; !error && season <= last && *count < CAREER_SEASONS_MAX; season++) {
+        error = store_get(txn, table, season_date(season), key.data, key.size, &seasons[*count]);
+        *count += !error;
+        error = error == STORE_NOT_FOUND ? 0 : error;
+    }
+    return error == STORE_NOT_FOUND ? 0 : error;
 }
 
 int career_team(struct store_txn *txn, const char team[4], int32_t date, struct window_team *games,

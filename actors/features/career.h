@@ -18,6 +18,8 @@ struct career_player {
     int32_t last_date; /* his newest line's, 0: none */
     char last_team[4];
     char name[72];
+    uint8_t group; /* where he plays, enum window_group */
+    uint8_t spare[3];
 };
 
 /* All return 0 or a negative store_error. */
@@ -27,19 +29,32 @@ int career_stage_line(struct store_txn *txn, const char *import_id, const struct
                       int64_t player_id, const char *player_name);
 int career_stage_name(struct store_txn *txn, const char *import_id, int64_t player_id,
                       const char *name);
+/* Where he plays; lines that come in later carry it. */
+int career_stage_group(struct store_txn *txn, const char *import_id, int64_t player_id,
+                       enum window_group group);
+/* Any other row of an import, by kind and number; whoever staged it moves it before career_commit sweeps (store_scan of `staged`
+ * behind career_stage_for). */
+int career_stage_row(struct store_txn *txn, const char *import_id, const char *kind, int64_t number,
+                     const void *value, size_t size);
+int career_stage_for(struct store_txn *txn, const char *import_id);
 /* Moves what is staged under `import_id` into place, wholly; anything staged under another id is swept. */
 int career_commit(struct store_txn *txn, const char *import_id, int64_t *lines);
 
 /* One line in (or, not `played`, out), e.g. from a final box score; a line of the same game is replaced. */
 int career_add(struct store_txn *txn, int64_t player_id, const char *player_name,
                const struct window_line *line);
+int career_group(struct store_txn *txn, int64_t player_id, enum window_group group);
 /* Keeps the name of a player who has none yet. */
 int career_name(struct store_txn *txn, int64_t player_id, const char *name);
 
-/* Lines before `date`, oldest first: the whole season's and at least WINDOW_GAMES if there are so many, at most
- * WINDOW_LINES_MAX. `*career` counts all before `date`. */
+/* Lines before `date`, oldest first: the newest WINDOW_LINES_MAX. `*career` counts all before `date`. */
 int career_lines(struct store_txn *txn, int64_t player_id, int32_t date,
                  struct window_line lines[WINDOW_LINES_MAX], size_t *count, int64_t *career);
+#define CAREER_SEASONS_MAX 40
+/* The stored arrays of a player (table `career`, by id) or a team (table `team`, by code), a season each, oldest first; they borrow
+ * from the map. */
+int career_seasons(struct store_txn *txn, const char *table, const int64_t *player_id,
+                   const char *code, struct span seasons[CAREER_SEASONS_MAX], size_t *count);
 /* The newest `most` games of a team before `date`, oldest first. */
 int career_team(struct store_txn *txn, const char team[4], int32_t date, struct window_team *games,
                 size_t most, size_t *count);

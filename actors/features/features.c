@@ -24,8 +24,13 @@ static enum verdict take_history_player(struct step *step, const struct input *i
 {
     const struct msg_history_player *row = input->message;
     (void)self;
-    return store_verdict(step, career_stage_name(step_store(step), row->import_id, row->player_id,
-                                                 row->player_name));
+    int error =
+        career_stage_name(step_store(step), row->import_id, row->player_id, row->player_name);
+    if (!error && row->position[0]) {
+        error = career_stage_group(step_store(step), row->import_id, row->player_id,
+                                   window_group(row->position));
+    }
+    return store_verdict(step, error);
 }
 
 static uint8_t byte_of(int64_t value)
@@ -33,28 +38,54 @@ static uint8_t byte_of(int64_t value)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
+static int8_t signed_of(int64_t value)
+{
+    return value == MESSAGE_NONE ? WINDOW_NOT_KNOWN
+                                 : (int8_t)(value < -127  ? -127
+                                            : value > 127 ? 127
+                                                          : value);
+}
+
+/* The counts of a line: history.player_game and row.box_score name them alike. */
+#define LINE_COUNTS(row)                                                                           \
+    .minutes = byte_of((row)->minutes), .points = byte_of((row)->points),                          \
+    .rebounds = byte_of((row)->rebounds), .assists = byte_of((row)->assists),                      \
+    .three_pointers_made = byte_of((row)->three_pointers_made),                                    \
+    .fga = byte_of((row)->field_goals_attempted), .fgm = byte_of((row)->field_goals_made),         \
+    .three_attempts = byte_of((row)->three_pointers_attempted),                                    \
+    .fta = byte_of((row)->free_throws_attempted), .ftm = byte_of((row)->free_throws_made),         \
+    .turnovers = byte_of((row)->turnovers),                                                        \
+    .offensive_rebounds = byte_of((row)->offensive_rebounds),                                      \
+    .fouls = byte_of((row)->personal_fouls), .plus_minus = signed_of((row)->plus_minus)
+
 static enum verdict take_history_player_game(struct step *step, const struct input *input,
                                              void *self)
 {
     const struct msg_history_player_game *row = input->message;
-    struct window_line line = {
-        .position = input->position,
-        .date = row->game_date,
-        .minutes = byte_of(row->minutes),
-        .points = byte_of(row->points),
-        .fga = byte_of(row->field_goals_attempted),
-        .fta = byte_of(row->free_throws_attempted),
-        .three_attempts = byte_of(row->three_pointers_attempted),
-        .turnovers = byte_of(row->turnovers),
-        .offensive_rebounds = byte_of(row->offensive_rebounds),
-        .played = 1,
-    };
+    struct window_line line = {.position = input->position,
+                               .date = row->game_date,
+                               LINE_COUNTS(row),
+                               .home = row->home,
+                               .starter = signed_of(row->starter),
+                               .played = 1};
     (void)self;
     career_game(line.game_id, row->game_id);
     career_code(line.team, row->team);
     career_code(line.opponent, row->opponent);
     return store_verdict(step, career_stage_line(step_store(step), row->import_id, &line,
                                                  row->player_id, row->player_name));
+}
+
+static enum verdict take_history_prop(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return store_verdict(step, game_stage_prop(step_store(step), input->message, input->position));
+}
+
+static enum verdict take_history_line(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return store_verdict(step, game_stage_line(step_store(step), input->message, input->position));
 }
 
 /* ---- building ---- */
@@ -130,7 +161,10 @@ static enum verdict take_import_commit(struct step *step, const struct input *in
     struct build_counts counts = {0};
     int64_t lines = 0;
     (void)self;
-    int error = career_commit(step_store(step), row->import_id, &lines);
+    int error = game_commit(step_store(step), row->import_id);
+    if (!error) {
+        error = career_commit(step_store(step), row->import_id, &lines);
+    }
     if (error) {
         return store_verdict(step, error);
     }
@@ -245,18 +279,13 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
 static enum verdict take_box_score(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_box_score *row = input->message;
-    struct window_line line = {
-        .position = input->position,
-        .date = row->game_date,
-        .minutes = byte_of(row->minutes),
-        .points = byte_of(row->points),
-        .fga = byte_of(row->field_goals_attempted),
-        .fta = byte_of(row->free_throws_attempted),
-        .three_attempts = byte_of(row->three_pointers_attempted),
-        .turnovers = byte_of(row->turnovers),
-        .offensive_rebounds = byte_of(row->offensive_rebounds),
-        .played = row->played,
-    };
+    struct window_line line = {.position = input->position,
+                               .date = row->game_date,
+                               LINE_COUNTS(row),
+                               .home = row->home,
+                               .starter = WINDOW_NOT_KNOWN,
+                               .played = row->played};
+
     (void)self;
     if (!row->final) {
         return DONE;
@@ -310,14 +339,30 @@ static enum verdict take_odds_snapshot(struct step *step, const struct input *in
     return verdict;
 }
 
+static enum verdict take_game_odds(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return store_verdict(step, game_put_line(step_store(step), input->message));
+}
+
+static enum verdict take_injury(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return store_verdict(step, game_put_injury(step_store(step), input->message));
+}
+
 static const struct take TAKES[] = {
     {&msg_history_player_desc, take_history_player, RUN_NONE, NULL, true},
     {&msg_history_player_game_desc, take_history_player_game, RUN_NONE, NULL, true},
+    {&msg_history_prop_line_desc, take_history_prop, RUN_NONE, NULL, true},
+    {&msg_history_game_line_desc, take_history_line, RUN_NONE, NULL, true},
     {&msg_import_commit_desc, take_import_commit, RUN_PER_RECORD, "PlayerHistory", true},
     {&msg_row_game_desc, take_row_game, RUN_PER_STEP, "PlayerFeatures", false},
     {&msg_row_box_score_desc, take_box_score, RUN_NONE, NULL, true},
     {&msg_row_odds_desc, take_odds, RUN_NONE, NULL, false},
     {&msg_row_odds_snapshot_desc, take_odds_snapshot, RUN_PER_STEP, "PlayerFeatures", false},
+    {&msg_row_game_odds_desc, take_game_odds, RUN_NONE, NULL, false},
+    {&msg_row_injury_desc, take_injury, RUN_NONE, NULL, true},
     {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
     {NULL, NULL, RUN_NONE, NULL, false},
 };

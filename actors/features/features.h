@@ -1,6 +1,7 @@
 /* features - says what is known of each player before a game.
- * takes  history.player, history.player_game, import.commit, row.game, row.box_score, row.odds,
- *        row.odds_snapshot, timer.features          gives  feature.player, timer.features
+ * takes  history.player, history.player_game, history.prop_line, history.game_line, import.commit, row.game,
+ *        row.box_score, row.odds, row.odds_snapshot, row.game_odds, row.injury, timer.features
+ * gives  feature.player, timer.features
  * keeps  finished games (actors/features/career.h); games to come and their odds (actors/features/game.h)
  * never  looks at the game's own day or later, changes anything after the lock, or makes up a value */
 #ifndef ACTORS_FEATURES_FEATURES_H

@@ -1,7 +1,12 @@
 #include "actors/features/game.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "actors/features/career.h"
+#include "actors/features/line.h"
 
 #include "schema/hash.h"
 
@@ -30,10 +35,21 @@ bool game_locked(const struct game_state *game, int64_t now_us, int64_t grace_us
            (game->tip_at != MESSAGE_NONE && now_us >= game->tip_at + grace_us);
 }
 
+static int put_odds(struct store_txn *txn, int32_t date, const char *game_id,
+                    const struct game_odds *odds)
+{
+    struct store_key key;
+    store_key_start(&key);
+    store_key_text(&key, game_id);
+    store_key_i64(&key, odds->player_id);
+    store_key_text(&key, odds->book);
+    store_key_i64(&key, (int64_t)llround(odds->line * 1000));
+    return store_put(txn, "odds", date, key.data, key.size, odds, sizeof *odds);
+}
+
 int game_put_odds(struct store_txn *txn, const struct msg_row_odds *row, uint64_t position)
 {
     struct game_odds odds;
-    struct store_key key;
     memset(&odds, 0, sizeof odds); /* padding is stored too */
     odds.player_id = row->player_id;
     odds.line = row->line;
@@ -44,13 +60,248 @@ int game_put_odds(struct store_txn *txn, const struct msg_row_odds *row, uint64_
     odds.offered = row->offered;
     memcpy(odds.book, row->book, strlen(row->book));
     memcpy(odds.player_name, row->player_name, strlen(row->player_name));
+    return put_odds(txn, row->game_date, row->game_id, &odds);
+}
+
+/* ---- lines of the past ---- */
+
+struct staged_prop {
+    int32_t date;
+    char game_id[20];
+    struct game_odds odds;
+};
+struct staged_line {
+    int32_t date;
+    char game_id[20], book[40];
+    struct game_line line;
+};
+
+int game_stage_prop(struct store_txn *txn, const struct msg_history_prop_line *row,
+                    uint64_t position)
+{
+    struct staged_prop prop;
+    if (!row->main) {
+        return 0;
+    }
+    memset(&prop, 0, sizeof prop); /* padding is stored too */
+    prop.date = row->game_date;
+    memcpy(prop.game_id, row->game_id, strlen(row->game_id));
+    prop.odds.player_id = row->player_id;
+    prop.odds.line = row->line;
+    prop.odds.over_price = row->over_price;
+    prop.odds.under_price = row->under_price;
+    prop.odds.position = position;
+    prop.odds.main = prop.odds.offered = true;
+    memcpy(prop.odds.book, row->book, strlen(row->book));
+    memcpy(prop.odds.player_name, row->player_name, strlen(row->player_name));
+    return career_stage_row(txn, row->import_id, "prop", (int64_t)position, &prop, sizeof prop);
+}
+
+int game_stage_line(struct store_txn *txn, const struct msg_history_game_line *row,
+                    uint64_t position)
+{
+    struct staged_line line;
+    memset(&line, 0, sizeof line);
+    line.date = row->game_date;
+    memcpy(line.game_id, row->game_id, strlen(row->game_id));
+    memcpy(line.book, row->book, strlen(row->book));
+    line.line = (struct game_line){row->spread_home, row->total};
+    return career_stage_row(txn, row->import_id, "spread", (int64_t)position, &line, sizeof line);
+}
+
+static int put_line(struct store_txn *txn, int32_t date, const char *game_id, const char *book,
+                    const struct game_line *line)
+{
+    struct store_key key;
+    store_key_start(&key);
+    store_key_text(&key, game_id);
+    store_key_text(&key, book);
+    return store_put(txn, "game_line", date, key.data, key.size, line, sizeof *line);
+}
+
+static int move_prop(const struct store_row *row, void *context)
+{
+    struct staged_prop prop;
+    if (row->value.size != sizeof prop) {
+        return STORE_CORRUPT;
+    }
+    memcpy(&prop, row->value.data, sizeof prop);
+    return put_odds(context, prop.date, prop.game_id, &prop.odds);
+}
+
+static int move_line(const struct store_row *row, void *context)
+{
+    struct staged_line line;
+    if (row->value.size != sizeof line) {
+        return STORE_CORRUPT;
+    }
+    memcpy(&line, row->value.data, sizeof line);
+    return put_line(context, line.date, line.game_id, line.book, &line.line);
+}
+
+int game_commit(struct store_txn *txn, const char *import_id)
+{
+    int error = career_stage_for(txn, import_id);
+    if (!error) {
+        error = store_scan(txn, "staged", STORE_UNDATED, STORE_UNDATED, "prop", 5, false, move_prop,
+                           txn);
+    }
+    if (!error || error == STORE_NOT_FOUND) {
+        error = store_scan(txn, "staged", STORE_UNDATED, STORE_UNDATED, "spread", 7, false,
+                           move_line, txn);
+    }
+    return error == STORE_NOT_FOUND ? 0 : error;
+}
+
+/* ---- opening ---- */
+
+int game_opening(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
+                 double *line, bool note)
+{
+    struct store_key key;
+    struct span value;
+    store_key_start(&key);
+    store_key_text(&key, game_id);
+    store_key_i64(&key, player_id);
+    int error = store_get(txn, "opening", date, key.data, key.size, &value);
+    if (!error && value.size == sizeof *line) {
+        memcpy(line, value.data, sizeof *line);
+        return 0;
+    }
+    if (error != STORE_NOT_FOUND || !note) {
+        *line = NAN;
+        return error == STORE_NOT_FOUND ? 0 : STORE_CORRUPT;
+    }
+    return store_put(txn, "opening", date, key.data, key.size, line, sizeof *line);
+}
+
+/* ---- spread and total ---- */
+
+int game_put_line(struct store_txn *txn, const struct msg_row_game_odds *row)
+{
+    struct game_line line = {NAN, NAN};
+    struct store_key key;
+    struct span value;
+    bool spread = strcmp(row->market, "spreads") == 0;
+    if (!spread && strcmp(row->market, "totals") != 0) {
+        return 0;
+    }
     store_key_start(&key);
     store_key_text(&key, row->game_id);
-    store_key_i64(&key, row->player_id);
     store_key_text(&key, row->book);
-    store_key_i64(&key, (int64_t)llround(row->line * 1000));
-    return store_put(txn, "odds", row->game_date, key.data, key.size, &odds, sizeof odds);
+    int error = store_get(txn, "game_line", row->game_date, key.data, key.size, &value);
+    if (!error && value.size == sizeof line) {
+        memcpy(&line, value.data, sizeof line);
+    }
+    if (error && error != STORE_NOT_FOUND) {
+        return error;
+    }
+    *(spread ? &line.spread_home : &line.total) = row->point;
+    return put_line(txn, row->game_date, row->game_id, row->book, &line);
 }
+
+struct line_scan {
+    double spreads[LINE_BOOKS_MAX], totals[LINE_BOOKS_MAX];
+    size_t spread_count, total_count;
+};
+
+static int visit_line(const struct store_row *row, void *context)
+{
+    struct line_scan *scan = context;
+    struct game_line line;
+    if (row->value.size != sizeof line) {
+        return STORE_CORRUPT;
+    }
+    memcpy(&line, row->value.data, sizeof line);
+    if (!isnan(line.spread_home) && scan->spread_count < LINE_BOOKS_MAX) {
+        scan->spreads[scan->spread_count++] = line.spread_home;
+    }
+    if (!isnan(line.total) && scan->total_count < LINE_BOOKS_MAX) {
+        scan->totals[scan->total_count++] = line.total;
+    }
+    return 0;
+}
+
+int game_median_line(struct store_txn *txn, int32_t date, const char *game_id,
+                     struct game_line *line)
+{
+    struct line_scan scan = {.spread_count = 0};
+    int error = store_scan(txn, "game_line", date, date, game_id, strlen(game_id) + 1, false,
+                           visit_line, &scan);
+    line->spread_home = line_median_of(scan.spreads, scan.spread_count);
+    line->total = line_median_of(scan.totals, scan.total_count);
+    return error == STORE_NOT_FOUND ? 0 : error;
+}
+
+/* ---- injuries ---- */
+
+static bool says(const char *status, const char *word)
+{
+    size_t size = strlen(word);
+    for (; *status; status++) {
+        size_t i = 0;
+        while (i < size && tolower((unsigned char)status[i]) == word[i]) {
+            i++;
+        }
+        if (i == size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int game_put_injury(struct store_txn *txn, const struct msg_row_injury *row)
+{
+    struct store_key key;
+    int64_t risk = 1;
+    if (row->player_id <= 0) {
+        return 0; /* unresolved: nobody's features */
+    }
+    if (!row->listed) {
+        risk = 0;
+    } else if (says(row->status, "out") || says(row->status, "doubt")) {
+        risk = 3;
+    } else if (says(row->status, "question")) {
+        risk = 2;
+    }
+    store_key_start(&key);
+    store_key_i64(&key, row->player_id);
+    int error = store_put(txn, "injury", STORE_UNDATED, key.data, key.size, &risk, sizeof risk);
+    store_key_start(&key);
+    store_key_i64(&key, 0); /* nobody's: that a report was read */
+    return error ? error
+                 : store_put(txn, "injury", STORE_UNDATED, key.data, key.size, &risk, sizeof risk);
+}
+
+static int injury_row(struct store_txn *txn, int64_t player_id, int64_t *risk)
+{
+    struct store_key key;
+    struct span value;
+    store_key_start(&key);
+    store_key_i64(&key, player_id);
+    int error = store_get(txn, "injury", STORE_UNDATED, key.data, key.size, &value);
+    if (!error && value.size != sizeof *risk) {
+        return STORE_CORRUPT;
+    }
+    if (!error) {
+        memcpy(risk, value.data, sizeof *risk);
+    }
+    return error;
+}
+
+int game_injury(struct store_txn *txn, int64_t player_id, double *risk)
+{
+    int64_t value = 0;
+    int error = injury_row(txn, player_id, &value);
+    *risk = (double)value;
+    if (error == STORE_NOT_FOUND) {
+        error = injury_row(txn, 0, &value);
+        *risk = error ? NAN : 0;
+    }
+    return error == STORE_NOT_FOUND ? 0 : error;
+}
+
+/* ---- odds of a game ---- */
 
 struct odds_scan {
     game_visit_odds *visit;

@@ -2,6 +2,9 @@
  *
  *   game    undated, game                         -> struct game_state
  *   odds    game date, (game, player, book, line) -> struct game_odds
+ *   opening game date, (game, player)             -> double, the first line that was seen
+ *   game_line game date, (game, book)             -> struct game_line
+ *   injury  undated, player                       -> int64, his risk (game_injury)
  *   emitted game date, (game, player)             -> fingerprint of the last feature.player */
 #ifndef ACTORS_FEATURES_GAME_H
 #define ACTORS_FEATURES_GAME_H
@@ -41,6 +44,31 @@ int game_put_odds(struct store_txn *txn, const struct msg_row_odds *row, uint64_
 typedef int game_visit_odds(const struct game_odds *odds, void *context);
 int game_scan_odds(struct store_txn *txn, int32_t date, const char *game_id, game_visit_odds *visit,
                    void *context);
+
+/* Lines of the past, staged with the import `import_id` (career.h) and visible with its commit; only main ones. */
+int game_stage_prop(struct store_txn *txn, const struct msg_history_prop_line *row,
+                    uint64_t position);
+int game_stage_line(struct store_txn *txn, const struct msg_history_game_line *row,
+                    uint64_t position);
+int game_commit(struct store_txn *txn, const char *import_id);
+
+/* The first line that was seen: noted if there is none yet, else read into `*line`. */
+int game_opening(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
+                 double *line, bool note);
+
+/* Spread and total of a game at one book; NaN: not known. */
+struct game_line {
+    double spread_home, total;
+};
+int game_put_line(struct store_txn *txn, const struct msg_row_game_odds *row);
+/* Over the books: the median of each. */
+int game_median_line(struct store_txn *txn, int32_t date, const char *game_id,
+                     struct game_line *line);
+
+/* What the newest injury report says of him: 0 nothing, 1 day to day or probable, 2 questionable, 3 doubtful or out; NaN where no
+ * report was ever read. */
+int game_put_injury(struct store_txn *txn, const struct msg_row_injury *row);
+int game_injury(struct store_txn *txn, int64_t player_id, double *risk);
 
 /* Games not over yet whose day is `from` or later. */
 typedef int game_visit(const char *game_id, const struct game_state *game, void *context);

@@ -21,14 +21,31 @@ int64_t line_price_american(double probability)
     return (int64_t)round(100 * (1 - probability) / probability);
 }
 
+double line_fair_over(int64_t over_price, int64_t under_price)
+{
+    if (over_price == MESSAGE_NONE || under_price == MESSAGE_NONE) {
+        return NAN;
+    }
+    double over = line_price_probability(over_price), under = line_price_probability(under_price);
+    return over / (over + under);
+}
+
+bool line_pickem(const char *book)
+{
+    return strcmp(book, "prizepicks") == 0 || strcmp(book, "underdog") == 0;
+}
+
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static double median(double *values, size_t count)
+double line_median_of(double *values, size_t count)
 {
+    if (count == 0) {
+        return NAN;
+    }
     qsort(values, count, sizeof *values, compare_doubles);
     if (count % 2 == 1) {
         return values[count / 2];
@@ -48,7 +65,7 @@ static int64_t median_price(const struct line_offer *const *offers, size_t count
             values[used++] = line_price_probability(price);
         }
     }
-    return used > 0 ? line_price_american(median(values, used)) : MESSAGE_NONE;
+    return used > 0 ? line_price_american(line_median_of(values, used)) : MESSAGE_NONE;
 }
 
 struct line_median line_median(const struct line_offer *offers, size_t count)
@@ -72,7 +89,7 @@ struct line_median line_median(const struct line_offer *offers, size_t count)
         return result;
     }
     result.books = (int)books;
-    result.line = median(values, books);
+    result.line = line_median_of(values, books);
     result.over_price = median_price(used, books, result.line, true);
     result.under_price = median_price(used, books, result.line, false);
     return result;

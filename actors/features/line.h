@@ -2,6 +2,7 @@
 #ifndef ACTORS_FEATURES_LINE_H
 #define ACTORS_FEATURES_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,12 @@ struct line_median {
 /* `offers`: main lines on offer, one a book (a second one of the same book is left out), at most LINE_BOOKS_MAX count. */
 struct line_median line_median(const struct line_offer *offers, size_t count);
 
+/* Of both sides' prices, the margin taken out; NaN without both. */
+double line_fair_over(int64_t over_price, int64_t under_price);
+/* Sorts `values`; the mean of the two middle ones for an even number, NaN of none. */
+double line_median_of(double *values, size_t count);
+/* Pick'em books ask one price whatever the line: it says nothing of how likely either side is. */
+bool line_pickem(const char *book);
 double line_price_probability(int64_t price);    /* with the book's margin in it */
 int64_t line_price_american(double probability); /* nearest whole price */
 

@@ -11,6 +11,7 @@ import glob
 import math
 import os
 
+import _features_more
 import _grades_check
 
 WITHIN = 2e-6
@@ -161,9 +162,17 @@ def check_prediction(prediction, values):
         yield f"prob_over {prediction['prob_over']}, it is {over:.6f}"
 
 
+def positions_of(root):
+    rows = _grades_check.rows(os.path.join(root, "players.csv"))
+    return {int(row["player_id"]): row["position"] for row in rows if row["position"]}
+
+
 def check(root, date, features, predictions):
     night, history = _grades_check.night_of(root, date), History(root, date)
     faults, values = [], {}
+    # Whom the report of injuries has out, no CSV knows: that it is taken for absence is what is looked at.
+    out = {f["player_id"] for f in features if f["values"].get("injury_risk") == 3}
+    sides = _features_more.Sides(history, positions_of(root), out)
     for feature in features:
         key = feature["game_id"], feature["player_id"]
         game, told = night.games.get(key[0]), f"{key[0]} {key[1]}"
@@ -176,8 +185,9 @@ def check(root, date, features, predictions):
         team, opponent = (game["home"], game["away"])[:: 1 if home else -1]
         books = night.by_book.get(key, {}).values()
         values[key] = reckon(history, key[1], team, opponent, home, books)
-        if set(values[key]) != set(feature["values"]):
-            faults.append(f"{told}: features {set(values[key]) ^ set(feature['values'])}")
+        values[key] |= _features_more.more(history, sides, key[1], team, opponent, home)
+        if set(values[key]) | _features_more.UNSEEN != set(feature["values"]):
+            faults.append(f"{told}: features {(set(values[key]) | _features_more.UNSEEN) ^ set(feature['values'])}")
             continue
         faults += [f"{told}: {name} {feature['values'][name]}, it is {value}"
                    for name, value in values[key].items()

@@ -4,7 +4,7 @@ set -euo pipefail
 
 source=${TIPOFF_SOURCE:?the root of the sources}
 print=${TIPOFF_BUILD:?the build folder}/tests/print_docs
-declare -A pages=([messages]=docs/MESSAGES.md [settings]=docs/SETTINGS.md [sample]=config/tipoff.yaml)
+declare -A pages=([messages]=docs/MESSAGES.md [settings]=docs/SETTINGS.md [sample]=config/tipoff.yaml [features]=docs/FEATURES.md)
 stale=0
 for page in "${!pages[@]}"; do
     file=${pages[$page]}

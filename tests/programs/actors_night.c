@@ -53,6 +53,10 @@ static bool table_open(struct table *self, const char *name)
     snprintf(path, sizeof path, "%s/%s.csv.gz", root, name);
     self->csv = csv_open(path);
     if (!self->csv) {
+        snprintf(path, sizeof path, "%s/%s.csv", root, name);
+        self->csv = csv_open(path);
+    }
+    if (!self->csv) {
         return false;
     }
     must(csv_next(self->csv, &self->row) == CSV_ROW, path);
@@ -113,14 +117,39 @@ static void put_history_row(const struct table *table)
     strcpy(row.opponent, text(table, "opponent"));
     row.home = number(table, "home") == 1;
     row.minutes = number(table, "min");
+    row.seconds = number(table, "sec");
     row.points = number(table, "pts");
+    row.rebounds = number(table, "reb");
     row.offensive_rebounds = number(table, "oreb");
+    row.defensive_rebounds = number(table, "dreb");
+    row.assists = number(table, "ast");
+    row.steals = number(table, "stl");
+    row.blocks = number(table, "blk");
     row.turnovers = number(table, "tov");
+    row.personal_fouls = number(table, "pf");
+    row.field_goals_made = number(table, "fgm");
     row.field_goals_attempted = number(table, "fga");
+    row.three_pointers_made = number(table, "fg3m");
     row.three_pointers_attempted = number(table, "fg3a");
+    row.free_throws_made = number(table, "ftm");
     row.free_throws_attempted = number(table, "fta");
+    row.plus_minus = number(table, "plus_minus");
+    row.starter = number(table, "starter");
     strcpy(row.source, "actors_night");
     put(features, &msg_history_player_game_desc, &row);
+}
+
+static void put_player(const struct table *table)
+{
+    struct msg_history_player row;
+    message_clear(&msg_history_player_desc, &row);
+    strcpy(row.import_id, "night");
+    row.player_id = number(table, "player_id");
+    strcpy(row.player_name, text(table, "player_name"));
+    strcpy(row.name_key, text(table, "name_key"));
+    strcpy(row.position, text(table, "position"));
+    strcpy(row.source, "actors_night");
+    put(features, &msg_history_player_desc, &row);
 }
 
 static const char *const SEASONS[] = {"player_games/2021-22", "player_games/2022-23",
@@ -130,6 +159,11 @@ static const char *const SEASONS[] = {"player_games/2021-22", "player_games/2022
 static void put_history(void)
 {
     struct msg_import_commit commit;
+    struct table players;
+    must(table_open(&players, "players"), "players");
+    while (table_next(&players)) {
+        put_player(&players);
+    }
     for (size_t i = 0; i < sizeof SEASONS / sizeof SEASONS[0]; i++) {
         struct table table;
         must(table_open(&table, SEASONS[i]), SEASONS[i]);

@@ -1,8 +1,9 @@
-/* print_docs messages|settings|sample: docs/MESSAGES.md, docs/SETTINGS.md or config/tipoff.yaml,
+/* print_docs messages|settings|sample|features: docs/MESSAGES.md, docs/SETTINGS.md, config/tipoff.yaml or docs/FEATURES.md,
  * as the lists have it, on stdout. print_docs registry FILE: the pipeline's streams, for the broker. */
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/features/features_docs.h"
 #include "config/exit.h"
 #include "config/settings.h"
 #include "schema/messages.h"
@@ -34,10 +35,12 @@ int main(int argc, char **argv)
         settings_print_docs(stdout);
     } else if (argc == 2 && strcmp(argv[1], "sample") == 0) {
         settings_print_sample(stdout);
+    } else if (argc == 2 && strcmp(argv[1], "features") == 0) {
+        features_print_docs(stdout);
     } else if (argc == 3 && strcmp(argv[1], "registry") == 0) {
         return print_registry(argv[2]);
     } else {
-        fprintf(stderr, "usage: print_docs messages|settings|sample|registry FILE\n");
+        fprintf(stderr, "usage: print_docs messages|settings|sample|features|registry FILE\n");
         return EXIT_USAGE;
     }
     return fflush(stdout) ? 1 : 0;

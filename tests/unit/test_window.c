@@ -33,7 +33,12 @@ static struct window_output values_of(const struct window_line *lines, size_t co
                                  .lines = lines,
                                  .line_count = count,
                                  .games_career = (int64_t)count,
-                                 .line = NAN};
+                                 .injury_risk = NAN,
+                                 .line = NAN,
+                                 .line_opening = NAN,
+                                 .line_prob_over = NAN,
+                                 .spread = NAN,
+                                 .total = NAN};
     struct window_output output;
     window_values(&input, &output);
     return output;
@@ -52,10 +57,11 @@ static void test_nothing_known(void **state)
     (void)state;
     struct window_output output = values_of(NULL, 0, 20251117);
     for (int i = 0; i < FEATURE_COUNT; i++) {
-        bool known = i == FEATURE_games_season || i == FEATURE_games_career || i == FEATURE_home;
+        bool known = i == FEATURE_games_season || i == FEATURE_games_career ||
+                     i == FEATURE_games_with_team || i == FEATURE_home;
         assert_int_equal(!isnan(output.value[i]), known);
     }
-    near(window_quality(&output), window_round(3.0 / FEATURE_COUNT));
+    near(window_quality(&output), window_round(4.0 / FEATURE_COUNT));
 }
 
 static void test_strictly_before(void **state)
@@ -163,23 +169,26 @@ static void test_usage_and_teams(void **state)
     struct window_team games[] = {
         {.date = 20251110,
          .game_id = "1",
-         .points = 100,
-         .allowed = 90,
-         .minutes = 240,
-         .fga = 80,
-         .fta = 25,
-         .turnovers = 14,
-         .offensive_rebounds = 10},
+         .own = {.points = 100,
+                 .minutes = 240,
+                 .fga = 80,
+                 .fta = 25,
+                 .turnovers = 14,
+                 .offensive_rebounds = 10},
+         .other = {.points = 90}},
         {.date = 20251112,
          .game_id = "2",
-         .points = 100,
-         .allowed = 121,
-         .minutes = 265,
-         .fga = 90,
-         .fta = 20,
-         .turnovers = 10,
-         .offensive_rebounds = 8},
-        {.date = 20251117, .game_id = "3", .points = 1, .allowed = 1, .minutes = 240, .fga = 1},
+         .own = {.points = 100,
+                 .minutes = 265,
+                 .fga = 90,
+                 .fta = 20,
+                 .turnovers = 10,
+                 .offensive_rebounds = 8},
+         .other = {.points = 121}},
+        {.date = 20251117,
+         .game_id = "3",
+         .own = {.points = 1, .minutes = 240, .fga = 1},
+         .other = {.points = 1}},
     };
     const struct window_team *line_teams[] = {&games[0], NULL};
     struct window_input input = {.game_date = 20251117,
