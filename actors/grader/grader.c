@@ -7,7 +7,7 @@
 #include "actors/grader/ledger.h"
 #include "actors/grader/grading.h"
 
-enum { BOXES_MAX = 128, PREDICTIONS_MAX = 256 };
+enum { BOXES_MAX = 128, PREDICTIONS_MAX = 4096 };
 
 static enum verdict store_verdict(struct step *step, int error)
 {
@@ -59,9 +59,12 @@ static void copy_prediction(const struct msg_prediction_points *from, struct msg
     strcpy(to->opponent, from->opponent);
     to->home = from->home;
     strcpy(to->system, from->system);
+    strcpy(to->model, from->model);
     strcpy(to->stat, from->stat);
     to->predicted = from->predicted;
     to->stddev = from->stddev;
+    to->low = from->low;
+    to->high = from->high;
     to->line = from->line;
     strcpy(to->line_source, from->line_source);
     to->prob_over = from->prob_over;
@@ -75,6 +78,8 @@ static void fill(const struct grading *self, const struct msg_prediction_points 
                  const struct ledger_box *box, struct msg_grade_points *message)
 {
     const struct ledger_game *game = self->game;
+    const enum stat_id stat = stat_named(prediction->stat);
+    const int64_t actual = box && stat != STAT_COUNT ? box->stats[stat] : 0;
     struct grading_input input = {
         .side = grading_side(prediction->recommendation),
         .line = prediction->line,
@@ -82,7 +87,7 @@ static void fill(const struct grading *self, const struct msg_prediction_points 
         .in_play = game->in_play || game->final,
         .listed = box != NULL,
         .played = box && box->played,
-        .points = box ? box->points : 0,
+        .points = actual,
     };
     grading_clock(game->period, game->clock, &input.elapsed_s, &input.total_s);
     struct grading_result grade = grading_of(&input);
@@ -94,10 +99,10 @@ static void fill(const struct grading *self, const struct msg_prediction_points 
     strcpy(message->outcome, grading_outcome_text(grade.outcome));
     strcpy(message->void_reason, grade.void_reason);
     if (box && grade.state != GRADING_PENDING) {
-        message->actual = box->points;
+        message->actual = actual;
         message->minutes = box->minutes;
         if (grade.outcome != GRADING_VOID) {
-            message->error = round((prediction->predicted - (double)box->points) * 1e6) / 1e6;
+            message->error = round((prediction->predicted - (double)actual) * 1e6) / 1e6;
         }
     }
     message->period = game->period;

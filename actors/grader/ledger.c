@@ -29,7 +29,11 @@ int ledger_put_box(struct store_txn *txn, const struct msg_row_box_score *row, u
     box.player_id = row->player_id;
     box.seen_at = seen_at;
     box.position = position;
-    box.points = (int32_t)row->points;
+#define FIELD(name) row->name
+#define STAT(name, unit, sum) box.stats[STAT_##name] = (int32_t)(sum);
+#include "schema/stats.def"
+#undef STAT
+#undef FIELD
     box.minutes = (int32_t)row->minutes;
     box.played = row->played;
     box.final = row->final;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "schema/messages.h"
+#include "schema/stats.h"
 #include "store/store.h"
 
 struct ledger_game {
@@ -30,7 +31,7 @@ struct ledger_box {
     int64_t player_id;
     int64_t seen_at; /* append time and position of the row */
     uint64_t position;
-    int32_t points, minutes;
+    int32_t stats[STAT_COUNT], minutes;
     bool played, final;
 };
 

@@ -102,10 +102,16 @@ const char *model_side_text(enum model_side side)
 struct model_bet model_bet(const struct model_points *points, double line, int64_t over_price,
                            int64_t under_price, double min_edge)
 {
+    return model_bet_of(model_over(points, line), model_under(points, line), line, over_price,
+                        under_price, min_edge);
+}
+
+struct model_bet model_bet_of(double over, double under, double line, int64_t over_price,
+                              int64_t under_price, double min_edge)
+{
     if (isnan(line)) {
         return (struct model_bet){MODEL_NO_LINE, NAN, NAN, 0};
     }
-    double over = model_over(points, line), under = model_under(points, line);
     double settled = over + under; /* > 0: at most one whole number is in neither */
     double share = settled > 0 ? over / settled : 0.5;
     double edge_over = share - fair_over(over_price, under_price);

@@ -62,6 +62,9 @@ struct model_bet {
  * probability (pushes left out, as they are paid back) is `min_edge` or more above the price's, the margin taken out. */
 struct model_bet model_bet(const struct model_points *points, double line, int64_t over_price,
                            int64_t under_price, double min_edge);
+/* The same of probabilities from anywhere. */
+struct model_bet model_bet_of(double over, double under, double line, int64_t over_price,
+                              int64_t under_price, double min_edge);
 
 double model_round(double value); /* to 6 decimals */
 

@@ -3,9 +3,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/predictor/model.h"
+#include "actors/predictor/promoted.h"
+#include "actors/predictor/score.h"
 #include "config/log.h"
 #include "schema/hash.h"
 #include "schema/messages.h"
@@ -91,32 +94,34 @@ static size_t add_value(char *text, size_t size, double value)
                                  : snprintf(text, size, "|%.6f", value));
 }
 
-/* First 32 hex digits over what the prediction is of and all that went into it. */
+/* First 32 hex digits over what the prediction is of and all that went into it: `inputs`, or the whole map of values. */
 static void name_prediction(const struct msg_feature_player *feature, const char *system,
-                            const struct model_input *input, char id[41])
+                            const char *model, const char *stat, const struct model_input *inputs,
+                            char id[41])
 {
     char text[1024], print[HASH_HEX_SIZE];
-    size_t at = (size_t)snprintf(text, sizeof text, "%s|%" PRId64 "|%s|points|%" PRId64 "|%" PRId64,
-                                 feature->game_id, feature->player_id, system, feature->over_price,
-                                 feature->under_price);
-    at += add_value(text + at, sizeof text - at, input->line);
-    for (size_t i = 0; i < INPUT_COUNT; i++) {
-        at += add_value(text + at, sizeof text - at, input_get(input, i));
+    size_t at = (size_t)snprintf(text, sizeof text, "%s|%" PRId64 "|%s|%s|%" PRId64 "|%" PRId64,
+                                 feature->game_id, feature->player_id, system, stat,
+                                 feature->over_price, feature->under_price);
+    at += add_value(text + at, sizeof text - at, feature->line);
+    for (size_t i = 0; inputs && i < INPUT_COUNT; i++) {
+        at += add_value(text + at, sizeof text - at, input_get(inputs, i));
     }
-    hash_sha256_hex(text, at, print);
+    struct hash *hash = hash_open();
+    hash_add(hash, text, at);
+    if (!inputs) {
+        hash_add(hash, model, strlen(model));
+        hash_add(hash, feature->values.data, feature->values.size);
+    }
+    hash_close(&hash, print);
     memcpy(id, print, 32);
     id[32] = 0;
 }
 
-static void fill(const struct msg_feature_player *feature, const struct settings *settings,
-                 const struct model_input *input, int64_t made_at,
-                 struct msg_prediction_points *message)
+static void fill_head(const struct msg_feature_player *feature, const char *system,
+                      const char *stat, int64_t made_at, struct msg_prediction_points *message)
 {
-    struct model_points points = model_points(input);
-    struct model_bet bet = model_bet(&points, input->line, feature->over_price,
-                                     feature->under_price, settings->predictor.min_edge);
     message_clear(&msg_prediction_points_desc, message);
-    name_prediction(feature, settings->predictor.system, input, message->prediction_id);
     strcpy(message->game_id, feature->game_id);
     message->game_date = feature->game_date;
     message->player_id = feature->player_id;
@@ -125,18 +130,45 @@ static void fill(const struct msg_feature_player *feature, const struct settings
     strcpy(message->opponent, feature->opponent);
     message->home = feature->home;
     message->tip_at = feature->tip_at;
-    strcpy(message->system, settings->predictor.system);
-    strcpy(message->stat, "points");
+    strcpy(message->system, system);
+    strcpy(message->stat, stat);
+    message->made_at = made_at;
+    message->as_of = feature->as_of;
+}
+
+/* What to make of the line, where there is one. */
+static void fill_bet(const struct msg_feature_player *feature, const struct settings *settings,
+                     double over, double under, struct msg_prediction_points *message)
+{
+    struct model_bet bet = model_bet_of(over, under, message->line, feature->over_price,
+                                        feature->under_price, settings->predictor.min_edge);
+    message->prob_over = model_round(bet.prob_over);
+    message->prob_under = isnan(message->line) ? NAN : model_round(under);
+    message->edge = model_round(bet.edge);
+    message->confidence = model_round(bet.confidence);
+    strcpy(message->recommendation, model_side_text(bet.side));
+    int64_t price = bet.side == MODEL_OVER    ? feature->over_price
+                    : bet.side == MODEL_UNDER ? feature->under_price
+                                              : MESSAGE_NONE;
+    if (price != MESSAGE_NONE) {
+        message->stake =
+            model_round(settings->predictor.kelly * score_kelly(bet.confidence, price));
+    }
+}
+
+static void fill_blend(const struct msg_feature_player *feature, const struct settings *settings,
+                       const struct model_input *input, int64_t made_at,
+                       struct msg_prediction_points *message)
+{
+    struct model_points points = model_points(input);
+    fill_head(feature, "blend", "points", made_at, message);
+    name_prediction(feature, "blend", "", "points", input, message->prediction_id);
     message->predicted = model_round(points.mean);
     message->stddev = model_round(points.stddev);
     message->line = feature->line;
     strcpy(message->line_source, feature->line_source);
-    message->prob_over = model_round(bet.prob_over);
-    message->edge = model_round(bet.edge);
-    message->confidence = model_round(bet.confidence);
-    strcpy(message->recommendation, model_side_text(bet.side));
-    message->made_at = made_at;
-    message->as_of = feature->as_of;
+    fill_bet(feature, settings, model_over(&points, input->line), model_under(&points, input->line),
+             message);
 }
 
 /* Remembers the prediction; `*same` if all but its times is what was said last. */
@@ -161,43 +193,167 @@ static int note(struct store_txn *txn, const struct msg_prediction_points *messa
                                      &msg_prediction_points_desc, message);
 }
 
+/* Says it unless it was said. */
+static int say(struct step *step, const struct msg_prediction_points *message)
+{
+    bool same = false;
+    int error = note(step_store(step), message, &same);
+    if (!error && !same) {
+        step_emit(step, &msg_prediction_points_desc, message);
+    }
+    return error;
+}
+
+/* ---- with what was learned ---- */
+
+static void fill_trained(const struct msg_feature_player *feature, const struct settings *settings,
+                         const struct trained *trained, enum system_id system, enum stat_id stat,
+                         const struct outlook *outlook, int64_t made_at,
+                         struct msg_prediction_points *message)
+{
+    const bool lined = stat == STAT_points && !isnan(feature->line);
+    fill_head(feature, system_at(system)->name, stat_name(stat), made_at, message);
+    memcpy(message->model, trained->sha256, TRAINED_NAME_SIZE - 1);
+    name_prediction(feature, message->system, message->model, message->stat, NULL,
+                    message->prediction_id);
+    message->predicted = model_round(outlook->centre);
+    message->stddev = model_round(outlook_deviation(outlook));
+    message->low = model_round(outlook_quantile(outlook, 0.1));
+    message->high = model_round(outlook_quantile(outlook, 0.9));
+    if (lined) {
+        message->line = feature->line;
+        strcpy(message->line_source, feature->line_source);
+    }
+    fill_bet(feature, settings, lined ? outlook_over(outlook, feature->line) : NAN,
+             lined ? outlook_under(outlook, feature->line) : NAN, message);
+}
+
+static enum verdict say_stat(struct step *step, const struct input *input,
+                             const struct promoted *promoted, const struct trained_ask *ask,
+                             enum stat_id stat)
+{
+    const struct msg_feature_player *feature = input->message;
+    struct msg_prediction_points message;
+    struct trained_said said;
+    char why[SYSTEM_WHY];
+    int error = 0;
+    if (trained_say(promoted->trained, stat, ask, &said, why)) {
+        return step_refuse(step, NEVER, "model %.16s, %s: %s", promoted->trained->sha256,
+                           stat_name(stat), why);
+    }
+    for (int i = 0; i < SYSTEM_COUNT && !error; i++) {
+        if (!isnan(said.centre[i])) {
+            fill_trained(feature, step_settings(step), promoted->trained, (enum system_id)i, stat,
+                         &said.outlook[i], input->time_us, &message);
+            error = say(step, &message);
+        }
+    }
+    return store_verdict(step, error);
+}
+
+static enum verdict say_trained(struct step *step, const struct input *input,
+                                struct promoted *promoted)
+{
+    const struct msg_feature_player *feature = input->message;
+    const struct settings_list *stats = &step_settings(step)->predictor.stats;
+    struct trained_ask ask = {.values = promoted->values, .line = feature->line, .market = NAN};
+    enum verdict verdict = DONE;
+    if (!promoted_values(promoted, &feature->values, &ask.market)) {
+        return step_refuse(step, NEVER, "feature_player.values: a name or number is malformed");
+    }
+    for (int i = 0; i < stats->count && verdict == DONE; i++) {
+        enum stat_id stat = stat_named(stats->item[i]);
+        if (stat != STAT_COUNT && promoted->trained->says[stat]) {
+            ask.line = stat == STAT_points ? feature->line : NAN;
+            verdict = say_stat(step, input, promoted, &ask, stat);
+        }
+    }
+    return verdict;
+}
+
+/* ---- records ---- */
+
 static enum verdict take_feature(struct step *step, const struct input *input, void *self)
 {
     const struct msg_feature_player *feature = input->message;
     const struct settings *settings = step_settings(step);
     struct msg_prediction_points message;
     struct model_input inputs;
-    bool same = false;
-    (void)self;
+    char why[SYSTEM_WHY] = "";
 
     if (!read_inputs(feature, &inputs)) {
         return step_refuse(step, NEVER, "feature_player.values: a name or number is malformed");
     }
-    if (feature->games < settings->predictor.min_games || model_missing(&inputs)) {
+    int error = promoted_refresh(self, step_store(step), why);
+    if (error) {
+        return error == STORE_CORRUPT ? step_refuse(step, NEVER, "%s", why)
+                                      : store_verdict(step, error);
+    }
+    struct promoted *promoted = self;
+    bool blend = !model_missing(&inputs);
+    if (feature->games < settings->predictor.min_games || (!blend && !promoted->trained)) {
         step_run_rows(step, 1,
                       1); /* too little is known of him: no prediction, and the run counts it */
         return DONE;
     }
-    fill(feature, settings, &inputs, input->time_us, &message);
-    int error = note(step_store(step), &message, &same);
-    if (!error && !same) {
-        step_emit(step, &msg_prediction_points_desc, &message);
-    }
     step_run_rows(step, 1, 0);
-    return store_verdict(step, error);
+    if (blend) {
+        fill_blend(feature, settings, &inputs, input->time_us, &message);
+        error = say(step, &message);
+    }
+    return error || !promoted->trained ? store_verdict(step, error)
+                                       : say_trained(step, input, promoted);
+}
+
+/* Read before it is kept: what cannot be read is set aside, and what was there stays. */
+static enum verdict take_model(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_model_promoted *row = input->message;
+    char why[SYSTEM_WHY] = "its bytes have another SHA-256", sha256[HASH_HEX_SIZE];
+    struct trained *trained = NULL;
+    (void)self;
+    hash_sha256_hex(row->body.data, row->body.size, sha256);
+    if (strcmp(sha256, row->sha256) == 0) { /* only what was written whole is given to XGBoost */
+        trained = trained_read(row->body.data, row->body.size, why);
+    }
+    if (!trained) {
+        return step_refuse(step, NEVER, "model_promoted.body: %s", why);
+    }
+    trained_free(&trained);
+    step_run_rows(step, row->rows, 0);
+    return store_verdict(step, promoted_put(step_store(step), row));
 }
 
 static void *predictor_start(const struct settings *settings, bool *failed)
 {
-    *failed = strcmp(settings->predictor.system, "blend") != 0;
-    if (*failed) {
-        log_error("system-unknown", "predictor.system=%s: the only one is blend",
-                  settings->predictor.system);
+    const struct settings_list *stats = &settings->predictor.stats;
+    for (int i = 0; i < stats->count; i++) {
+        if (stat_named(stats->item[i]) == STAT_COUNT) {
+            log_error("stat-unknown",
+                      "predictor.stats: %s: none of points, rebounds, assists, threes, pra",
+                      stats->item[i]);
+            *failed = true;
+            return NULL;
+        }
     }
-    return NULL;
+    struct promoted *self = calloc(1, sizeof *self);
+    *failed = self == NULL;
+    return self;
+}
+
+static void predictor_forget(void *self)
+{
+    promoted_drop(self);
+}
+
+static void predictor_stop(void *self)
+{
+    promoted_drop(self);
+    free(self);
 }
 
 static const struct take TAKES[] = {
+    {&msg_model_promoted_desc, take_model, RUN_PER_RECORD, "PromoteModel", true},
     {&msg_feature_player_desc, take_feature, RUN_PER_STEP, "PredictPoints", false},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
@@ -207,4 +363,6 @@ const struct actor predictor_actor = {
     .does = "says what to expect of each player: mean, spread, and what to make of the line",
     .takes = TAKES,
     .start = predictor_start,
+    .forget = predictor_forget,
+    .stop = predictor_stop,
 };

@@ -209,6 +209,7 @@ struct grading {
     struct grading_row *rows;
     int count, by_status[STATUSES], with_actual, finals;
     double error_sum;
+    const char *system; /* whose predictions are shown */
 };
 
 static int status_of(const struct msg_grade_points *grade)
@@ -284,6 +285,7 @@ static json_t *grading_json(const struct grading *self,
     json_object_set_new(out, "prediction_id", json_of_string(prediction->prediction_id));
     json_object_set_new(out, "game_id", json_of_string(prediction->game_id));
     json_object_set_new(out, "player_id", json_of_int(prediction->player_id));
+    json_object_set_new(out, "system", json_of_string(prediction->system));
     return out;
 }
 
@@ -292,7 +294,8 @@ static int take_prediction(void *context, const struct msg_prediction_points *pr
 {
     struct grading *self = context;
     struct msg_grade_points grade;
-    if (!active)
+    if (!active || strcmp(prediction->system, self->system) != 0 ||
+        strcmp(prediction->stat, "points") != 0)
         return 0;
     if (!(self->count & (self->count - 1))) {
         size_t capacity = self->count ? 2 * (size_t)self->count : 1;
@@ -344,13 +347,27 @@ static json_t *grading_summary(const struct grading *self)
     return out;
 }
 
+/* Several systems speak once a model is promoted: then the ensemble is shown, until then the only one there is. */
+#define SYSTEM_TRAINED "ensemble"
+#define SYSTEM_BUILT_IN "blend"
+
+static int find_trained(void *context, const struct msg_prediction_points *prediction, bool active)
+{
+    *(bool *)context |= active && !strcmp(prediction->system, SYSTEM_TRAINED);
+    return 0;
+}
+
 json_t *export_grading(struct store_txn *txn, int32_t date, int *error)
 {
     struct games_day games;
+    bool trained = false;
     struct grading self = {.games = &games, .txn = txn};
     struct table_mark graded = touched(txn, date, "grading"), live = touched(txn, date, "live");
     json_t *out = NULL;
     *error = games_day_load(&games, txn, date);
+    if (!*error)
+        *error = view_each_prediction(txn, date, find_trained, &trained);
+    self.system = trained ? SYSTEM_TRAINED : SYSTEM_BUILT_IN;
     if (!*error)
         *error = view_each_prediction(txn, date, take_prediction, &self);
     if (self.count > 0)

@@ -359,7 +359,8 @@ static int put_prediction(void *context, const struct msg_prediction_points *pre
                           bool active)
 {
     static const char *const fields[] = {PREDICTION_FIELDS, NULL};
-    static const char *const more[] = {"team", "opponent", "home", "tip_at", "as_of", NULL};
+    static const char *const more[] = {"team", "opponent", "home",       "tip_at", "as_of", "model",
+                                       "low",  "high",     "prob_under", "stake",  NULL};
     json_t *row = json_object();
     put_fields(row, &msg_prediction_points_desc, prediction, fields);
     json_object_set_new(row, "active", json_boolean(active));

@@ -9,6 +9,7 @@
 #include "config/clock.h"
 
 #define MINUTE_US INT64_C(60000000)
+#define DAY_US (24 * 60 * MINUTE_US)
 #define GAME_LONGEST_US                                                                            \
     (6 * 60 * MINUTE_US) /* nothing heard so long after its tip: it is not played any more */
 
@@ -98,6 +99,29 @@ void judge_refused(const struct rules *rules, const char *feed, int64_t count, i
     if (count > 0 && now_us - last_us < rules->refused_us)
         add(out, "refused", feed, "warning", first_us, "%s: rows were set aside, first %.150s",
             feed, example);
+}
+
+void judge_model(const struct rules *rules, const struct watched_model *model, int64_t now_us,
+                 struct incidents *out)
+{
+    const int64_t age_us = now_us - model->learned_us;
+    if (age_us > rules->model_age_us)
+        add(out, "model-old", model->name, "warning", model->learned_us + rules->model_age_us,
+            "model %s learned nothing for %" PRId64 " days: tipoff train", model->name,
+            age_us / DAY_US);
+    if (model->graded < RULES_MODEL_FEWEST)
+        return;
+    double inside = (double)model->inside / (double)model->graded;
+    double mae = model->absolute / (double)model->graded;
+    if (inside < 0.8 - rules->drift_coverage || inside > 0.8 + rules->drift_coverage)
+        add(out, "model-drift", model->name, "warning", CLOCK_NONE,
+            "model %s: %.1f %% of the newest %" PRId64 " outcomes lie in its 80 %% intervals",
+            model->name, 100 * inside, model->graded);
+    else if (mae > model->mae * (1 + rules->drift_error))
+        add(out, "model-drift", model->name, "warning", CLOCK_NONE,
+            "model %s is off by %.2f on its newest %" PRId64 " outcomes, by %.2f when it was "
+            "promoted",
+            model->name, mae, model->graded, model->mae);
 }
 
 void judge_shard(const struct rules *rules, const struct watched_shard *shard,

@@ -12,6 +12,8 @@ struct rules {
     int64_t stale_warn_us, stale_alert_us, stale_critical_us; /* league time */
     int64_t unchanged_us, refused_us;                         /* league time */
     int64_t silence_us;                                       /* real time */
+    int64_t model_age_us;                                     /* league time */
+    double drift_coverage, drift_error;
 };
 
 /* One thing that is wrong now. Two with the same cause and subject are the same incident. */
@@ -71,6 +73,21 @@ struct watched_shard {
     int64_t lag;
 };
 void judge_shard(const struct rules *rules, const struct watched_shard *shard,
+                 struct incidents *out);
+
+/* ---- the model ---- */
+
+#define RULES_MODEL_FEWEST 300 /* graded predictions before anything is said of how it does */
+struct watched_model {
+    char name[17];
+    int64_t learned_us; /* end of the last day it learned from */
+    double mae;         /* as it was promoted with */
+    int64_t graded,
+        inside;      /* of its newest: how many, and how many of those in the 80 % interval */
+    double absolute; /* sum of their errors */
+};
+/* Old (`model-old`); its intervals mean no longer what they say, or it is off by more than it was (`model-drift`). */
+void judge_model(const struct rules *rules, const struct watched_model *model, int64_t now_us,
                  struct incidents *out);
 
 /* ---- dead letters ---- */

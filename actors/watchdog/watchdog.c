@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define TABLE_SOURCE "source"     /* run name -> watch_source */
 #define TABLE_DEAD "dead"         /* reader -> watch_dead */
 #define TABLE_REFUSED "refused"   /* feed -> watch_refused */
+#define TABLE_MODEL "model"       /* "promoted" -> watch_model */
 #define TABLE_BUDGET "budget"     /* "remedies" -> hour of league time, remedies asked for in it */
 #define TABLE_INCIDENT "incident" /* cause, subject -> ops_alert as last said */
 
@@ -135,10 +137,84 @@ static enum verdict take_prediction(struct step *step, const struct input *input
     return stored(step, due_prediction(step, input->message, input->time_us));
 }
 
+/* ---- the model ---- */
+
+#define WATCH_MODEL_MOST 1200
+#define KEY_MODEL "promoted"
+
+static int model_get(struct store_txn *txn, struct msg_watch_model *row)
+{
+    struct store_key key;
+    key_of(&key, KEY_MODEL);
+    return store_get_message(txn, TABLE_MODEL, STORE_UNDATED, key.data, key.size,
+                             &msg_watch_model_desc, row);
+}
+
+static int model_put(struct store_txn *txn, const struct msg_watch_model *row)
+{
+    struct store_key key;
+    key_of(&key, KEY_MODEL);
+    return store_put_message(txn, TABLE_MODEL, STORE_UNDATED, key.data, key.size,
+                             &msg_watch_model_desc, row);
+}
+
+static enum verdict take_model(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_model_promoted *model = input->message;
+    struct msg_watch_model row;
+    (void)self;
+    message_clear(&msg_watch_model_desc, &row);
+    snprintf(row.name, sizeof row.name, "%.16s", model->sha256);
+    row.learned_at = clock_date_start_us(clock_date_add(model->learned_through, 1));
+    row.mae = model->mae;
+    row.graded = row.inside = 0;
+    row.absolute = 0;
+    return stored(step, model_put(step_store(step), &row));
+}
+
+/* How the promoted model does: its ensemble's points, as they become final. */
+static int count_grade(struct step *step, const struct msg_grade_points *grade)
+{
+    struct msg_watch_model row;
+    if (!grade->final || grade->model[0] == 0 || isnan(grade->low) || isnan(grade->error) ||
+        strcmp(grade->system, "ensemble") != 0 || strcmp(grade->stat, "points") != 0)
+        return STORE_OK;
+    int error = model_get(step_store(step), &row);
+    if (error || strcmp(row.name, grade->model) != 0)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    const double actual = (double)grade->actual;
+    row.graded++;
+    row.inside += grade->low <= actual && actual <= grade->high;
+    row.absolute += fabs(grade->error);
+    if (row.graded == WATCH_MODEL_MOST) {
+        row.graded /= 2;
+        row.inside /= 2;
+        row.absolute /= 2;
+    }
+    return model_put(step_store(step), &row);
+}
+
 static enum verdict take_grade(struct step *step, const struct input *input, void *self)
 {
     (void)self;
-    return stored(step, due_grade(step, input->message, input->time_us));
+    int error = due_grade(step, input->message, input->time_us);
+    return stored(step, error ? error : count_grade(step, input->message));
+}
+
+static int judge_promoted(struct watchdog *self, struct store_txn *txn, int64_t now_us)
+{
+    struct msg_watch_model row;
+    int error = model_get(txn, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    struct watched_model model = {.learned_us = row.learned_at,
+                                  .mae = row.mae,
+                                  .graded = row.graded,
+                                  .inside = row.inside,
+                                  .absolute = row.absolute};
+    memcpy(model.name, row.name, sizeof model.name);
+    judge_model(&self->rules, &model, now_us, &self->incidents);
+    return STORE_OK;
 }
 
 static enum verdict take_run(struct step *step, const struct input *input, void *self)
@@ -601,6 +677,8 @@ static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t no
     if (!error && open->shards_known)
         error = judge_due(self, txn, now_us);
     if (!error)
+        error = judge_promoted(self, txn, now_us);
+    if (!error)
         error = store_scan(txn, TABLE_REFUSED, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
                            visit_refused, self);
     if (error == STORE_NOT_FOUND)
@@ -690,6 +768,9 @@ static void *start(const struct settings *settings, bool *failed)
                                  .stale_critical_us = settings->watchdog.stale_critical_us,
                                  .unchanged_us = settings->watchdog.unchanged_us,
                                  .refused_us = settings->watchdog.refused_us,
+                                 .model_age_us = settings->watchdog.model_age_us,
+                                 .drift_coverage = settings->watchdog.drift_coverage,
+                                 .drift_error = settings->watchdog.drift_error,
                                  .silence_us = settings->watchdog.silence_us};
     self->route = route_new(settings);
     if (!self->route) {
@@ -745,6 +826,7 @@ static const struct take takes[] = {
     {.message = &msg_row_check_desc, .take = take_check, .every_partition = true},
     {.message = &msg_feature_player_desc, .take = take_feature, .every_partition = true},
     {.message = &msg_prediction_points_desc, .take = take_prediction, .every_partition = true},
+    {.message = &msg_model_promoted_desc, .take = take_model, .every_partition = true},
     {.message = &msg_grade_points_desc, .take = take_grade, .every_partition = true},
     {.message = &msg_ops_run_desc, .take = take_run, .every_partition = true},
     {.message = &msg_row_refused_desc, .take = take_refused, .every_partition = true},

@@ -437,10 +437,52 @@ static void test_every_order(void **state)
     } while (next_order(order));
 }
 
+/* What is graded is what was predicted: of a stat, by each system. */
+static void test_stats(void **state)
+{
+    static const struct {
+        const char *system, *stat;
+        int actual;
+    } said[] = {{"ensemble", "points", 24}, {"ensemble", "rebounds", 9}, {"ensemble", "assists", 7},
+                {"ensemble", "threes", 3},  {"ensemble", "pra", 40},     {"blend", "points", 24}};
+    size_t count = sizeof said / sizeof said[0], seen = 0;
+    (void)state;
+    game("scheduled", 0, "", 0, TIP - HOUR);
+    for (size_t i = 0; i < count; i++) {
+        struct msg_prediction_points row = prediction_of(5, "NO_LINE", NAN, TIP - HOUR);
+        strcpy(row.system, said[i].system);
+        strcpy(row.stat, said[i].stat);
+        row.low = 10;
+        row.high = 30;
+        put(&msg_prediction_points_desc, &row, TIP - HOUR);
+    }
+    struct msg_row_box_score line = box_of(5, 24, true, true);
+    line.rebounds = 9;
+    line.assists = 7;
+    line.three_pointers_made = 3;
+    put(&msg_row_box_score_desc, &line, TIP + 2 * HOUR);
+    game("final", 4, "", 1, TIP + 2 * HOUR);
+    for (size_t i = 0; i < grades(); i++) {
+        const struct harness_record *record = harness_at(harness, &msg_grade_points_desc, i);
+        const struct msg_grade_points *message = record->message;
+        for (size_t j = 0; j < count && message->final; j++) {
+            if (strcmp(message->system, said[j].system) == 0 &&
+                strcmp(message->stat, said[j].stat) == 0) {
+                assert_int_equal(message->actual, said[j].actual);
+                assert_true(fabs(message->error - (20.25 - said[j].actual)) < 1e-6);
+                assert_true(message->low == 10 && message->high == 30);
+                seen++;
+            }
+        }
+    }
+    assert_int_equal(seen, count);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(test_stats),
         TEST(test_nothing_before_the_lock),
         TEST(test_a_night),
         TEST(test_lock),

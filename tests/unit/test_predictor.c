@@ -12,10 +12,11 @@
 #include "actors/predictor/predictor.h"
 #include "schema/messages.h"
 #include "schema/pack.h"
+#include "tests/unit/made_games.h"
 
 static const int64_t NOON = INT64_C(1763398800000000);
 static struct harness *harness;
-static uint8_t values[2048], sources[16];
+static uint8_t packed[4096], sources[16];
 
 static int set_up(void **state)
 {
@@ -46,7 +47,7 @@ static void pack_features(struct msg_feature_player *row, double form, const cha
         {"rest_days", 2, 0},          {"opponent_points_allowed_last_15", 115, 0},
         {"something_newer", 1, 0},
     };
-    struct pack out = {.data = values, .capacity = sizeof values, .fixed = true};
+    struct pack out = {.data = packed, .capacity = sizeof packed, .fixed = true};
     struct pack none = {.data = sources, .capacity = sizeof sources, .fixed = true};
     pack_map(&out, sizeof all / sizeof all[0]);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -196,7 +197,7 @@ static void test_malformed_values(void **state)
 {
     (void)state;
     struct msg_feature_player row = feature_of(5, 20, 21.5, 10);
-    struct pack out = {.data = values, .capacity = sizeof values, .fixed = true};
+    struct pack out = {.data = packed, .capacity = sizeof packed, .fixed = true};
     pack_map(&out, 1);
     pack_text(&out, "points_ewma");
     pack_text(&out, "twenty");
@@ -208,13 +209,127 @@ static void test_malformed_values(void **state)
     assert_non_null(strstr(((const struct msg_dead_letter *)dead->message)->rule, "values"));
 }
 
+/* ---- with a model ---- */
+
+static struct msg_model_promoted promotion_of(struct pack *bytes)
+{
+    struct msg_model_promoted row;
+    message_clear(&msg_model_promoted_desc, &row);
+    hash_sha256_hex(bytes->data, bytes->size, row.sha256);
+    strcpy(row.code_version, "test");
+    row.learned_from = day_at(0);
+    row.learned_through = day_at(DAYS - 1);
+    row.rows = ROWS;
+    row.mae = 4;
+    row.coverage_80 = 0.8;
+    row.promoted_at = NOON;
+    row.body = (struct span){bytes->data, (uint32_t)bytes->size};
+    return row;
+}
+
+/* Game `i` of the made ones, as features would say it: the blend has not what it needs. */
+static struct msg_feature_player made_feature(size_t i)
+{
+    struct msg_feature_player row = feature_of(5, 20, rows[i].line, 30);
+    struct pack out = {.data = packed, .capacity = sizeof packed, .fixed = true};
+    pack_map(&out, WIDTH + 2);
+    pack_text(&out, "something_newer");
+    pack_f64(&out, 1);
+    for (size_t j = WIDTH; j > 0; j--) { /* in another order than the model has them */
+        pack_text(&out, NAMES[j - 1]);
+        pack_f64(&out, (double)values[i * WIDTH + j - 1]);
+    }
+    pack_text(&out, "line_prob_over");
+    pack_f64(&out, 0.5);
+    row.values = (struct span){out.data, (uint32_t)out.size};
+    return row;
+}
+
+static const struct msg_prediction_points *newest_of(const char *system)
+{
+    for (size_t i = predictions(); i > 0; i--) {
+        if (strcmp(prediction(i - 1)->system, system) == 0) {
+            return prediction(i - 1);
+        }
+    }
+    return NULL;
+}
+
+static void test_model(void **state)
+{
+    char why[SYSTEM_WHY];
+    struct pack bytes = {0};
+    (void)state;
+    make_games();
+    struct trained *made = train(&bytes);
+    struct msg_model_promoted promotion = promotion_of(&bytes);
+    struct msg_feature_player row = made_feature(0);
+    put(&row, NOON);
+    assert_int_equal(predictions(), 0); /* no model, and nothing for the blend */
+    assert_true(harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 1) > 0);
+    assert_int_equal(harness_run(harness), 0);
+    put(&row, NOON + 2);
+    assert_int_equal(predictions(), SYSTEM_COUNT);
+    const struct trained_ask ask = {values, rows[0].line, rows[0].market};
+    struct trained_said said;
+    assert_int_equal(trained_say(made, STAT_points, &ask, &said, why), 0);
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const struct msg_prediction_points *message = newest_of(system_at((enum system_id)i)->name);
+        assert_non_null(message);
+        assert_memory_equal(message->model, promotion.sha256, 16);
+        assert_true(fabs(message->predicted - said.centre[i]) < 1e-6);
+        assert_true(message->low < message->predicted && message->predicted < message->high);
+        assert_true(fabs(message->prob_over + message->prob_under - 1) < 1e-5); /* half a line */
+        bool bet = strcmp(message->recommendation, "PASS") != 0;
+        assert_int_equal(bet, !isnan(message->stake));
+    }
+    put(&row, NOON + 3);
+    assert_int_equal(predictions(), SYSTEM_COUNT); /* said once */
+    assert_int_equal(harness_restart(harness), 0);
+    row = made_feature(3);
+    put(&row, NOON + 4);
+    assert_int_equal(predictions(), 2 * SYSTEM_COUNT); /* the model was kept */
+    trained_free(&made);
+    pack_free(&bytes);
+}
+
+static void test_model_refused(void **state)
+{
+    struct pack bytes = {0};
+    (void)state;
+    make_games();
+    struct trained *made = train(&bytes);
+    struct msg_model_promoted promotion = promotion_of(&bytes);
+    struct msg_feature_player row = made_feature(0);
+    assert_true(harness_put(harness, &msg_model_promoted_desc, &promotion, NOON) > 0);
+    assert_int_equal(harness_run(harness), 0);
+    bytes.data[bytes.size / 2] ^= 1;
+    assert_true(harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 1) > 0);
+    promotion.body.size = 100; /* whole by its name, but no model */
+    hash_sha256_hex(bytes.data, 100, promotion.sha256);
+    assert_true(harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 2) > 0);
+    assert_int_equal(harness_run(harness), 0);
+    const struct harness_record *one = harness_at(harness, &msg_dead_letter_desc, 0);
+    const struct harness_record *two = harness_at(harness, &msg_dead_letter_desc, 1);
+    assert_non_null(one);
+    assert_non_null(two);
+    const struct msg_dead_letter *letter = one->message;
+    assert_non_null(strstr(letter->rule, "another SHA-256"));
+    letter = two->message;
+    assert_non_null(strstr(letter->rule, "not a model"));
+    put(&row, NOON + 3);
+    assert_int_equal(predictions(), SYSTEM_COUNT); /* the first one still speaks */
+    trained_free(&made);
+    pack_free(&bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_prediction),       TEST(test_too_few_games), TEST(test_missing_feature),
         TEST(test_no_line),          TEST(test_said_once),     TEST(test_same_inputs_same_name),
-        TEST(test_malformed_values),
+        TEST(test_malformed_values), TEST(test_model),         TEST(test_model_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

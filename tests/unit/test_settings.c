@@ -91,7 +91,7 @@ static void test_values(void **state)
                             "    regions:\n"
                             "      - us\n"
                             "      - us2\n"
-                            "predictor: {min_edge: 5e-2, system: 'blend'}\n"
+                            "predictor: {min_edge: 5e-2, kelly: 0.5, stats: [points, rebounds]}\n"
                             "scoreboard: {exports: false, port: 0}\n");
     assert_string_equal(settings.dir, "/var/lib/tipoff");
     assert_string_equal(settings.timezone, "Europe/Berlin");

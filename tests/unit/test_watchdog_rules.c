@@ -18,7 +18,10 @@ static const struct rules rules = {.stale_warn_us = 15 * MINUTE,
                                    .stale_critical_us = 60 * MINUTE,
                                    .unchanged_us = 25 * MINUTE,
                                    .refused_us = 60 * MINUTE,
-                                   .silence_us = 30 * SECOND};
+                                   .silence_us = 30 * SECOND,
+                                   .model_age_us = 30LL * 24 * 60 * MINUTE,
+                                   .drift_coverage = 0.06,
+                                   .drift_error = 0.2};
 
 static const int64_t tip = 1763424000000000; /* 2025-11-18T00:00Z: still the 17th in New York */
 
@@ -176,13 +179,59 @@ static void test_no_more_than_fit(void **state)
     assert_int_equal(out.count, RULES_INCIDENTS_MAX);
 }
 
+static const struct incident *of_model(struct watched_model model, int64_t now_us,
+                                       struct incidents *out)
+{
+    memset(out, 0, sizeof *out);
+    strcpy(model.name, "0123456789abcdef");
+    judge_model(&rules, &model, now_us, out);
+    return out->count ? &out->list[0] : NULL;
+}
+
+static void test_model(void **state)
+{
+    (void)state;
+    struct incidents out;
+    const int64_t day = 24LL * 60 * MINUTE;
+    struct watched_model well = {
+        .learned_us = tip, .mae = 4.5, .graded = 400, .inside = 320, .absolute = 400 * 4.6};
+    assert_null(of_model(well, tip + 29 * day, &out));
+    const struct incident *found = of_model(well, tip + 31 * day, &out);
+    assert_non_null(found);
+    assert_string_equal(found->cause, "model-old");
+    assert_true(found->since_us == tip + 30 * day);
+    assert_non_null(strstr(found->text, "31 days"));
+    struct watched_model narrow = well;
+    narrow.inside = 290; /* 72.5 % */
+    found = of_model(narrow, tip, &out);
+    assert_non_null(found);
+    assert_string_equal(found->cause, "model-drift");
+    assert_non_null(strstr(found->text, "72.5 %"));
+    narrow.graded = 299; /* too few to say anything of */
+    narrow.inside = 200;
+    assert_null(of_model(narrow, tip, &out));
+    struct watched_model wide = well;
+    wide.inside = 380;
+    assert_non_null(of_model(wide, tip, &out));
+    struct watched_model off = well;
+    off.absolute = 400 * 5.5; /* 22 % more than it was promoted with */
+    found = of_model(off, tip, &out);
+    assert_non_null(found);
+    assert_non_null(strstr(found->text, "off by 5.50"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_game_is_on),       cmocka_unit_test(test_source_staleness),
-        cmocka_unit_test(test_shards),           cmocka_unit_test(test_dead_letters),
-        cmocka_unit_test(test_no_more_than_fit), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_refused),          cmocka_unit_test(test_unprocessed),
+        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_game_is_on),
+        cmocka_unit_test(test_source_staleness),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_dead_letters),
+        cmocka_unit_test(test_no_more_than_fit),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_unprocessed),
     };
     return cmocka_run_group_tests_name("watchdog rules", tests, NULL, NULL);
 }

@@ -1,0 +1,345 @@
+#include "actors/predictor/fit.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/clock.h"
+
+enum { JOBS_MOST = 16, FEWEST_ROWS = 1000 };
+
+void fitted_free(struct fitted *fitted)
+{
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        system_fit_free(&fitted->fits[i]);
+    }
+}
+
+/* ---- one fit ---- */
+
+static int fit_systems(const struct samples *samples, size_t end,
+                       const struct system_options *options, struct fitted *fitted,
+                       char why[SYSTEM_WHY])
+{
+    struct system_rows rows = {.samples = samples, .end = end};
+    fitted->stat = samples->stat;
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const struct system *system = system_at((enum system_id)i);
+        if (system->from_others || !system_says((enum system_id)i, samples->stat)) {
+            continue;
+        }
+        if (system->fit(&rows, options, &fitted->fits[i], why)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int fit_base(const struct samples *samples, size_t end, int rounds, struct fitted *fitted,
+             char why[SYSTEM_WHY])
+{
+    const struct system_options options = {.rounds = rounds};
+    return fit_systems(samples, end, &options, fitted, why);
+}
+
+static int say_base(const struct fitted *fitted, const struct samples *samples, size_t first,
+                    size_t end, double *const centres[SYSTEM_COUNT], char why[SYSTEM_WHY])
+{
+    struct system_rows rows = {samples, first, end, centres};
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const struct system *system = system_at((enum system_id)i);
+        if (!system->from_others && system_says((enum system_id)i, samples->stat) &&
+            system->centre(&fitted->fits[i], &rows, centres[i] + first, why)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int fit_say_top(const struct fitted *fitted, const struct samples *samples, size_t first,
+                size_t end, double *const centres[SYSTEM_COUNT], char why[SYSTEM_WHY])
+{
+    struct system_rows rows = {samples, first, end, centres};
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const struct system *system = system_at((enum system_id)i);
+        if (system->from_others &&
+            system->centre(&fitted->fits[i], &rows, centres[i] + first, why)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int fit_say(const struct fitted *fitted, const struct samples *samples, size_t first, size_t end,
+            double *const centres[SYSTEM_COUNT], char why[SYSTEM_WHY])
+{
+    return say_base(fitted, samples, first, end, centres, why) ||
+                   fit_say_top(fitted, samples, first, end, centres, why)
+               ? -1
+               : 0;
+}
+
+/* ---- steps ---- */
+
+/* Where each game day before row `end` begins, newest last; how many. */
+static size_t list_days(const struct samples *samples, size_t end, size_t *firsts, size_t most)
+{
+    size_t count = 0;
+    for (size_t i = end; i > 0; i--) {
+        if (i == 1 || samples->rows[i - 2].date != samples->rows[i - 1].date) {
+            if (count == most) {
+                break;
+            }
+            firsts[count++] = i - 1; /* newest first for now */
+        }
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+        size_t kept = firsts[i];
+        firsts[i] = firsts[count - 1 - i];
+        firsts[count - 1 - i] = kept;
+    }
+    return count;
+}
+
+/* Two thirds of the days before row `end`, at most FIT_WINDOW_DAYS: the rest is what the first step learns from. */
+static size_t window_days(const struct samples *samples, size_t end)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < end; i++) {
+        count += i == 0 || samples->rows[i].date != samples->rows[i - 1].date;
+    }
+    return 2 * count / 3 < FIT_WINDOW_DAYS ? 2 * count / 3 : FIT_WINDOW_DAYS;
+}
+
+static int cut_steps(struct fit_walk *walk, int32_t from, int32_t to, int every)
+{
+    const struct samples *samples = walk->samples;
+    size_t days[FIT_WINDOW_DAYS], begin = samples_before(samples, from), most = 64;
+    size_t count = list_days(samples, begin, days, window_days(samples, begin));
+    for (int32_t day = from; day <= to; day = clock_date_add(day, every)) {
+        most++;
+    }
+    walk->steps = calloc(most, sizeof *walk->steps);
+    if (!walk->steps) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i += FIT_STEP_DAYS) {
+        size_t end = i + FIT_STEP_DAYS < count ? days[i + FIT_STEP_DAYS] : begin;
+        walk->steps[walk->step_count++] = (struct fit_step){days[i], end};
+    }
+    for (int32_t day = from; day <= to; day = clock_date_add(day, every)) {
+        int32_t next = clock_date_add(day, every), last = clock_date_add(to, 1);
+        size_t first = samples_before(samples, day);
+        size_t end = samples_before(samples, next < last ? next : last);
+        if (end > first) {
+            walk->steps[walk->step_count++] = (struct fit_step){first, end};
+        }
+    }
+    return 0;
+}
+
+/* What processes share while they work. */
+struct shared {
+    atomic_size_t next, done;
+    atomic_int failed, rounds;
+    char why[SYSTEM_WHY];
+};
+
+static int do_step(struct fit_walk *walk, size_t index, struct shared *shared)
+{
+    const struct fit_step *step = &walk->steps[index];
+    struct fitted fitted = {.stat = walk->samples->stat};
+    struct system_options options = {.rounds = atomic_load(&shared->rounds)};
+    char why[SYSTEM_WHY] = "";
+    if (index == 0) {
+        options = (struct system_options){0, step->first, step->end};
+    }
+    int error = fit_systems(walk->samples, step->first, &options, &fitted, why);
+    if (!error) {
+        error = say_base(&fitted, walk->samples, step->first, step->end, walk->centres, why);
+    }
+    if (!error && index == 0) {
+        atomic_store(&shared->rounds, fitted.fits[SYSTEM_gradient_boosting].rounds);
+    }
+    fitted_free(&fitted);
+    if (error && atomic_exchange(&shared->failed, 1) == 0) {
+        memcpy(shared->why, why, sizeof why);
+    }
+    atomic_fetch_add(&shared->done, 1);
+    return error;
+}
+
+static void do_steps(struct fit_walk *walk, struct shared *shared,
+                     const struct fit_options *options)
+{
+    for (;;) {
+        size_t index = atomic_fetch_add(&shared->next, 1);
+        if (index >= walk->step_count || atomic_load(&shared->failed)) {
+            return;
+        }
+        (void)do_step(walk, index, shared);
+        if (options) {
+            options->progress(atomic_load(&shared->done), walk->step_count, options->context);
+        }
+    }
+}
+
+/* The children end with what they do; this process works beside them. The first step is done alone, by a child: it says how many
+ * rounds the others take, and no process that has used the library forks. */
+static void work(struct fit_walk *walk, struct shared *shared, const struct fit_options *options)
+{
+    pid_t children[JOBS_MOST];
+    unsigned jobs = options->jobs < 1 ? 1 : options->jobs > JOBS_MOST ? JOBS_MOST : options->jobs;
+    unsigned count = 0;
+    pid_t first = fork();
+    if (first == 0) {
+        _exit(do_step(walk, 0, shared) ? 1 : 0);
+    }
+    int status = 1;
+    while (first > 0 && waitpid(first, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
+        snprintf(shared->why, sizeof shared->why, "the process of the first step ended early");
+    }
+    atomic_store(&shared->next, 1);
+    while (count + 1 < jobs) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            do_steps(walk, shared, NULL);
+            _exit(0);
+        }
+        if (pid < 0) {
+            break;
+        }
+        children[count++] = pid;
+    }
+    do_steps(walk, shared, options->progress ? options : NULL);
+    for (unsigned i = 0; i < count; i++) {
+        status = 1;
+        while (waitpid(children[i], &status, 0) < 0 && errno == EINTR) {
+        }
+        if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
+            snprintf(shared->why, sizeof shared->why, "a process of the walk ended early");
+        }
+    }
+}
+
+static int map_centres(struct fit_walk *walk, struct shared **shared)
+{
+    size_t rows = walk->samples->count * sizeof(double);
+    walk->mapped = sizeof **shared + 64 + SYSTEM_COUNT * rows;
+    char *memory =
+        mmap(NULL, walk->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -1;
+    }
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        walk->centres[i] = (double *)(void *)(memory + (size_t)i * rows);
+        for (size_t j = 0; j < walk->samples->count; j++) {
+            walk->centres[i][j] = NAN;
+        }
+    }
+    *shared = (struct shared *)(void *)(memory + SYSTEM_COUNT * rows);
+    return 0;
+}
+
+int fit_walk(struct fit_walk *walk, const struct samples *samples, int32_t from, int32_t to,
+             int every, const struct fit_options *options, char why[SYSTEM_WHY])
+{
+    struct shared *shared;
+    *walk = (struct fit_walk){.samples = samples};
+    if (cut_steps(walk, from, to, every) || map_centres(walk, &shared)) {
+        snprintf(why, SYSTEM_WHY, "no memory");
+        return -1;
+    }
+    if (walk->step_count == 0 || walk->steps[0].first < FEWEST_ROWS) {
+        snprintf(why, SYSTEM_WHY,
+                 "%zu games of players are known before the first day to be said, %d "
+                 "are needed: import earlier seasons",
+                 walk->step_count ? walk->steps[0].first : samples->count, FEWEST_ROWS);
+        return -1;
+    }
+    work(walk, shared, options);
+    walk->rounds = atomic_load(&shared->rounds);
+    if (atomic_load(&shared->failed)) {
+        memcpy(why, shared->why, SYSTEM_WHY);
+        return -1;
+    }
+    return 0;
+}
+
+void fit_walk_free(struct fit_walk *walk)
+{
+    free(walk->steps);
+    if (walk->centres[0]) {
+        munmap(walk->centres[0], walk->mapped);
+    }
+    *walk = (struct fit_walk){0};
+}
+
+/* ---- what the walk has proved ---- */
+
+static struct fit_figures figures_of(const struct samples *samples, size_t first, size_t end,
+                                     const double *centres)
+{
+    struct fit_figures figures = {0, NAN};
+    double sum = 0;
+    for (size_t i = first; i < end; i++) {
+        if (!isnan(centres[i])) {
+            sum += fabs(samples->rows[i].actual - centres[i]);
+            figures.n++;
+        }
+    }
+    if (figures.n > 0) {
+        figures.mae = sum / (double)figures.n;
+    }
+    return figures;
+}
+
+int fit_top(const struct fit_walk *walk, size_t end, struct fitted *fitted, char why[SYSTEM_WHY])
+{
+    size_t days[FIT_WINDOW_DAYS];
+    size_t count = list_days(walk->samples, end, days, FIT_WINDOW_DAYS);
+    size_t first = count > 0 ? days[0] : end;
+    const struct system_options options = {0};
+    struct system_rows rows = {walk->samples, first, end, walk->centres};
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const struct system *system = system_at((enum system_id)i);
+        if (system->from_others && system->fit(&rows, &options, &fitted->fits[i], why)) {
+            return -1;
+        }
+    }
+    double *said = malloc((end + 1) * sizeof *said);
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        const double *centres = walk->centres[i];
+        if (!said || !system_says((enum system_id)i, walk->samples->stat)) {
+            continue;
+        }
+        if (system_at((enum system_id)i)->from_others) {
+            if (system_at((enum system_id)i)->centre(&fitted->fits[i], &rows, said + first, why)) {
+                free(said);
+                return -1;
+            }
+            centres = said;
+        }
+        fitted->figures[i] = figures_of(walk->samples, first, end, centres);
+        if (spread_fit(&fitted->spreads[i], walk->samples, first, end, centres)) {
+            snprintf(why, SYSTEM_WHY, "%s: too few games to learn its spread from",
+                     system_at((enum system_id)i)->name);
+            free(said);
+            return -1;
+        }
+    }
+    if (!said) {
+        snprintf(why, SYSTEM_WHY, "no memory");
+        return -1;
+    }
+    free(said);
+    return 0;
+}

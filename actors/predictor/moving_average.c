@@ -1,0 +1,43 @@
+/* moving_average - what he has done lately: the mean of the last ten games, of the season and weighted by age, and his rate times the
+ * minutes to expect, weighed against each other as they have proved. */
+#include <math.h>
+
+#include "actors/predictor/system.h"
+
+static const char *const INPUTS[] = {"@_avg_last_10",     "@_avg_season",      "@_ewma",
+                                     "@_per_min_last_30", "minutes_projected", NULL};
+
+static bool design(const double *in, double *x)
+{
+    double season = isnan(in[1]) ? in[0] : in[1]; /* his first game of it */
+    x[0] = 1;
+    x[1] = in[0];
+    x[2] = season;
+    x[3] = in[2];
+    x[4] = in[3] * in[4];
+    return !isnan(in[0]) && !isnan(in[2]) && !isnan(x[4]);
+}
+
+static const struct system_linear LINEAR = {INPUTS, 5, design};
+
+static int fit(const struct system_rows *rows, const struct system_options *options,
+               struct system_fit *out, char why[SYSTEM_WHY])
+{
+    (void)options;
+    return system_linear_fit(&LINEAR, rows, out, why);
+}
+
+static int centre(const struct system_fit *learned, const struct system_rows *rows, double *out,
+                  char why[SYSTEM_WHY])
+{
+    return system_linear_centre(&LINEAR, learned, rows, out, why);
+}
+
+const struct system system_moving_average = {
+    .name = "moving_average",
+    .does =
+        "recent form: means of several windows and rate times minutes, weighed as they have proved",
+    .inputs = INPUTS,
+    .fit = fit,
+    .centre = centre,
+};

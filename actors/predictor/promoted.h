@@ -1,0 +1,26 @@
+/* The promoted model: in the store as it came (table `model`, key "promoted": its SHA-256 and its bytes), and in memory once it is
+ * needed. */
+#ifndef ACTORS_PREDICTOR_PROMOTED_H
+#define ACTORS_PREDICTOR_PROMOTED_H
+
+#include <stdbool.h>
+
+#include "actors/predictor/trained.h"
+#include "schema/messages.h"
+#include "store/store.h"
+
+struct promoted {
+    struct trained *trained; /* NULL: none is promoted, or it was not needed yet */
+    float *values;           /* one game's, in its order */
+};
+int promoted_put(struct store_txn *txn, const struct msg_model_promoted *row);
+/* The bytes that are in force; they borrow from the map. STORE_NOT_FOUND. */
+int promoted_get(struct store_txn *txn, char sha256[HASH_HEX_SIZE], struct span *bytes);
+/* Brings memory up to the store. STORE_CORRUPT with why: what is there cannot be read. */
+int promoted_refresh(struct promoted *self, struct store_txn *txn, char why[SYSTEM_WHY]);
+void promoted_drop(struct promoted *self);
+
+/* Fills `values` from the map of a feature.player; `*market` from its line_prob_over. False: the map is broken. */
+bool promoted_values(struct promoted *self, const struct span *map, double *market);
+
+#endif
