@@ -322,6 +322,8 @@ static int publish(struct import *self)
             return code;
     }
     const struct import_send_options options = {
+        .writer = "import",
+        .payload_bytes = 8192,
         .endpoint = self->cli->settings->broker.endpoint,
         .host = host,
         .env = self->env,
@@ -339,7 +341,7 @@ static int publish(struct import *self)
         code = send_commit(self, host, &position);
     if (!code &&
         self->run) { /* not before: the commit need not share the processor with its readers */
-        import_run_actors(self->run);
+        import_run_actors(self->run, READERS_OF_HISTORY);
         code = wait_applied(self, position);
     }
     progress_end(self);

@@ -25,19 +25,22 @@ struct import_run {
     struct cli *cli;
     struct supervisor *supervisor;
     int lock_fd;
+    enum import_readers of; /* the readers that run */
     char broken[160];
 };
 
 static const struct {
     const char *name;
     bool sharded;
-} readers[] = {{"processor", true}, {"features", true}, {"scoreboard", false}};
+    enum import_readers of; /* what it reads */
+} readers[] = {{"processor", true, READERS_OF_HISTORY},
+               {"features", true, READERS_OF_HISTORY},
+               {"scoreboard", false, READERS_OF_HISTORY},
+               {"predictor", true, READERS_OF_MODELS}};
 
 static int64_t shards_of(const struct settings *settings, const char *actor)
 {
-    return !strcmp(actor, "processor")  ? settings->shards.processor
-           : !strcmp(actor, "features") ? settings->shards.features
-                                        : 1;
+    return settings_shards(settings, actor);
 }
 
 static void on_event(void *context, const struct child_event *event)
@@ -165,10 +168,12 @@ struct import_run *import_run_start(struct cli *cli, int *code)
     return self;
 }
 
-void import_run_actors(struct import_run *self)
+void import_run_actors(struct import_run *self, enum import_readers of)
 {
+    self->of = of;
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         for (unsigned shard = 0;
+             readers[i].of == of &&
              shard < (readers[i].sharded ? shards_of(self->cli->settings, readers[i].name) : 1);
              shard++)
             add_child(self, readers[i].name, shard, 2);
@@ -216,6 +221,7 @@ bool import_run_applied(struct import_run *self, uint64_t position, uint64_t *be
     const json_t *shards = json_object_get(status, "shards");
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         for (unsigned shard = 0;
+             readers[i].of == self->of &&
              shard < (readers[i].sharded ? shards_of(self->cli->settings, readers[i].name) : 1);
              shard++)
             applied &= shard_past(shards, readers[i].name, shard, position, &most);

@@ -11,8 +11,9 @@ struct import_run;
 
 /* Takes the directory's lock and starts the broker. NULL: said on stderr, and *code is the exit code. */
 struct import_run *import_run_start(struct cli *cli, int *code);
-/* Starts the actors that read what an import publishes. */
-void import_run_actors(struct import_run *self);
+/* Starts the actors that read what an import, or a training, publishes. */
+enum import_readers { READERS_OF_HISTORY, READERS_OF_MODELS };
+void import_run_actors(struct import_run *self, enum import_readers of);
 /* Restarts what died. */
 void import_run_turn(struct import_run *self);
 /* True once every one of those actors has committed everything up to `position`. `behind` (may be NULL) gets the records

@@ -21,7 +21,6 @@ enum {
     WINDOW = 64, /* batches on their way at most */
     STREAMS_MAX = 16,
     PARTITIONS_MAX = 256,
-    PAYLOAD_MAX = 8192,
     SILENCE_US = 60 * 1000000 /* a broker that is away for longer is given up */
 };
 
@@ -47,6 +46,7 @@ struct batch {
 
 struct import_send {
     struct import_send_options options;
+    uint8_t *payload; /* of the record in hand */
     struct link *link;
     char incarnation[64];
     bool welcomed, granted, granted_before;
@@ -92,7 +92,8 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
     self->heard_us = clock_mono_us();
     for (uint32_t i = 0; i < count && !self->welcomed; i++) {
         const struct message_desc *desc = message_of_stream(streams[i].name);
-        if (!desc || (strcmp(desc->writer, "import") != 0 && strcmp(desc->stream, "ops.run") != 0))
+        if (!desc || (strcmp(desc->writer, self->options.writer) != 0 &&
+                      strcmp(desc->stream, "ops.run") != 0))
             continue;
         if (made == STREAMS_MAX || streams[i].partitions > PARTITIONS_MAX) {
             fail(self, EXIT_BUG, "more streams or partitions than an import can write");
@@ -236,7 +237,7 @@ struct import_send *import_send_open(const struct import_send_options *options)
              (long long)clock_real_us());
     const struct link_options link_options = {
         .endpoint = options->endpoint,
-        .actor = "import",
+        .actor = options->writer,
         .host = options->host,
         .incarnation = self->incarnation,
         .code_version = version_code(),
@@ -253,9 +254,13 @@ struct import_send *import_send_open(const struct import_send_options *options)
         .context = self,
     };
     self->link = link_open(&link_options);
-    if (self->link)
+    self->payload = malloc(options->payload_bytes);
+    if (self->link && self->payload)
         return self;
     int error = errno;
+    if (self->link)
+        link_close(&self->link);
+    free(self->payload);
     free(self);
     errno = error;
     return NULL;
@@ -271,6 +276,7 @@ void import_send_close(struct import_send **self)
     for (int i = 0; i < STREAMS_MAX; i++)
         for (int p = 0; p < PARTITIONS_MAX; p++)
             pack_free(&(*self)->streams[i].lanes[p].records);
+    free((*self)->payload);
     free(*self);
     *self = NULL;
 }
@@ -355,7 +361,6 @@ static int seal(struct import_send *self, struct stream *stream, uint16_t partit
 
 int import_send_add(struct import_send *self, const struct message_desc *desc, const void *message)
 {
-    uint8_t payload[PAYLOAD_MAX];
     struct message_error error;
     const char *rule;
     struct stream *stream = stream_of(self, desc->stream);
@@ -363,14 +368,14 @@ int import_send_add(struct import_send *self, const struct message_desc *desc, c
         return self->code;
     if (!stream)
         return fail(self, EXIT_BUG, "the broker knows no stream %s", desc->stream);
-    long size = message_encode(desc, message, payload, sizeof payload, &error);
+    long size = message_encode(desc, message, self->payload, self->options.payload_bytes, &error);
     if (size < 0)
         return fail(self, EXIT_BUG, "%s.%s: %s", error.message, error.field, error.rule);
     const char *key = (const char *)message + message_field(desc, desc->key)->offset;
     const struct record record = {.key = key,
                                   .key_size = (uint32_t)strlen(key),
                                   .version = desc->version,
-                                  .payload = {payload, (uint32_t)size}};
+                                  .payload = {self->payload, (uint32_t)size}};
     uint16_t partition =
         (uint16_t)record_partition(record.key, record.key_size, stream->partitions);
     struct lane *lane = &stream->lanes[partition];

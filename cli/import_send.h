@@ -1,4 +1,4 @@
-/* Publishes an import as the producer `import`: rows in batches, with a bounded number of them on their way, sent again
+/* Publishes as a producer of its own (`import`, `train`): rows in batches, with a bounded number of them on their way, sent again
  * with the same sequences when the broker was away. */
 #ifndef CLI_IMPORT_SEND_H
 #define CLI_IMPORT_SEND_H
@@ -11,6 +11,8 @@
 
 struct import_send;
 struct import_send_options {
+    const char *writer;   /* as whom: "import", "train" */
+    size_t payload_bytes; /* that the largest record may take */
     const char *endpoint;
     const char *host;
     const char *env;             /* names this directory's importer: whoever holds its lock */

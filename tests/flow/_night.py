@@ -81,6 +81,7 @@ class Checks:
             self.bad.append(text)
             if len(self.bad) <= 40:
                 print("NOT:", text, flush=True)
+        return holds
 
     def end(self):
         print(f"{self.done} checks, {len(self.bad)} failed", flush=True)

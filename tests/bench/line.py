@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES]`, DIR with seasons imported and, for the
+ensemble, a model trained (it is copied, not changed). Prints what bench_line says and the predictor's memory."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN = os.environ["TIPOFF_BIN"]
+BUILD = os.environ["TIPOFF_BUILD"]
+
+
+def status(directory):
+    done = subprocess.run([f"{BIN}/tipoff", "status", "--json", "--dir", directory], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 and done.stdout else {"shards": []}
+
+
+def ready(directory):
+    shards = {s["actor"]: s for s in status(directory)["shards"]}
+    return all(shards.get(a, {}).get("state") == "ready" and shards[a]["lag"] == 0 for a in ("features", "predictor"))
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def main():
+    times = sys.argv[2] if len(sys.argv) > 2 else "500"
+    directory = tempfile.mkdtemp(prefix="tipoff-line-", dir=os.path.dirname(os.path.abspath(sys.argv[1])))
+    shutil.copytree(sys.argv[1], directory, dirs_exist_ok=True,
+                    ignore=lambda _, names: [n for n in names if n.endswith(".ipc")])
+    up = subprocess.Popen([f"{BIN}/tipoff", "up", "--only", "broker,features,predictor", "--dir", directory],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while not ready(directory):
+            if time.monotonic() > until:
+                raise SystemExit("features and predictor are not ready")
+            time.sleep(0.1)
+        day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 5 * 3600))
+        done = subprocess.run([f"{BUILD}/tests/bench_line", f"ipc://{directory}/broker.ipc", day, "LAL", "DEN", "203999",
+                               "Nikola Jokić", times, directory], stdout=subprocess.PIPE, check=True)
+        out = json.loads(done.stdout)
+        pid = next(s["pid"] for s in status(directory)["shards"] if s["actor"] == "predictor")
+        out["predictor_rss_mb"] = round(resident(pid), 1)
+        out["change_over_chain_p99"] = round(out["change_p99_us"] / out["chain_p99_us"], 2)
+        print(json.dumps(out))
+    finally:
+        up.send_signal(signal.SIGTERM)
+        up.wait(30)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+/* How long a line that moves takes to become a prediction: `bench_line ENDPOINT DATE HOME AWAY PLAYER TEAM TIMES DIR`, against a running
+ * broker with features and predictor. Each time the line of one player moves, and the clock runs until a reader has the ensemble's (or,
+ * without a model, blend's) new prediction: everything on the way is synced before it goes on. Beside it, in turn, chains of as many
+ * syncs on the same disk. Prints one JSON object. tests/bench/line.py starts it all. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/link.h"
+#include "cli/import_send.h"
+#include "config/clock.h"
+#include "schema/messages.h"
+#include "schema/record.h"
+
+/* Synced on the way: the odds, the step of features (its data, its meta page), the feature, the step of the predictor, the predictions. */
+enum { SYNCS = 7, TIMES_MOST = 5000, PATIENCE_US = 20 * 1000000 };
+
+static struct link *reader;
+static double awaited; /* line */
+static bool heard;
+
+static _Noreturn void give_up(const char *why)
+{
+    fprintf(stderr, "bench_line: %s\n", why);
+    exit(70);
+}
+
+static void hear_batch(void *context, const struct link_batch *batch)
+{
+    static struct record record; /* large */
+    struct msg_prediction_points row;
+    struct message_error error;
+    struct batch_reader in;
+    const char *rule;
+    (void)context;
+    if (batch_open(&in, batch->body.data, batch->body.size, batch->count, &rule) != 0) {
+        give_up(rule);
+    }
+    while (batch_next(&in, &record, &rule) == 1) {
+        if (message_decode(&msg_prediction_points_desc, record.payload.data, record.payload.size,
+                           &row, &error) == 0 &&
+            row.line == awaited) {
+            heard = true;
+        }
+    }
+    link_taken(reader, batch->count, batch->body.size);
+    (void)link_done(reader, batch->base + batch->count);
+}
+
+static void turn_reader(int64_t most_us)
+{
+    struct pollfd fd = {.fd = link_fd(reader), .events = POLLIN};
+    int64_t wait_us = link_timeout_us(reader) < most_us ? link_timeout_us(reader) : most_us;
+    poll(&fd, 1, (int)((wait_us + 999) / 1000));
+    link_turn(reader);
+}
+
+static void open_reader(const char *endpoint)
+{
+    static const char *const STREAMS[] = {"prediction.points", NULL};
+    char pid[20];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    const struct link_options options = {endpoint, "bench-line",          "here", pid, "1",
+                                         "",       {.batch = hear_batch}, NULL};
+    const struct link_join join = {.name = "bench-line",
+                                   .kind = LINK_CURSOR,
+                                   .streams = STREAMS,
+                                   .start = "head",
+                                   .records = 10000,
+                                   .bytes = 8 << 20};
+    reader = link_open(&options);
+    if (!reader || link_join(reader, &join) != 0) {
+        give_up("no reader");
+    }
+    int64_t until = clock_mono_us() + 500000; /* joined before anything is said */
+    while (clock_mono_us() < until) {
+        turn_reader(20000);
+    }
+}
+
+struct ask {
+    struct import_send *send;
+    const char *home, *away, *game_id, *player_name;
+    int64_t player_id;
+    int32_t date;
+};
+
+static void add(struct ask *ask, const struct message_desc *desc, const void *row)
+{
+    if (import_send_add(ask->send, desc, row) != 0) {
+        give_up(import_send_why(ask->send));
+    }
+}
+
+static void put_game(struct ask *ask)
+{
+    struct msg_row_game row;
+    message_clear(&msg_row_game_desc, &row);
+    strcpy(row.game_id, ask->game_id);
+    row.game_date = ask->date;
+    strcpy(row.home, ask->home);
+    strcpy(row.away, ask->away);
+    row.tip_at = clock_real_us() + INT64_C(3) * 3600 * 1000000;
+    strcpy(row.status, "scheduled");
+    row.period = row.box_players = 0;
+    strcpy(row.feed, "bench");
+    add(ask, &msg_row_game_desc, &row);
+}
+
+static void put_line(struct ask *ask, double line)
+{
+    struct msg_row_odds odds;
+    struct msg_row_odds_snapshot snapshot;
+    message_clear(&msg_row_odds_desc, &odds);
+    strcpy(odds.game_id, ask->game_id);
+    odds.game_date = ask->date;
+    strcpy(odds.event_id, "bench");
+    odds.player_id = ask->player_id;
+    odds.player_known = true;
+    strcpy(odds.player_name, ask->player_name);
+    strcpy(odds.market, "player_points");
+    strcpy(odds.book, "draftkings");
+    odds.line = line;
+    odds.over_price = odds.under_price = -110;
+    odds.main = odds.offered = true;
+    odds.snapshot_at = clock_real_us();
+    odds.commence_at = clock_real_us() + INT64_C(3) * 3600 * 1000000;
+    add(ask, &msg_row_odds_desc, &odds);
+    odds.line = awaited; /* the one before is taken down */
+    odds.main = odds.offered = false;
+    if (odds.line > 0) {
+        add(ask, &msg_row_odds_desc, &odds);
+    }
+    message_clear(&msg_row_odds_snapshot_desc, &snapshot);
+    strcpy(snapshot.game_id, ask->game_id);
+    snapshot.game_date = ask->date;
+    strcpy(snapshot.event_id, "bench");
+    snapshot.snapshot_at = odds.snapshot_at;
+    snapshot.commence_at = odds.commence_at;
+    snapshot.rows = snapshot.changed = 1;
+    add(ask, &msg_row_odds_snapshot_desc, &snapshot);
+}
+
+static int64_t one_change(struct ask *ask, double line)
+{
+    int64_t begun = clock_mono_us();
+    put_line(ask, line);
+    awaited = line;
+    heard = false;
+    if (import_send_flush(ask->send) != 0) {
+        give_up(import_send_why(ask->send));
+    }
+    while (!heard && clock_mono_us() - begun < PATIENCE_US) {
+        turn_reader(20000);
+    }
+    if (!heard) {
+        give_up("no prediction came");
+    }
+    return clock_mono_us() - begun;
+}
+
+static int64_t one_chain(int fd)
+{
+    static char page[4096];
+    int64_t begun = clock_mono_us();
+    for (int i = 0; i < SYNCS; i++) {
+        page[0]++;
+        if (pwrite(fd, page, sizeof page, (off_t)(i % 64) * 4096) != sizeof page || fdatasync(fd)) {
+            give_up("the file of the chain");
+        }
+    }
+    return clock_mono_us() - begun;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void tell(const char *name, int64_t *times, int count, const char *end)
+{
+    qsort(times, (size_t)count, sizeof *times, compare);
+    printf("\"%s_p50_us\": %lld, \"%s_p99_us\": %lld%s", name, (long long)times[count / 2], name,
+           (long long)times[count * 99 / 100], end);
+}
+
+int main(int argc, char **argv)
+{
+    static int64_t changes[TIMES_MOST], chains[TIMES_MOST];
+    char path[512];
+    int times = argc == 9 ? atoi(argv[7]) : 0;
+    if (times < 1 || times > TIMES_MOST) {
+        fprintf(stderr, "usage: bench_line ENDPOINT DATE HOME AWAY PLAYER NAME TIMES DIR\n");
+        return 64;
+    }
+    messages_register();
+    const struct import_send_options options = {.writer = "processor",
+                                                .payload_bytes = 8192,
+                                                .endpoint = argv[1],
+                                                .host = "here",
+                                                .env = "00112233445566778899aabbccddeeff",
+                                                .config_hash = "0"};
+    struct ask ask = {.home = argv[3],
+                      .away = argv[4],
+                      .game_id = "0022699901",
+                      .player_id = strtoll(argv[5], NULL, 10),
+                      .player_name = argv[6]};
+    if (clock_parse_date(argv[2], &ask.date) != 0) {
+        return 64;
+    }
+    snprintf(path, sizeof path, "%s/bench_line.chain", argv[8]);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    static char blank[64 * 4096];
+    if (fd < 0 || write(fd, blank, sizeof blank) != sizeof blank || fsync(fd)) {
+        give_up(path);
+    }
+    open_reader(argv[1]);
+    ask.send = import_send_open(&options);
+    if (!ask.send || import_send_start(ask.send, PATIENCE_US) != 0) {
+        give_up("no lease as the processor");
+    }
+    put_game(&ask);
+    (void)one_change(&ask, 20.5); /* everything is warm */
+    for (int i = 0; i < times; i++) {
+        changes[i] = one_change(&ask, 15.5 + i % 17);
+        chains[i] = one_chain(fd);
+    }
+    printf("{\"times\": %d, \"syncs\": %d, ", times, SYNCS);
+    tell("change", changes, times, ", ");
+    tell("chain", chains, times, "}\n");
+    import_send_close(&ask.send);
+    link_close(&reader);
+    (void)unlink(path);
+    return 0;
+}
