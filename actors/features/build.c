@@ -8,6 +8,7 @@
 #include "actors/features/league.h"
 #include "actors/features/line.h"
 #include "actors/features/window.h"
+#include "schema/hash.h"
 #include "schema/pack.h"
 
 enum {
@@ -35,6 +36,7 @@ struct build {
     uint64_t trigger;
     struct build_counts *counts;
     char home[4], away[4];
+    struct build_memory *memory;
     struct league *league;
     struct league_side home_side, away_side;
     struct game_line game_line;
@@ -263,6 +265,59 @@ static void fill_values(const struct window_output *output, uint8_t *values_byte
     message->sources = (struct span){sources.data, (uint32_t)sources.size};
 }
 
+/* ---- who need not be looked at ---- */
+
+void build_forget(struct build_memory *memory)
+{
+    league_free(&memory->league);
+    build_look_again(memory);
+}
+
+void build_look_again(struct build_memory *memory)
+{
+    memset(memory->seen, 0, sizeof memory->seen);
+}
+
+/* Never 0. */
+static uint64_t hash_of(const void *data, size_t size)
+{
+    uint64_t hash = hash_fnv64(data, size);
+    return hash ? hash : 1;
+}
+
+static struct build_seen seen_of(const struct build *build, const struct build_player *player)
+{
+    struct who {
+        char game_id[24];
+        int64_t player_id;
+    } who;
+    struct offered {
+        double line;
+        int64_t over_price, under_price;
+        char book[40];
+    } offered[LINE_BOOKS_MAX];
+    memset(&who, 0, sizeof who);
+    memset(offered, 0, sizeof offered);
+    memcpy(who.game_id, build->game_id, strlen(build->game_id));
+    who.player_id = player->player_id;
+    for (size_t i = 0; i < player->offer_count; i++) {
+        offered[i].line = player->offers[i].line;
+        offered[i].over_price = player->offers[i].over_price;
+        offered[i].under_price = player->offers[i].under_price;
+        memcpy(offered[i].book, player->books[i], sizeof offered[i].book);
+    }
+    return (struct build_seen){hash_of(&who, sizeof who),
+                               hash_of(offered, player->offer_count * sizeof offered[0])};
+}
+
+static bool was_seen(const struct build *build, const struct build_seen *now)
+{
+    const struct build_seen *then = &build->memory->seen[now->who % BUILD_SEEN];
+    return then->who == now->who && then->lines == now->lines;
+}
+
+/* ---- one player ---- */
+
 static int build_player(struct build *build, struct build_player *player)
 {
     uint8_t values[MAP_BYTES], sources[MAP_BYTES];
@@ -270,7 +325,12 @@ static int build_player(struct build *build, struct build_player *player)
     struct window_output output;
     struct window_input input;
     bool home = false, away = false;
+    const struct build_seen seen = seen_of(build, player);
 
+    if (was_seen(build, &seen)) {
+        build->counts->built++;
+        return 0;
+    }
     int error = find_side(build, player, &home, &away);
     if (!error && !home && !away) {
         build->counts->teamless++;
@@ -302,11 +362,15 @@ static int build_player(struct build *build, struct build_player *player)
     fill_line(&line, &message);
     message.games = input.games_career;
     fill_values(&output, values, sources, &message);
-    return emit_changed(build, player, &input, &message);
+    error = emit_changed(build, player, &input, &message);
+    if (!error) {
+        build->memory->seen[seen.who % BUILD_SEEN] = seen;
+    }
+    return error;
 }
 
-int build_game(struct step *step, const char *game_id, const struct game_state *game,
-               uint64_t trigger, struct build_counts *counts)
+int build_game(struct step *step, struct build_memory *memory, const char *game_id,
+               const struct game_state *game, uint64_t trigger, struct build_counts *counts)
 {
     struct build *build = calloc(1, sizeof *build);
     if (!build) {
@@ -318,18 +382,22 @@ int build_game(struct step *step, const char *game_id, const struct game_state *
     build->game = game;
     build->trigger = trigger;
     build->counts = counts;
-    build->league = league_new(build->txn);
+    build->memory = memory;
+    if (!memory->league) {
+        memory->league = league_new(build->txn);
+    }
+    build->league = memory->league;
     if (!build->league) {
         free(build);
         return STORE_FULL;
     }
+    league_use(build->league, build->txn);
     career_code(build->home, game->home);
     career_code(build->away, game->away);
     int error = gather(build);
     for (size_t i = 0; i < build->player_count && !error; i++) {
         error = build_player(build, &build->players[i]);
     }
-    league_free(&build->league);
     free(build);
     return error;
 }

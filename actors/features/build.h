@@ -4,13 +4,27 @@
 
 #include "actors/actor.h"
 #include "actors/features/game.h"
+#include "actors/features/league.h"
 
 struct build_counts {
     int64_t built, emitted;
     int64_t teamless; /* players with odds whose side is not known: nothing is said of them */
 };
+/* What is kept between builds, of nothing that the store does not have: history as it was read, and of which players it is known that
+ * nothing but their lines can have changed since they were looked at. So a line that moves costs one player's features, not a
+ * game's. */
+#define BUILD_SEEN 8192
+struct build_memory {
+    struct league *league; /* NULL: nothing was read yet */
+    struct build_seen {
+        uint64_t who, lines; /* hashes of game and player, and of his lines; 0: nobody */
+    } seen[BUILD_SEEN];
+};
+void build_forget(struct build_memory *memory);     /* history changed, or a step was undone */
+void build_look_again(struct build_memory *memory); /* a game, its odds or an injury changed */
+
 /* `trigger`: position of the record in hand. 0 or a store_error. */
-int build_game(struct step *step, const char *game_id, const struct game_state *game,
-               uint64_t trigger, struct build_counts *counts);
+int build_game(struct step *step, struct build_memory *memory, const char *game_id,
+               const struct game_state *game, uint64_t trigger, struct build_counts *counts);
 
 #endif

@@ -90,10 +90,11 @@ static enum verdict take_history_line(struct step *step, const struct input *inp
 
 /* ---- building ---- */
 
-static enum verdict build(struct step *step, const struct input *input, const char *game_id,
-                          const struct game_state *game, struct build_counts *counts)
+static enum verdict build(struct step *step, const struct input *input, void *self,
+                          const char *game_id, const struct game_state *game,
+                          struct build_counts *counts)
 {
-    return store_verdict(step, build_game(step, game_id, game, input->position, counts));
+    return store_verdict(step, build_game(step, self, game_id, game, input->position, counts));
 }
 
 static void count_run(struct step *step, const struct build_counts *counts)
@@ -142,14 +143,15 @@ static int note_open(const char *game_id, const struct game_state *game, void *c
 }
 
 /* History changed: every game that is still open is looked at again. */
-static enum verdict rebuild_open(struct step *step, const struct input *input,
+static enum verdict rebuild_open(struct step *step, const struct input *input, void *self,
                                  struct build_counts *counts)
 {
     struct rebuild rebuild = {.step = step, .input = input};
     enum verdict verdict =
         store_verdict(step, game_scan_open(step_store(step), note_open, &rebuild));
     for (size_t i = 0; i < rebuild.count && verdict == DONE; i++) {
-        verdict = build(step, input, rebuild.games[i].game_id, &rebuild.games[i].game, counts);
+        verdict =
+            build(step, input, self, rebuild.games[i].game_id, &rebuild.games[i].game, counts);
     }
     free(rebuild.games);
     return verdict;
@@ -160,7 +162,7 @@ static enum verdict take_import_commit(struct step *step, const struct input *in
     const struct msg_import_commit *row = input->message;
     struct build_counts counts = {0};
     int64_t lines = 0;
-    (void)self;
+    build_forget(self);
     int error = game_commit(step_store(step), row->import_id);
     if (!error) {
         error = career_commit(step_store(step), row->import_id, &lines);
@@ -168,7 +170,7 @@ static enum verdict take_import_commit(struct step *step, const struct input *in
     if (error) {
         return store_verdict(step, error);
     }
-    enum verdict verdict = rebuild_open(step, input, &counts);
+    enum verdict verdict = rebuild_open(step, input, self, &counts);
     step_run_rows(step, lines, 0);
     return verdict;
 }
@@ -217,7 +219,6 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     const int64_t grace = step_settings(step)->lock.grace_us;
     struct game_state game;
     struct build_counts counts = {0};
-    (void)self;
 
     memset(&game, 0, sizeof game); /* padding is stored too */
     game.tip_at = game.play_seen = MESSAGE_NONE;
@@ -237,6 +238,7 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     if (!news && !postponed && game.play_seen == MESSAGE_NONE) {
         return DONE;
     }
+    build_look_again(self);
     game.position = input->position;
     error = game_save(step_store(step), row->game_id, &game);
     if (error || postponed || game_locked(&game, input->time_us, grace)) {
@@ -249,7 +251,7 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     if (input->time_us < build_from(&game)) {
         return DONE;
     }
-    enum verdict verdict = build(step, input, row->game_id, &game, &counts);
+    enum verdict verdict = build(step, input, self, row->game_id, &game, &counts);
     count_run(step, &counts);
     return verdict;
 }
@@ -261,7 +263,6 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
     const struct msg_timer_features *timer = input->message;
     struct build_counts counts = {0};
     struct game_state game;
-    (void)self;
     int error = game_load(step_store(step), timer->game_id, &game);
     if (error) {
         return error == STORE_NOT_FOUND ? DONE : store_verdict(step, error);
@@ -270,7 +271,7 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
         game_locked(&game, input->time_us, step_settings(step)->lock.grace_us)) {
         return DONE;
     }
-    enum verdict verdict = build(step, input, timer->game_id, &game, &counts);
+    enum verdict verdict = build(step, input, self, timer->game_id, &game, &counts);
     count_run(step, &counts);
     return verdict;
 }
@@ -286,10 +287,10 @@ static enum verdict take_box_score(struct step *step, const struct input *input,
                                .starter = WINDOW_NOT_KNOWN,
                                .played = row->played};
 
-    (void)self;
     if (!row->final) {
         return DONE;
     }
+    build_forget(self);
     career_game(line.game_id, row->game_id);
     career_code(line.team, row->team);
     career_code(line.opponent, row->opponent);
@@ -322,7 +323,6 @@ static enum verdict take_odds_snapshot(struct step *step, const struct input *in
     const struct msg_row_odds_snapshot *row = input->message;
     struct build_counts counts = {0};
     struct game_state game;
-    (void)self;
     int error = game_load(step_store(step), row->game_id, &game);
     if (error == STORE_NOT_FOUND) {
         return DONE; /* its rows are kept; they count once the game is known */
@@ -334,20 +334,20 @@ static enum verdict take_odds_snapshot(struct step *step, const struct input *in
         !before_start(row, &game)) {
         return DONE;
     }
-    enum verdict verdict = build(step, input, row->game_id, &game, &counts);
+    enum verdict verdict = build(step, input, self, row->game_id, &game, &counts);
     count_run(step, &counts);
     return verdict;
 }
 
 static enum verdict take_game_odds(struct step *step, const struct input *input, void *self)
 {
-    (void)self;
+    build_look_again(self);
     return store_verdict(step, game_put_line(step_store(step), input->message));
 }
 
 static enum verdict take_injury(struct step *step, const struct input *input, void *self)
 {
-    (void)self;
+    build_look_again(self);
     return store_verdict(step, game_put_injury(step_store(step), input->message));
 }
 
@@ -367,8 +367,30 @@ static const struct take TAKES[] = {
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 
+static void *features_start(const struct settings *settings, bool *failed)
+{
+    struct build_memory *memory = calloc(1, sizeof *memory);
+    (void)settings;
+    *failed = memory == NULL;
+    return memory;
+}
+
+static void features_forget(void *self)
+{
+    build_forget(self);
+}
+
+static void features_stop(void *self)
+{
+    build_forget(self);
+    free(self);
+}
+
 const struct actor features_actor = {
     .name = "features",
     .does = "says what is known of each player before a game",
     .takes = TAKES,
+    .start = features_start,
+    .forget = features_forget,
+    .stop = features_stop,
 };

@@ -30,6 +30,11 @@ struct league *league_new(struct store_txn *txn)
     return self;
 }
 
+void league_use(struct league *self, struct store_txn *txn)
+{
+    self->txn = txn;
+}
+
 void league_free(struct league **self)
 {
     struct league *league = *self;

@@ -24,6 +24,8 @@ struct league_team {
 
 /* Borrows `txn`. NULL: no memory. */
 struct league *league_new(struct store_txn *txn);
+/* Asks this transaction from now on; what was read stays, and must still be true. */
+void league_use(struct league *self, struct store_txn *txn);
 void league_free(struct league **self);
 
 /* All return 0 or a store_error; what is not known has no lines or games. The result stays as long as the league. */
