@@ -43,6 +43,7 @@ struct training {
     int64_t jobs, started_us, opened_us;
     bool force;
     const char *stat; /* in progress */
+    struct fitted *fitted;
     struct past_samples past;
     struct trained *made;    /* as it was read back from its bytes */
     struct trained *running; /* NULL: none is promoted */
@@ -137,23 +138,29 @@ static int compare(struct training *self, const struct fit_walk *walk, char why[
     return error;
 }
 
+/* The fit on all games, while other processes walk. */
+static int fit_all(int rounds, void *context, char why[SYSTEM_WHY])
+{
+    struct training *self = context;
+    const struct samples *samples = &self->past.samples;
+    return fit_base(samples, samples->count, rounds, self->fitted, why);
+}
+
 static int learn_stat(struct training *self, enum stat_id stat, struct trained *out,
                       char why[SYSTEM_WHY])
 {
     const struct fit_options options = {
-        .jobs = (unsigned)self->jobs, .progress = say_walk, .context = self};
+        .jobs = (unsigned)self->jobs, .progress = say_walk, .beside = fit_all, .context = self};
     const struct samples *samples = &self->past.samples;
     struct fitted *fitted = &out->fitted[stat];
     struct fit_walk walk;
     self->stat = stat_name(stat);
     past_samples_of(&self->past, stat);
     int32_t after = clock_date_add(samples->rows[samples->count - 1].date, 1);
-    int error = fit_walk(&walk, samples, after, after, 1, &options, why);
     fitted->stat = stat;
+    self->fitted = fitted;
     out->says[stat] = true;
-    if (!error) {
-        error = fit_base(samples, samples->count, walk.rounds, fitted, why);
-    }
+    int error = fit_walk(&walk, samples, after, after, 1, &options, why);
     if (!error) {
         error = fit_top(&walk, samples->count, fitted, why);
     }

@@ -12,7 +12,6 @@
 #include "schema/pack.h"
 
 enum {
-    PLAYERS_MAX = 128,
     ROSTER_DAYS = 30, /* who last played longer ago is not expected, unless he has odds */
     MAP_BYTES = 8192,
     AS_OF_NONE = 1
@@ -40,7 +39,7 @@ struct build {
     struct league *league;
     struct league_side home_side, away_side;
     struct game_line game_line;
-    struct build_player players[PLAYERS_MAX]; /* by id */
+    struct build_player players[BUILD_PLAYERS_MAX]; /* by id */
     size_t player_count;
 };
 
@@ -54,7 +53,7 @@ static struct build_player *place(struct build *build, int64_t player_id)
     if (at < build->player_count && build->players[at].player_id == player_id) {
         return &build->players[at];
     }
-    if (build->player_count == PLAYERS_MAX) {
+    if (build->player_count == BUILD_PLAYERS_MAX) {
         return NULL;
     }
     memmove(&build->players[at + 1], &build->players[at],
@@ -86,32 +85,55 @@ static int add_odds(const struct game_odds *odds, void *context)
     return 0;
 }
 
+/* Who is with the two teams, read once while history stays as it is. */
+static int find_roster(struct build *build, const struct build_roster **found)
+{
+    struct build_memory *memory = build->memory;
+    for (size_t i = 0; i < BUILD_ROSTERS; i++) {
+        struct build_roster *roster = &memory->rosters[i];
+        if (roster->date == build->game->date && memcmp(roster->home, build->home, 4) == 0 &&
+            memcmp(roster->away, build->away, 4) == 0) {
+            *found = roster;
+            return 0;
+        }
+    }
+    struct build_roster *roster = &memory->rosters[memory->next_roster++ % BUILD_ROSTERS];
+    roster->date = 0;
+    int error = career_roster(build->txn, build->home, build->away, build->game->date, ROSTER_DAYS,
+                              roster->members, BUILD_PLAYERS_MAX, &roster->count);
+    if (!error) {
+        memcpy(roster->home, build->home, 4);
+        memcpy(roster->away, build->away, 4);
+        roster->date = build->game->date;
+    }
+    *found = roster;
+    return error;
+}
+
 static int gather(struct build *build)
 {
-    struct career_member members[PLAYERS_MAX];
+    const struct build_roster *roster = NULL;
     const int32_t date = build->game->date;
-    size_t count = 0;
     int error = game_scan_odds(build->txn, date, build->game_id, add_odds, build);
     if (!error) {
-        error = career_roster(build->txn, build->home, build->away, date, ROSTER_DAYS, members,
-                              PLAYERS_MAX, &count);
+        error = find_roster(build, &roster);
     }
-    for (size_t i = 0; i < count && !error; i++) {
-        struct build_player *player = place(build, members[i].player_id);
+    for (size_t i = 0; !error && i < roster->count; i++) {
+        struct build_player *player = place(build, roster->members[i].player_id);
         if (player) {
-            memcpy(player->team, members[i].team, 4);
+            memcpy(player->team, roster->members[i].team, 4);
         }
     }
     if (!error) {
         error = game_median_line(build->txn, date, build->game_id, &build->game_line);
     }
     if (!error) {
-        error =
-            league_side(build->league, build->home, date, members, count, true, &build->home_side);
+        error = league_side(build->league, build->home, date, roster->members, roster->count, true,
+                            &build->home_side);
     }
     return error ? error
-                 : league_side(build->league, build->away, date, members, count, true,
-                               &build->away_side);
+                 : league_side(build->league, build->away, date, roster->members, roster->count,
+                               true, &build->away_side);
 }
 
 static void pack_values(const struct window_output *output, struct pack *values,
@@ -267,9 +289,17 @@ static void fill_values(const struct window_output *output, uint8_t *values_byte
 
 /* ---- who need not be looked at ---- */
 
+void build_end(struct build_memory *memory)
+{
+    league_free(&memory->league);
+    free(memory->scratch);
+    memory->scratch = NULL;
+}
+
 void build_forget(struct build_memory *memory)
 {
     league_free(&memory->league);
+    memset(memory->rosters, 0, sizeof memory->rosters);
     build_look_again(memory);
 }
 
@@ -372,8 +402,14 @@ static int build_player(struct build *build, struct build_player *player)
 int build_game(struct step *step, struct build_memory *memory, const char *game_id,
                const struct game_state *game, uint64_t trigger, struct build_counts *counts)
 {
-    struct build *build = calloc(1, sizeof *build);
-    if (!build) {
+    if (!memory->scratch) {
+        memory->scratch = malloc(sizeof *memory->scratch);
+    }
+    if (!memory->league) {
+        memory->league = league_new(step_store(step));
+    }
+    struct build *build = memory->scratch;
+    if (!build || !memory->league) {
         return STORE_FULL;
     }
     build->step = step;
@@ -383,14 +419,8 @@ int build_game(struct step *step, struct build_memory *memory, const char *game_
     build->trigger = trigger;
     build->counts = counts;
     build->memory = memory;
-    if (!memory->league) {
-        memory->league = league_new(build->txn);
-    }
     build->league = memory->league;
-    if (!build->league) {
-        free(build);
-        return STORE_FULL;
-    }
+    build->player_count = 0;
     league_use(build->league, build->txn);
     career_code(build->home, game->home);
     career_code(build->away, game->away);
@@ -398,6 +428,5 @@ int build_game(struct step *step, struct build_memory *memory, const char *game_
     for (size_t i = 0; i < build->player_count && !error; i++) {
         error = build_player(build, &build->players[i]);
     }
-    free(build);
     return error;
 }

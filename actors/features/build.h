@@ -14,12 +14,24 @@ struct build_counts {
  * nothing but their lines can have changed since they were looked at. So a line that moves costs one player's features, not a
  * game's. */
 #define BUILD_SEEN 8192
+#define BUILD_PLAYERS_MAX 128
+#define BUILD_ROSTERS 32
+struct build;
 struct build_memory {
     struct league *league; /* NULL: nothing was read yet */
+    struct build *scratch; /* of one build; kept because it is large */
+    struct build_roster {
+        char home[4], away[4];
+        int32_t date; /* 0: free */
+        struct career_member members[BUILD_PLAYERS_MAX];
+        size_t count;
+    } rosters[BUILD_ROSTERS];
+    size_t next_roster;
     struct build_seen {
         uint64_t who, lines; /* hashes of game and player, and of his lines; 0: nobody */
     } seen[BUILD_SEEN];
 };
+void build_end(struct build_memory *memory);        /* frees what it holds */
 void build_forget(struct build_memory *memory);     /* history changed, or a step was undone */
 void build_look_again(struct build_memory *memory); /* a game, its odds or an injury changed */
 

@@ -382,7 +382,7 @@ static void features_forget(void *self)
 
 static void features_stop(void *self)
 {
-    build_forget(self);
+    build_end(self);
     free(self);
 }
 

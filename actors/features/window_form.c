@@ -380,6 +380,10 @@ static void usage_values(const struct window_input *input, size_t count,
     if (!isnan(usage_5) && !isnan(usage_30)) {
         window_set(output, FEATURE_usage_change, usage_5 - usage_30, thirty);
     }
+    const struct window_team *last = input->line_teams ? input->line_teams[count - 1] : NULL;
+    if (last) { /* five players, four quarters of twelve; minutes are rounded */
+        window_set(output, FEATURE_overtime_last, last->own.minutes > 252, 1);
+    }
     for (size_t i = count < 10 ? 0 : count - 10; i < count; i++) {
         const struct window_line *line = &input->lines[i];
         const struct window_team *team = input->line_teams ? input->line_teams[i] : NULL;

@@ -219,6 +219,12 @@ static void work(struct fit_walk *walk, struct shared *shared, const struct fit_
         }
         children[count++] = pid;
     }
+    char why[SYSTEM_WHY] = "";
+    if (options->beside && !atomic_load(&shared->failed) &&
+        options->beside(atomic_load(&shared->rounds), options->context, why) &&
+        !atomic_exchange(&shared->failed, 1)) {
+        memcpy(shared->why, why, sizeof why);
+    }
     do_steps(walk, shared, options->progress ? options : NULL);
     for (unsigned i = 0; i < count; i++) {
         status = 1;

@@ -42,6 +42,8 @@ typedef void fit_progress(size_t done, size_t all, void *context);
 struct fit_options {
     unsigned jobs; /* processes */
     fit_progress *progress;
+    /* Done by this process while others are at the steps, once the number of rounds is known; may be NULL. 0; -1: why. */
+    int (*beside)(int rounds, void *context, char why[SYSTEM_WHY]);
     void *context;
 };
 

@@ -181,6 +181,10 @@ def shooting(history, lines, projected):
             [whole(l, "fg3a") for l in lines], 8, 60)
         expected += (total(last(60), "ftm") + 23.1) / (total(last(60), "fta") + 30) * aged(
             [whole(l, "fta") for l in lines], 8, 60)
+    overtime = None
+    if lines:
+        last_game = history.games[lines[-1]["game_date"], lines[-1]["game_id"]]
+        overtime = int(last_game[lines[-1]["team"]]["min"] > 252)
     plus = [whole(l, "plus_minus") for l in last(10) if l["plus_minus"] != ""]
     attempts = 2 * (total(last(20), "fga") + 0.44 * total(last(20), "fta"))
     return {
@@ -197,7 +201,7 @@ def shooting(history, lines, projected):
         "three_share_last_20": ratio(3 * total(last(20), "fg3m"), total(last(20), "pts")),
         "free_throw_share_last_20": ratio(total(last(20), "ftm"), total(last(20), "pts")),
         "fouls_per_36_last_20": ratio(36 * total(last(20), "pf"), played(20)),
-        "plus_minus_avg_last_10": mean(plus),
+        "plus_minus_avg_last_10": mean(plus), "overtime_last": overtime,
     }
 
 
