@@ -111,6 +111,18 @@ static const char *string_in(const json_t *payload, const char *key)
     return text ? text : "";
 }
 
+/* A model's bytes are kept as a file, too, beside the log. */
+static void add_model(const json_t *payload, json_t *node)
+{
+    char file[100];
+    snprintf(file, sizeof file, "models/%.64s.model", string_in(payload, "sha256"));
+    json_object_set_new(node, "file", json_string(file));
+    json_object_set_new(node, "line", json_null());
+    json_object_set_new(node, "sha256", json_of_string(string_in(payload, "sha256")));
+    json_object_set_new(node, "learned_through",
+                        json_of_string(string_in(payload, "learned_through")));
+}
+
 struct pending { /* what must be read in other places, after this record's bytes are given back */
     uint64_t parents[RECORD_PARENTS_MAX];
     uint32_t parent_count;
@@ -150,6 +162,8 @@ static int visit_node(const struct records_item *item, void *context)
         snprintf(making->pending->source, sizeof making->pending->source, "%s",
                  string_in(payload, "source"));
     }
+    if (!strcmp(item->stream->name, "model.promoted"))
+        add_model(payload, node);
     if (!strcmp(item->stream->name, "raw.exchange"))
         add_exchange(making->walk, item, node);
     json_decref(payload);
@@ -239,10 +253,13 @@ static void print_tree(const json_t *node, int depth)
         printf("  %s %lld bytes sha256 %.16s", url,
                (long long)json_integer_value(json_object_get(node, "body_bytes")),
                string_in(node, "body_sha256"));
-    if (*file)
-        printf("  %s:%lld sha256 %.16s", file,
-               (long long)json_integer_value(json_object_get(node, "line")),
-               string_in(node, "sha256"));
+    if (*file) {
+        const json_t *line = json_object_get(node, "line");
+        printf("  %s", file);
+        if (json_is_integer(line))
+            printf(":%lld", (long long)json_integer_value(line));
+        printf(" sha256 %.16s", string_in(node, "sha256"));
+    }
     putchar('\n');
     json_array_foreach(json_object_get(node, "parents"), i, parent)
     {

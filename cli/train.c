@@ -232,7 +232,8 @@ static int learn(struct training *self)
 static int read_running(struct training *self)
 {
     const struct store_options options = {.read_only = true};
-    char path[CLI_PATH_MAX], sha256[HASH_HEX_SIZE], why[SYSTEM_WHY];
+    struct promoted_head head;
+    char path[CLI_PATH_MAX], why[SYSTEM_WHY];
     struct store *store;
     struct store_txn *txn;
     struct span bytes;
@@ -241,7 +242,7 @@ static int read_running(struct training *self)
     }
     int error = store_begin(store, false, &txn);
     if (!error) {
-        if (promoted_get(txn, sha256, &bytes) == 0) {
+        if (promoted_get(txn, &head, &bytes) == 0) {
             self->running = trained_read(bytes.data, bytes.size, why);
         }
         store_abort(&txn);

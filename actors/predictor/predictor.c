@@ -193,13 +193,17 @@ static int note(struct store_txn *txn, const struct msg_prediction_points *messa
                                      &msg_prediction_points_desc, message);
 }
 
-/* Says it unless it was said. */
-static int say(struct step *step, const struct msg_prediction_points *message)
+/* Says it unless it was said. It comes of the features, and of the model if `model` is a position. */
+static int say(struct step *step, const struct msg_prediction_points *message,
+               const struct input *input, uint64_t model)
 {
+    const uint64_t parents[] = {input->position, model};
+    const struct emit how = {
+        .parents = parents, .parent_count = model ? 2 : 1, .due_us = MESSAGE_NONE};
     bool same = false;
     int error = note(step_store(step), message, &same);
     if (!error && !same) {
-        step_emit(step, &msg_prediction_points_desc, message);
+        step_emit_with(step, &msg_prediction_points_desc, message, &how);
     }
     return error;
 }
@@ -245,7 +249,7 @@ static enum verdict say_stat(struct step *step, const struct input *input,
         if (!isnan(said.centre[i])) {
             fill_trained(feature, step_settings(step), promoted->trained, (enum system_id)i, stat,
                          &said.outlook[i], input->time_us, &message);
-            error = say(step, &message);
+            error = say(step, &message, input, promoted->position);
         }
     }
     return store_verdict(step, error);
@@ -299,7 +303,7 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     step_run_rows(step, 1, 0);
     if (blend) {
         fill_blend(feature, settings, &inputs, input->time_us, &message);
-        error = say(step, &message);
+        error = say(step, &message, input, 0);
     }
     return error || !promoted->trained ? store_verdict(step, error)
                                        : say_trained(step, input, promoted);
@@ -321,7 +325,7 @@ static enum verdict take_model(struct step *step, const struct input *input, voi
     }
     trained_free(&trained);
     step_run_rows(step, row->rows, 0);
-    return store_verdict(step, promoted_put(step_store(step), row));
+    return store_verdict(step, promoted_put(step_store(step), row, input->position));
 }
 
 static void *predictor_start(const struct settings *settings, bool *failed)

@@ -7,33 +7,39 @@
 
 #define KEY "promoted"
 
-int promoted_put(struct store_txn *txn, const struct msg_model_promoted *row)
+_Static_assert(sizeof(struct promoted_head) == 80, "stored as it is");
+
+int promoted_put(struct store_txn *txn, const struct msg_model_promoted *row, uint64_t position)
 {
-    size_t size = HASH_HEX_SIZE + row->body.size;
+    struct promoted_head head;
+    size_t size = sizeof head + row->body.size;
     char *value = malloc(size);
     if (!value) {
         return STORE_FULL;
     }
-    memcpy(value, row->sha256, HASH_HEX_SIZE);
-    memcpy(value + HASH_HEX_SIZE, row->body.data, row->body.size);
+    memset(&head, 0, sizeof head);
+    head.position = position;
+    memcpy(head.sha256, row->sha256, HASH_HEX_SIZE);
+    memcpy(value, &head, sizeof head);
+    memcpy(value + sizeof head, row->body.data, row->body.size);
     int error = store_put(txn, "model", STORE_UNDATED, KEY, strlen(KEY), value, size);
     free(value);
     return error;
 }
 
-int promoted_get(struct store_txn *txn, char sha256[HASH_HEX_SIZE], struct span *bytes)
+int promoted_get(struct store_txn *txn, struct promoted_head *head, struct span *bytes)
 {
     struct span value;
     int error = store_get(txn, "model", STORE_UNDATED, KEY, strlen(KEY), &value);
     if (error) {
         return error;
     }
-    if (value.size < HASH_HEX_SIZE || value.data[HASH_HEX_SIZE - 1] != 0) {
+    if (value.size < sizeof *head) {
         return STORE_CORRUPT;
     }
-    memcpy(sha256, value.data, HASH_HEX_SIZE);
-    *bytes = (struct span){value.data + HASH_HEX_SIZE, value.size - HASH_HEX_SIZE};
-    return 0;
+    memcpy(head, value.data, sizeof *head);
+    *bytes = (struct span){value.data + sizeof *head, value.size - (uint32_t)sizeof *head};
+    return head->sha256[HASH_HEX_SIZE - 1] == 0 ? 0 : STORE_CORRUPT;
 }
 
 void promoted_drop(struct promoted *self)
@@ -45,18 +51,19 @@ void promoted_drop(struct promoted *self)
 
 int promoted_refresh(struct promoted *self, struct store_txn *txn, char why[SYSTEM_WHY])
 {
-    char sha256[HASH_HEX_SIZE] = "";
+    struct promoted_head head = {.position = 0};
     struct span bytes;
-    int error = promoted_get(txn, sha256, &bytes);
+    int error = promoted_get(txn, &head, &bytes);
     if (error == STORE_NOT_FOUND) {
         promoted_drop(self);
         return 0;
     }
-    if (error || (self->trained && strcmp(self->trained->sha256, sha256) == 0)) {
+    if (error || (self->trained && strcmp(self->trained->sha256, head.sha256) == 0)) {
         snprintf(why, SYSTEM_WHY, "the promoted model: %s", store_error_text(error));
         return error;
     }
     promoted_drop(self);
+    self->position = head.position;
     self->trained = trained_read(bytes.data, bytes.size, why);
     if (!self->trained) {
         return STORE_CORRUPT;

@@ -277,6 +277,11 @@ static void test_model(void **state)
         const struct msg_prediction_points *message = newest_of(system_at((enum system_id)i)->name);
         assert_non_null(message);
         assert_memory_equal(message->model, promotion.sha256, 16);
+        const struct harness_record *record =
+            harness_at(harness, &msg_prediction_points_desc, (size_t)i);
+        assert_int_equal(record->parent_count, 2); /* the features and the model */
+        assert_int_equal(record->parents[0], 3);
+        assert_int_equal(record->parents[1], 2);
         assert_true(fabs(message->predicted - said.centre[i]) < 1e-6);
         assert_true(message->low < message->predicted && message->predicted < message->high);
         assert_true(fabs(message->prob_over + message->prob_under - 1) < 1e-5); /* half a line */
