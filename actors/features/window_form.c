@@ -13,6 +13,9 @@
 #define DECAY_20 0.96593632892484560
 #define DECAY_25 0.97265494741228565
 #define LEVEL_GAMES 10
+/* Five players, four quarters of twelve, and what rounding may add; a period of overtime is 25 more. */
+#define OVERTIME_MINUTES 252
+#define CLOSE_POINTS 15
 
 static double mean(int64_t sum, size_t games)
 {
@@ -222,6 +225,26 @@ static void similar_value(const struct window_input *input, size_t count,
     }
 }
 
+/* His form against tonight's opponent: each game as it would be against a defence like this one. */
+static void here_value(const struct window_input *input, size_t count, struct window_output *output)
+{
+    double total = 0, weights = 0, weight = 1;
+    size_t known = 0;
+    double tier = window_tier(input->opponent, input->opponent_count);
+    for (size_t i = 0; i < count && i < WINDOW_GAMES && input->tiers && !isnan(tier); i++) {
+        double then = input->tiers[count - 1 - i];
+        if (!isnan(then)) {
+            total += weight * (input->lines[count - 1 - i].points * (tier / then));
+            weights += weight;
+            known++;
+        }
+        weight *= DECAY_8;
+    }
+    if (known > 0) {
+        window_set(output, FEATURE_points_here_ewma, total / weights, known);
+    }
+}
+
 static void minutes_values(const struct window_input *input, size_t count,
                            struct window_output *output)
 {
@@ -275,6 +298,7 @@ void form_values(const struct window_input *input, size_t count, struct window_o
     trend_value(input->lines, count, output);
     opponent_games(input, count, output);
     similar_value(input, count, output);
+    here_value(input, count, output);
     minutes_values(input, count, output);
 }
 
@@ -364,6 +388,37 @@ static double usage(const struct window_input *input, size_t count, size_t most,
     return could > 0 ? (double)(own * 4800) / (double)could : NAN;
 }
 
+/* Minutes as they would be without overtime, and in games that were close to the end: of those whose team's sums are known. */
+static void even_minutes(const struct window_input *input, size_t count,
+                         struct window_output *output)
+{
+    double total = 0, weights = 0, weight = 1;
+    int64_t close_minutes = 0;
+    size_t close = 0, known = 0;
+    for (size_t i = 0; i < count && i < WINDOW_USAGE_GAMES; i++) {
+        const struct window_line *line = &input->lines[count - 1 - i];
+        const struct window_team *team =
+            input->line_teams ? input->line_teams[count - 1 - i] : NULL;
+        if (team && team->own.minutes > 0) {
+            double share = team->own.minutes > OVERTIME_MINUTES ? 240.0 / team->own.minutes : 1;
+            total += weight * (line->minutes * share);
+            weights += weight;
+            known++;
+        }
+        weight *= DECAY_3;
+        if (team && i < 10 && abs(team->own.points - team->other.points) <= CLOSE_POINTS) {
+            close_minutes += line->minutes;
+            close++;
+        }
+    }
+    if (known > 0) {
+        window_set(output, FEATURE_minutes_regulation_ewma, total / weights, known);
+    }
+    if (close > 0) {
+        window_set(output, FEATURE_minutes_close_last_10, mean(close_minutes, close), close);
+    }
+}
+
 static void usage_values(const struct window_input *input, size_t count,
                          struct window_output *output)
 {
@@ -381,8 +436,8 @@ static void usage_values(const struct window_input *input, size_t count,
         window_set(output, FEATURE_usage_change, usage_5 - usage_30, thirty);
     }
     const struct window_team *last = input->line_teams ? input->line_teams[count - 1] : NULL;
-    if (last) { /* five players, four quarters of twelve; minutes are rounded */
-        window_set(output, FEATURE_overtime_last, last->own.minutes > 252, 1);
+    if (last) {
+        window_set(output, FEATURE_overtime_last, last->own.minutes > OVERTIME_MINUTES, 1);
     }
     for (size_t i = count < 10 ? 0 : count - 10; i < count; i++) {
         const struct window_line *line = &input->lines[i];
@@ -407,6 +462,7 @@ void shooting_values(const struct window_input *input, size_t count, struct wind
 {
     pace_of_scoring(input->lines, count, output);
     expected_value(input->lines, count, output);
+    even_minutes(input, count, output);
     shot_values(input->lines, count, output);
     usage_values(input, count, output);
 }

@@ -158,6 +158,26 @@ def minutes(lines, now):
     }
 
 
+def even(history, lines):
+    sums = lambda l: history.games[l["game_date"], l["game_id"]]
+    team = lambda l: sums(l)[l["team"]]["min"]
+    apart = lambda l: abs(sums(l)[l["team"]]["pts"] - sums(l)[l["opponent"]]["pts"])
+    flat = [whole(l, "min") * (240 / team(l) if team(l) > 252 else 1) for l in lines]
+    return {"minutes_regulation_ewma": aged(flat, 3, 30),
+            "minutes_close_last_10": mean(whole(l, "min") for l in lines[-10:] if apart(l) <= 15)}
+
+
+def here(history, sides, lines, opponent):
+    tonight = sides.tier(opponent, history.date)
+    total_weight, weights = 0.0, 0.0
+    for i, line in enumerate(lines[-60:][::-1]):
+        then = sides.tier(line["opponent"], line["game_date"])
+        if then and tonight:
+            total_weight += 0.5 ** (i / 8) * whole(line, "pts") * tonight / then
+            weights += 0.5 ** (i / 8)
+    return {"points_here_ewma": ratio(total_weight, weights)}
+
+
 def shooting(history, lines, projected):
     last = lambda n: lines[-n:]
     played = lambda n: total(last(n), "min")
@@ -202,6 +222,7 @@ def shooting(history, lines, projected):
         "free_throw_share_last_20": ratio(total(last(20), "ftm"), total(last(20), "pts")),
         "fouls_per_36_last_20": ratio(36 * total(last(20), "pf"), played(20)),
         "plus_minus_avg_last_10": mean(plus), "overtime_last": overtime,
+        **even(history, lines),
     }
 
 
@@ -331,6 +352,7 @@ def more(history, sides, player, team, opponent, home):
     group = sides.positions.get(player, "")[:1]
     out = points(history, lines, now, opponent)
     out |= similar(history, sides, lines, opponent, home) | minutes(lines, now)
+    out |= here(history, sides, lines, opponent)
     out |= shooting(history, lines, out["minutes_projected"]) | others(sides, lines, now, opponent)
     out |= calendar(history, sides, lines, now, team) | teams(history, sides, team, opponent, group)
     return out | mates(history, sides, player, team, group)
