@@ -266,9 +266,11 @@ static void test_model(void **state)
     struct msg_feature_player row = made_feature(0);
     put(&row, NOON);
     assert_int_equal(predictions(), 0); /* no model, and nothing for the blend */
-    assert_true(harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 1) > 0);
+    uint64_t model_at = harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 1);
+    assert_true(model_at > 0);
     assert_int_equal(harness_run(harness), 0);
-    put(&row, NOON + 2);
+    uint64_t feature_at = harness_put(harness, &msg_feature_player_desc, &row, NOON + 2);
+    assert_int_equal(harness_run(harness), 0);
     assert_int_equal(predictions(), SYSTEM_COUNT);
     const struct trained_ask ask = {values, rows[0].line, rows[0].market};
     struct trained_said said;
@@ -280,8 +282,8 @@ static void test_model(void **state)
         const struct harness_record *record =
             harness_at(harness, &msg_prediction_points_desc, (size_t)i);
         assert_int_equal(record->parent_count, 2); /* the features and the model */
-        assert_int_equal(record->parents[0], 3);
-        assert_int_equal(record->parents[1], 2);
+        assert_int_equal(record->parents[0], feature_at);
+        assert_int_equal(record->parents[1], model_at);
         assert_true(fabs(message->predicted - said.centre[i]) < 1e-6);
         assert_true(message->low < message->predicted && message->predicted < message->high);
         assert_true(fabs(message->prob_over + message->prob_under - 1) < 1e-5); /* half a line */
