@@ -8,7 +8,9 @@
 #include "config/clock.h"
 
 #define TABLE_EXPECTED "expected" /* game's date; game_id, output -> ops_expected */
-#define TABLE_OPEN "open"         /* the same, of those that are still to be judged -> nothing */
+#define CHECK_DAYS                                                                                 \
+    2 /* a check that failed for a game of so many days ago is history, not an incident */
+#define TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
 #define TABLE_SEEN "seen"   /* game's date; game_id, output, hash of what was counted -> nothing */
 #define TABLE_CHECK "check" /* game's date; game_id, output, check that fails -> how */
 #define TABLE_DAY "day"     /* undated; game_id -> the date its rows are under */
@@ -378,6 +380,41 @@ static void incident_add(struct due_look *look, const struct msg_ops_expected *r
     incident->since_us = row->deadline;
     snprintf(incident->text, sizeof incident->text, "%.20s of %.12s: %.180s", row->output,
              row->game_id, row->reason);
+}
+
+/* One word for each check and day, with an example: a feed that is wrong is wrong of many games. */
+static int failed_check(const struct store_row *at, void *context)
+{
+    struct incidents *out = context;
+    struct span rest = at->key;
+    const char *game_id, *name, *check;
+    char subject[97];
+    if (store_key_read_text(&rest, &game_id) != 0 || store_key_read_text(&rest, &name) != 0 ||
+        store_key_read_text(&rest, &check) != 0)
+        return STORE_CORRUPT;
+    snprintf(subject, sizeof subject, "%.40s %04d-%02d-%02d", check, at->date / 10000,
+             at->date / 100 % 100, at->date % 100);
+    for (int i = 0; i < out->count; i++)
+        if (!strcmp(out->list[i].cause, "degraded") && !strcmp(out->list[i].subject, subject))
+            return 0;
+    if (out->count == RULES_INCIDENTS_MAX)
+        return 1;
+    struct incident *incident = &out->list[out->count++];
+    snprintf(incident->cause, sizeof incident->cause, "degraded");
+    snprintf(incident->subject, sizeof incident->subject, "%s", subject);
+    incident->severity = "warning";
+    incident->since_us = CLOCK_NONE;
+    snprintf(incident->text, sizeof incident->text, "%.20s of %.12s: %.*s", name, game_id,
+             (int)at->value.size, (const char *)at->value.data);
+    return 0;
+}
+
+int due_checks(struct store_txn *txn, int64_t now_us, struct incidents *out)
+{
+    int32_t today = clock_date_of(now_us);
+    int error = store_scan(txn, TABLE_CHECK, clock_date_add(today, -CHECK_DAYS),
+                           clock_date_add(today, 1), NULL, 0, false, failed_check, out);
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
 
 static int first_check(const struct store_row *row, void *context)

@@ -35,6 +35,8 @@ struct due_look {
 };
 /* Judges what is open. Without writing: 0 or a store_error. */
 int due_judge(struct due_look *look, struct store_txn *txn);
+/* Checks that fail for games of the last days, as incidents. Likewise. */
+int due_checks(struct store_txn *txn, int64_t now_us, struct incidents *out);
 /* Stores and says it. */
 int due_speak(const struct due_look *look, struct step *step);
 

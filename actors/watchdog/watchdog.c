@@ -677,6 +677,8 @@ static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t no
     if (!error && open->shards_known)
         error = judge_due(self, txn, now_us);
     if (!error)
+        error = due_checks(txn, now_us, &self->incidents);
+    if (!error)
         error = judge_promoted(self, txn, now_us);
     if (!error)
         error = store_scan(txn, TABLE_REFUSED, STORE_UNDATED, STORE_UNDATED, NULL, 0, false,
