@@ -36,6 +36,7 @@ enum {
 /* Worse is what is worse by more than chance: so many standard errors. What is compared is what the new one said while it walked, up to
  * four weeks behind what it knows now. */
 #define NOISE 2.0
+#define WORSE 1.01 /* with too few newer games: of what each was off by in its own validation */
 
 struct training {
     struct cli *cli;
@@ -48,13 +49,13 @@ struct training {
     struct trained *made;    /* as it was read back from its bytes */
     struct trained *running; /* NULL: none is promoted */
     struct pack bytes;
-    double coverage_80; /* of the ensemble, over the validation window */
+    enum stat_id lead; /* the first stat: what models are compared by */
     struct {
         int64_t n;
         double made, running; /* mean absolute errors */
         double noise;         /* standard error of their difference, game by game */
     } newer;
-    bool promoted, unchanged;
+    bool promoted, unchanged, forced;
     char why[240]; /* it was not promoted */
     struct import_send *send;
     struct import_run *run;
@@ -71,54 +72,45 @@ static void say_walk(size_t done, size_t all, void *context)
 
 /* ---- learning ---- */
 
-static void add_coverage(struct training *self, const struct fit_walk *walk,
-                         const struct fitted *fitted, size_t first, double *const *centres)
+/* Does it want what there is now? */
+static bool same_features(const struct trained *running, const struct samples *samples)
 {
-    int64_t inside = 0, all = 0;
-    for (size_t i = first; i < walk->samples->count; i++) {
-        double centre = centres[SYSTEM_ensemble][i];
-        if (isnan(centre)) {
-            continue;
-        }
-        struct outlook outlook =
-            spread_at(&fitted->spreads[SYSTEM_ensemble], walk->samples, i, centre);
-        double actual = walk->samples->rows[i].actual;
-        inside +=
-            outlook_quantile(&outlook, 0.1) <= actual && actual <= outlook_quantile(&outlook, 0.9);
-        all++;
+    bool same = running->says[samples->stat] && running->width == samples->width;
+    for (size_t i = 0; same && i < samples->width; i++) {
+        same = strcmp(running->names[i], samples->names[i]) == 0;
     }
-    self->coverage_80 = all > 0 ? (double)inside / (double)all : 0;
+    return same;
 }
 
-/* How both do on games that the running one has not learned from; of the new one what it said of them as it walked. */
-static int compare(struct training *self, const struct fit_walk *walk, char why[SYSTEM_WHY])
+/* How both do on games that the running one has not learned from; of the new one what it said of them as it walked, its ensemble as of the
+ * day before them. A running model that cannot be asked is not compared with: training is the remedy. */
+static void compare(struct training *self, const struct fit_walk *walk)
 {
     const struct samples *samples = walk->samples;
-    if (!self->running || !self->running->says[STAT_points] ||
-        self->running->width != samples->width) {
-        return 0;
-    }
-    for (size_t i = 0; i < samples->width; i++) {
-        if (strcmp(self->running->names[i], samples->names[i]) != 0) {
-            return 0; /* it wants other features than there are now */
-        }
+    char why[SYSTEM_WHY] = "";
+    if (!self->running || !same_features(self->running, samples)) {
+        return;
     }
     size_t first = samples_before(samples, clock_date_add(self->running->through, 1));
     size_t walked = walk->step_count > 0 ? walk->steps[0].first : samples->count;
     first = first > walked ? first : walked;
     double *centres[SYSTEM_COUNT];
     double *memory = malloc((SYSTEM_COUNT * samples->count + 1) * sizeof *memory);
-    if (!memory) {
-        snprintf(why, SYSTEM_WHY, "no memory");
-        return -1;
-    }
-    for (size_t i = 0; i < SYSTEM_COUNT; i++) {
+    struct fitted before;
+    memset(&before, 0, sizeof before);
+    before.stat = samples->stat;
+    for (size_t i = 0; memory && i < SYSTEM_COUNT; i++) {
         centres[i] = memory + i * samples->count;
     }
-    int error =
-        fit_say(&self->running->fitted[STAT_points], samples, first, samples->count, centres, why);
+    if (!memory || fit_top(walk, first, &before, why) ||
+        fit_say_top(&before, samples, first, samples->count, walk->centres, why) ||
+        fit_say(&self->running->fitted[samples->stat], samples, first, samples->count, centres,
+                why)) {
+        free(memory);
+        return;
+    }
     double made = 0, running = 0, squares = 0;
-    for (size_t i = first; i < samples->count && !error; i++) {
+    for (size_t i = first; i < samples->count; i++) {
         double mine = walk->centres[SYSTEM_ensemble][i], theirs = centres[SYSTEM_ensemble][i];
         if (!isnan(mine) && !isnan(theirs)) {
             double one = fabs(samples->rows[i].actual - mine);
@@ -135,7 +127,6 @@ static int compare(struct training *self, const struct fit_walk *walk, char why[
         self->newer.noise = sqrt(squares) / (double)self->newer.n;
     }
     free(memory);
-    return error;
 }
 
 /* The fit on all games, while other processes walk. */
@@ -165,12 +156,10 @@ static int learn_stat(struct training *self, enum stat_id stat, struct trained *
         error = fit_top(&walk, samples->count, fitted, why);
     }
     if (!error) {
-        error =
-            fit_say_top(fitted, samples, walk.steps[0].first, samples->count, walk.centres, why);
+        error = fit_proof(&walk, samples->count, fitted, why);
     }
-    if (!error && stat == STAT_points) {
-        add_coverage(self, &walk, fitted, walk.steps[0].first, walk.centres);
-        error = compare(self, &walk, why);
+    if (!error && stat == self->lead) {
+        compare(self, &walk);
     }
     fit_walk_free(&walk);
     return error;
@@ -201,6 +190,11 @@ static int learn(struct training *self)
     char why[SYSTEM_WHY] = "";
     struct trained *out = trained_begin(self);
     int error = out && out->names ? 0 : -1;
+    self->lead = stats->count > 0 ? stat_named(stats->item[0]) : STAT_COUNT;
+    if (self->lead == STAT_COUNT) {
+        snprintf(why, sizeof why, "predictor.stats names no stat there is");
+        error = -1;
+    }
     for (int i = 0; i < stats->count && !error; i++) {
         enum stat_id stat = stat_named(stats->item[i]);
         if (stat == STAT_COUNT) {
@@ -233,23 +227,32 @@ static int read_running(struct training *self)
 {
     const struct store_options options = {.read_only = true};
     struct promoted_head head;
-    char path[CLI_PATH_MAX], why[SYSTEM_WHY];
+    char path[CLI_PATH_MAX], why[SYSTEM_WHY] = "";
     struct store *store;
     struct store_txn *txn;
     struct span bytes;
-    if (store_open(&store, cli_path(self->cli, path, "shards/predictor-0"), &options)) {
+    struct stat there;
+    if (stat(cli_path(self->cli, path, "shards/predictor-0"), &there) != 0 && errno == ENOENT) {
         return EXIT_OK; /* no predictor ran here yet */
     }
-    int error = store_begin(store, false, &txn);
+    int error = store_open(&store, path, &options);
     if (!error) {
-        if (promoted_get(txn, &head, &bytes) == 0) {
-            self->running = trained_read(bytes.data, bytes.size, why);
+        error = store_begin(store, false, &txn);
+        if (!error) {
+            error = promoted_get(txn, &head, &bytes);
+            self->running = error ? NULL : trained_read(bytes.data, bytes.size, why);
+            store_abort(&txn);
         }
-        store_abort(&txn);
+        store_close(&store);
     }
-    store_close(&store);
-    return error ? cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path, store_error_text(error))
-                 : EXIT_OK;
+    if (error && error != STORE_NOT_FOUND) {
+        return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", path,
+                        error == STORE_IO ? strerror(errno) : store_error_text(error));
+    }
+    if (why[0]) {
+        fprintf(stderr, "tipoff train: the model that runs cannot be compared with: %s\n", why);
+    }
+    return EXIT_OK;
 }
 
 static bool is_better(struct training *self)
@@ -258,8 +261,8 @@ static bool is_better(struct training *self)
     if (!self->running) {
         return true;
     }
-    const struct fit_figures *mine = &self->made->fitted[STAT_points].figures[SYSTEM_ensemble];
-    const struct fit_figures *theirs = &self->running->fitted[STAT_points].figures[SYSTEM_ensemble];
+    const struct fit_figures *mine = &self->made->fitted[self->lead].figures[SYSTEM_ensemble];
+    const struct fit_figures *theirs = &self->running->fitted[self->lead].figures[SYSTEM_ensemble];
     if (strcmp(self->running->sha256, self->made->sha256) == 0) {
         self->unchanged = true;
         return false;
@@ -275,7 +278,7 @@ static bool is_better(struct training *self)
     snprintf(self->why, sizeof self->why,
              "in validation it is off by %.4f, the model that runs was by %.4f", mine->mae,
              theirs->mae);
-    return !(mine->mae > theirs->mae);
+    return !(mine->mae > theirs->mae * WORSE);
 }
 
 /* ---- keeping and promoting it ---- */
@@ -349,9 +352,14 @@ static void fill_run(const struct training *self, const char *host, struct msg_o
     snprintf(run->host, sizeof run->host, "%s", host);
 }
 
+static double coverage_of(const struct fit_figures *figures)
+{
+    return figures->n > 0 ? (double)figures->inside / (double)figures->n : 0;
+}
+
 static void fill_model(const struct training *self, struct msg_model_promoted *row)
 {
-    const struct fit_figures *figures = &self->made->fitted[STAT_points].figures[SYSTEM_ensemble];
+    const struct fit_figures *figures = &self->made->fitted[self->lead].figures[SYSTEM_ensemble];
     message_clear(&msg_model_promoted_desc, row);
     memcpy(row->sha256, self->made->sha256, HASH_HEX_SIZE);
     snprintf(row->code_version, sizeof row->code_version, "%s", self->made->code);
@@ -359,8 +367,8 @@ static void fill_model(const struct training *self, struct msg_model_promoted *r
     row->learned_through = self->made->through;
     row->rows = self->made->rows;
     row->mae = isnan(figures->mae) ? 0 : figures->mae;
-    row->coverage_80 = self->coverage_80;
-    row->forced = self->force && self->why[0] != 0;
+    row->coverage_80 = coverage_of(figures);
+    row->forced = self->forced;
     row->promoted_at = clock_league_us();
     row->body = (struct span){self->bytes.data, (uint32_t)self->bytes.size};
 }
@@ -488,7 +496,11 @@ static void say_json(const struct training *self)
         }
     }
     json_object_set_new(out, "stats", stats);
-    json_object_set_new(out, "coverage_80", json_of_number(round(self->coverage_80 * 1e6) / 1e6));
+    json_object_set_new(
+        out, "coverage_80",
+        json_of_number(
+            round(coverage_of(&self->made->fitted[self->lead].figures[SYSTEM_ensemble]) * 1e6) /
+            1e6));
     json_object_set_new(out, "promoted", json_boolean(self->promoted));
     json_object_set_new(out, "unchanged", json_boolean(self->unchanged));
     json_object_set_new(out, "reason", json_of_string(self->promoted ? "" : self->why));
@@ -533,8 +545,10 @@ static int train(struct training *self)
     code = code ? code : read_running(self);
     code = code ? code : learn(self);
     code = code ? code : keep_file(self);
-    if (!code && (is_better(self) || (self->force && !self->unchanged))) {
-        code = promote(self);
+    if (!code) {
+        bool better = is_better(self);
+        self->forced = self->force && !better && !self->unchanged;
+        code = better || self->forced ? promote(self) : EXIT_OK;
     }
     self->seconds = (double)(clock_mono_us() - self->started_us) / 1e6;
     if (!code && self->cli->json) {

@@ -266,7 +266,11 @@ static int add_said(struct build *build, struct build_player *player, bool home,
     input->total = build->game_line.total;
     input->line = line->line;
     input->books = line->books;
-    input->line_prob_over = line_fair_over(line->over_price, line->under_price);
+    bool priced = false;
+    for (size_t i = 0; i < player->offer_count; i++) {
+        priced = priced || !line_pickem(player->books[i]);
+    }
+    input->line_prob_over = priced ? line_fair_over(line->over_price, line->under_price) : NAN;
     int error = game_injury(build->txn, player->player_id, &input->injury_risk);
     if (error || line->books == 0) {
         return error;

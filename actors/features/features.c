@@ -1,5 +1,6 @@
 #include "actors/features/features.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -339,16 +340,96 @@ static enum verdict take_odds_snapshot(struct step *step, const struct input *in
     return verdict;
 }
 
+/* Another spread, total or report is looked at a little later: one poll brings many of them. */
+#define LOOK_US (INT64_C(5) * 60 * 1000000)
+
+static void look_later(struct step *step, const char *game_id, const struct game_state *game)
+{
+    int64_t now = step_now_us(step);
+    if (now >= build_from(game) && !game_locked(game, now, step_settings(step)->lock.grace_us)) {
+        set_timer(step, game_id, game, (now / LOOK_US + 1) * LOOK_US);
+    }
+}
+
+/* Is what a book said at `snapshot_at` of the time before the game? What it says in play would be the future to whoever looks back. */
+static bool said_before(const struct step *step, const struct msg_row_game_odds *row,
+                        const struct game_state *game)
+{
+    if (row->snapshot_at >= row->commence_at) {
+        return false;
+    }
+    return !game || (!game->postponed &&
+                     !game_locked(game, step_now_us(step), step_settings(step)->lock.grace_us) &&
+                     (game->tip_at == MESSAGE_NONE || row->snapshot_at < game->tip_at));
+}
+
+static bool same_line(const struct game_line *a, const struct game_line *b)
+{
+    return (a->total == b->total || (isnan(a->total) && isnan(b->total))) &&
+           (a->spread_home == b->spread_home || (isnan(a->spread_home) && isnan(b->spread_home)));
+}
+
 static enum verdict take_game_odds(struct step *step, const struct input *input, void *self)
 {
-    build_look_again(self);
-    return store_verdict(step, game_put_line(step_store(step), input->message));
+    const struct msg_row_game_odds *row = input->message;
+    struct game_line before, after;
+    struct game_state game;
+    struct store_txn *txn = step_store(step);
+    int error = game_load(txn, row->game_id, &game);
+    bool known = !error;
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (!said_before(step, row, known ? &game : NULL)) {
+        return DONE;
+    }
+    error = game_median_line(txn, row->game_date, row->game_id, &before);
+    if (!error) {
+        error = game_put_line(txn, row);
+    }
+    if (!error) {
+        error = game_median_line(txn, row->game_date, row->game_id, &after);
+    }
+    if (!error && !same_line(&before, &after)) {
+        build_look_again(self);
+        if (known) {
+            look_later(step, row->game_id, &game);
+        }
+    }
+    return store_verdict(step, error);
+}
+
+struct of_team {
+    struct step *step;
+    const char *team;
+};
+
+static int look_at_team(const char *game_id, const struct game_state *game, void *context)
+{
+    const struct of_team *of = context;
+    if (strcmp(game->home, of->team) == 0 || strcmp(game->away, of->team) == 0) {
+        look_later(of->step, game_id, game);
+    }
+    return 0;
 }
 
 static enum verdict take_injury(struct step *step, const struct input *input, void *self)
 {
-    build_look_again(self);
-    return store_verdict(step, game_put_injury(step_store(step), input->message));
+    const struct msg_row_injury *row = input->message;
+    struct of_team of = {step, row->team};
+    double before = NAN, after = NAN;
+    int error = game_injury(step_store(step), row->player_id, &before);
+    if (!error) {
+        error = game_put_injury(step_store(step), row);
+    }
+    if (!error) {
+        error = game_injury(step_store(step), row->player_id, &after);
+    }
+    if (!error && before != after && !(isnan(before) && isnan(after))) {
+        build_look_again(self);
+        error = game_scan_open(step_store(step), look_at_team, &of);
+    }
+    return store_verdict(step, error);
 }
 
 static const struct take TAKES[] = {

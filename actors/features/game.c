@@ -170,7 +170,7 @@ int game_opening(struct store_txn *txn, int32_t date, const char *game_id, int64
     }
     if (error != STORE_NOT_FOUND || !note) {
         *line = NAN;
-        return error == STORE_NOT_FOUND ? 0 : STORE_CORRUPT;
+        return error == STORE_NOT_FOUND ? 0 : error ? error : STORE_CORRUPT;
     }
     return store_put(txn, "opening", date, key.data, key.size, line, sizeof *line);
 }

@@ -419,6 +419,7 @@ int league_input(struct league *self, int64_t player_id, const char *game_id, in
         .team_count = team,
         .opponent = other->games + (other->count - opponent),
         .opponent_count = opponent,
+        .team_code = own->code,
         .opponent_code = other->code,
         .mates = own->mates,
         .mate_count = own->mate_count,

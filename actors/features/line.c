@@ -54,35 +54,50 @@ double line_median_of(double *values, size_t count)
 }
 
 /* American prices jump from -100 to +100, so their median is taken as probabilities. */
-static int64_t median_price(const struct line_offer *const *offers, size_t count, double line,
-                            bool over)
+static int64_t median_price(const struct line_offer *offers, size_t count, double line, bool over)
 {
     double values[LINE_BOOKS_MAX];
     size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        int64_t price = over ? offers[i]->over_price : offers[i]->under_price;
-        if (offers[i]->line == line && price != MESSAGE_NONE && price != 0) {
+    for (size_t i = 0; i < count && used < LINE_BOOKS_MAX; i++) {
+        int64_t price = over ? offers[i].over_price : offers[i].under_price;
+        if (offers[i].line == line && price != MESSAGE_NONE && price != 0) {
             values[used++] = line_price_probability(price);
         }
     }
     return used > 0 ? line_price_american(line_median_of(values, used)) : MESSAGE_NONE;
 }
 
+/* A book that has several main lines counts once, with the middle of them. */
+static double book_line(const struct line_offer *offers, size_t count, const char *book)
+{
+    double values[LINE_BOOKS_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < LINE_BOOKS_MAX; i++) {
+        if (strcmp(offers[i].book, book) == 0) {
+            values[used++] = offers[i].line;
+        }
+    }
+    return line_median_of(values, used);
+}
+
+static bool book_before(const struct line_offer *offers, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(offers[i].book, offers[at].book) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct line_median line_median(const struct line_offer *offers, size_t count)
 {
     struct line_median result = {0, NAN, MESSAGE_NONE, MESSAGE_NONE};
-    const struct line_offer *used[LINE_BOOKS_MAX];
     double values[LINE_BOOKS_MAX];
     size_t books = 0;
-
     for (size_t i = 0; i < count && books < LINE_BOOKS_MAX; i++) {
-        bool again = false;
-        for (size_t j = 0; j < books; j++) {
-            again = again || strcmp(used[j]->book, offers[i].book) == 0;
-        }
-        if (!again) {
-            values[books] = offers[i].line;
-            used[books++] = &offers[i];
+        if (!book_before(offers, i)) {
+            values[books++] = book_line(offers, count, offers[i].book);
         }
     }
     if (books == 0) {
@@ -90,7 +105,7 @@ struct line_median line_median(const struct line_offer *offers, size_t count)
     }
     result.books = (int)books;
     result.line = line_median_of(values, books);
-    result.over_price = median_price(used, books, result.line, true);
-    result.under_price = median_price(used, books, result.line, false);
+    result.over_price = median_price(offers, count, result.line, true);
+    result.under_price = median_price(offers, count, result.line, false);
     return result;
 }

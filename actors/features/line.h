@@ -19,7 +19,7 @@ struct line_median {
     int64_t over_price,
         under_price; /* medians at the books whose main line is the line; MESSAGE_NONE: none */
 };
-/* `offers`: main lines on offer, one a book (a second one of the same book is left out), at most LINE_BOOKS_MAX count. */
+/* `offers`: main lines on offer; a book that has several counts once, with the middle of them; at most LINE_BOOKS_MAX count. */
 struct line_median line_median(const struct line_offer *offers, size_t count);
 
 /* Of both sides' prices, the margin taken out; NaN without both. */

@@ -198,7 +198,7 @@ static int fill_row(struct making *making, const struct past_game *game,
     input.total = game->total;
     input.line = row->line;
     input.books = row->books;
-    input.line_prob_over = line_fair_over(row->over_price, row->under_price);
+    input.line_prob_over = row->market;
     window_values(&input, &output);
     for (int i = 0; i < FEATURE_COUNT; i++) {
         making->past->values[at * FEATURE_COUNT + (size_t)i] = (float)output.value[i];
@@ -243,7 +243,7 @@ static int fill(struct making *making, unsigned jobs, past_progress *progress, v
     while (begun + 1 < count) {
         pid_t pid = fork();
         if (pid == 0) {
-            _exit(fill_part(making, begun + 1, count, NULL, NULL) ? 1 : 0);
+            _exit(-fill_part(making, begun + 1, count, NULL, NULL)); /* a store_error is small */
         }
         if (pid < 0) {
             break;
@@ -260,7 +260,8 @@ static int fill(struct making *making, unsigned jobs, past_progress *progress, v
         while (waitpid(others[i], &status, 0) < 0 && errno == EINTR) {
         }
         if (status != 0 && !error) {
-            error = STORE_CORRUPT;
+            error =
+                WIFEXITED(status) ? -WEXITSTATUS(status) : STORE_FULL; /* killed: for its memory */
         }
     }
     return error;

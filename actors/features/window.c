@@ -189,14 +189,16 @@ static void game_values(const struct window_input *input, struct window_output *
     }
 }
 
-void window_values(const struct window_input *input, struct window_output *output)
+void window_values(const struct window_input *all, struct window_output *output)
 {
-    size_t count = input->line_count;
-    while (count > 0 && input->lines[count - 1].date >= input->game_date) {
-        count--;
+    struct window_input before = *all; /* what is of the day or later is cut off for everybody */
+    const struct window_input *input = &before;
+    while (before.line_count > 0 && before.lines[before.line_count - 1].date >= before.game_date) {
+        before.line_count--;
     }
-    size_t team = team_before(input->team, input->team_count, input->game_date);
-    size_t opponent = team_before(input->opponent, input->opponent_count, input->game_date);
+    before.team_count = team_before(all->team, all->team_count, all->game_date);
+    before.opponent_count = team_before(all->opponent, all->opponent_count, all->game_date);
+    const size_t count = before.line_count;
     *output = (struct window_output){.line_count = count};
     for (int i = 0; i < FEATURE_COUNT; i++) {
         output->value[i] = NAN;
@@ -205,11 +207,11 @@ void window_values(const struct window_input *input, struct window_output *outpu
         form_values(input, count, output);
         shooting_values(input, count, output);
     }
-    stat_values(input, count, opponent, output);
-    calendar_values(input, count, team, output);
-    side_values(input, team, opponent, output);
+    stat_values(input, count, before.opponent_count, output);
+    calendar_values(input, count, before.team_count, output);
+    side_values(input, before.team_count, before.opponent_count, output);
     if (input->mate_count > 0) {
-        mate_values(input, output);
+        mate_values(input, count, output);
     }
     game_values(input, output);
     said_values(input, output);

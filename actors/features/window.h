@@ -105,8 +105,8 @@ struct window_input {
         line_teams; /* for each line: his team in that game, NULL if unknown; at least the newest WINDOW_USAGE_GAMES */
     const struct window_team *team, *opponent; /* both sides' games, oldest first, same rule */
     size_t team_count, opponent_count;
-    const char *opponent_code;       /* may be NULL */
-    const struct window_mate *mates; /* his team's, he among them */
+    const char *team_code, *opponent_code; /* may be NULL */
+    const struct window_mate *mates;       /* his team's, he among them */
     size_t mate_count;
     const double *
         tiers; /* for each line: how strong that game's opponent defended then (window_tier); NULL: not known */
@@ -122,7 +122,7 @@ struct window_output {
     int rests_on[FEATURE_COUNT]; /* games or books behind the value; 0 where that says nothing */
     size_t line_count; /* of input.lines, those before game_date: the newest are the last */
 };
-void window_values(const struct window_input *input, struct window_output *output);
+void window_values(const struct window_input *all, struct window_output *output);
 /* "games:10"; false if the feature has no value. */
 bool window_source(const struct window_output *output, enum feature feature, char text[32]);
 double window_quality(const struct window_output *output); /* share of features that have a value */

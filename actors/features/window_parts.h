@@ -24,6 +24,6 @@ void calendar_values(const struct window_input *input, size_t count, size_t team
                      struct window_output *output);
 void side_values(const struct window_input *input, size_t team_count, size_t opponent_count,
                  struct window_output *output);
-void mate_values(const struct window_input *input, struct window_output *output);
+void mate_values(const struct window_input *input, size_t count, struct window_output *output);
 
 #endif

@@ -78,7 +78,8 @@ void calendar_values(const struct window_input *input, size_t count, size_t team
         newer_than(lines, count, clock_date_add(input->game_date, -14), &fortnight_minutes);
     while (season < count &&
            window_season(lines[count - 1 - season].date) == window_season(input->game_date)) {
-        here += memcmp(lines[count - 1 - season].team, lines[count - 1].team, 4) == 0;
+        here +=
+            input->team_code && memcmp(lines[count - 1 - season].team, input->team_code, 4) == 0;
         season++;
     }
     window_set(output, FEATURE_games_season, (double)season, season);
@@ -315,17 +316,14 @@ bool window_mate_absent(const struct window_mate *mate)
     return mate->out || mate->missed > 0;
 }
 
-void mate_values(const struct window_input *input, struct window_output *output)
+void mate_values(const struct window_input *input, size_t count, struct window_output *output)
 {
     double minutes = 0, points = 0, fresh = 0, plays = 0, returned = 0, group = 0, rotation = 0;
-    double own_minutes = 0, own_points = 0;
     size_t regulars = 0, minutes_rank = 1, points_rank = 1;
-    for (size_t i = 0; i < input->mate_count; i++) {
-        if (input->mates[i].player_id == input->player_id) {
-            own_minutes = input->mates[i].minutes;
-            own_points = input->mates[i].points;
-        }
-    }
+    /* His own from his games: who was traded, or is back after long, is not among the mates. */
+    struct line_sums own = window_newest(input->lines, count, 10);
+    double own_minutes = own.games > 0 ? (double)own.minutes / (double)own.games : 0;
+    double own_points = own.games > 0 ? (double)own.points / (double)own.games : 0;
     rotation = own_minutes;
     for (size_t i = 0; i < input->mate_count; i++) {
         const struct window_mate *mate = &input->mates[i];

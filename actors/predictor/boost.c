@@ -174,6 +174,7 @@ struct boost *boost_load(const void *bytes, size_t size, char *why, size_t why_s
         return NULL;
     }
     if (XGBoosterCreate(NULL, 0, &self->handle) ||
+        XGBoosterSetParam(self->handle, "nthread", "1") ||
         XGBoosterLoadModelFromBuffer(self->handle, bytes, size) ||
         XGBoosterSetParam(self->handle, "nthread", "1")) {
         failed(why, why_size);

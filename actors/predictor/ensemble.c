@@ -10,7 +10,6 @@
 
 #include "actors/predictor/system.h"
 
-#define SLOPE 3.0
 #define STRENGTH 2000.0 /* holds a weight at its prior as so many squared points do */
 #define PRIOR_MARKET 0.7
 #define MARKET_STRENGTH 3000.0
@@ -83,7 +82,7 @@ static int fit(const struct system_rows *rows, const struct system_options *opti
                struct system_fit *out, char why[SYSTEM_WHY])
 {
     struct learn plain = {rows, false}, lined = {rows, true};
-    struct linear_fit how = {.width = WIDTH_PLAIN, .slope = SLOPE};
+    struct linear_fit how = {.width = WIDTH_PLAIN, .slope = system_slope(rows->samples->stat)};
     (void)options;
     for (int i = 0; i < WIDTH_LINED; i++) {
         how.strength[i] = STRENGTH;

@@ -191,7 +191,7 @@ static void do_steps(struct fit_walk *walk, struct shared *shared,
 }
 
 /* The children end with what they do; this process works beside them. The first step is done alone, by a child: it says how many
- * rounds the others take, and no process that has used the library forks. */
+ * rounds the others take. One thread each, so that there is no pool of threads that a fork would lose. */
 static void work(struct fit_walk *walk, struct shared *shared, const struct fit_options *options)
 {
     pid_t children[JOBS_MOST];
@@ -205,7 +205,8 @@ static void work(struct fit_walk *walk, struct shared *shared, const struct fit_
     while (first > 0 && waitpid(first, &status, 0) < 0 && errno == EINTR) {
     }
     if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
-        snprintf(shared->why, sizeof shared->why, "the process of the first step ended early");
+        snprintf(shared->why, sizeof shared->why, "the process of the first step %s",
+                 first < 0 ? strerror(errno) : "ended early");
     }
     atomic_store(&shared->next, 1);
     while (count + 1 < jobs) {
@@ -292,13 +293,17 @@ void fit_walk_free(struct fit_walk *walk)
 /* ---- what the walk has proved ---- */
 
 static struct fit_figures figures_of(const struct samples *samples, size_t first, size_t end,
-                                     const double *centres)
+                                     const double *centres, const struct spread *spread)
 {
-    struct fit_figures figures = {0, NAN};
+    struct fit_figures figures = {0, NAN, 0};
     double sum = 0;
     for (size_t i = first; i < end; i++) {
         if (!isnan(centres[i])) {
-            sum += fabs(samples->rows[i].actual - centres[i]);
+            struct outlook outlook = spread_at(spread, samples, i, centres[i]);
+            double actual = samples->rows[i].actual;
+            sum += fabs(actual - centres[i]);
+            figures.inside += outlook_quantile(&outlook, 0.1) <= actual &&
+                              actual <= outlook_quantile(&outlook, 0.9);
             figures.n++;
         }
     }
@@ -334,7 +339,6 @@ int fit_top(const struct fit_walk *walk, size_t end, struct fitted *fitted, char
             }
             centres = said;
         }
-        fitted->figures[i] = figures_of(walk->samples, first, end, centres);
         if (spread_fit(&fitted->spreads[i], walk->samples, first, end, centres)) {
             snprintf(why, SYSTEM_WHY, "%s: too few games to learn its spread from",
                      system_at((enum system_id)i)->name);
@@ -347,5 +351,26 @@ int fit_top(const struct fit_walk *walk, size_t end, struct fitted *fitted, char
         return -1;
     }
     free(said);
+    return 0;
+}
+
+int fit_proof(const struct fit_walk *walk, size_t end, struct fitted *fitted, char why[SYSTEM_WHY])
+{
+    size_t days[FIT_WINDOW_DAYS];
+    size_t count = list_days(walk->samples, end, days, FIT_WINDOW_DAYS);
+    size_t middle = count > 1 ? days[count / 2] : end;
+    struct fitted before;
+    memset(&before, 0, sizeof before);
+    before.stat = fitted->stat;
+    if (fit_top(walk, middle, &before, why) ||
+        fit_say_top(&before, walk->samples, middle, end, walk->centres, why)) {
+        return -1;
+    }
+    for (int i = 0; i < SYSTEM_COUNT; i++) {
+        if (system_says((enum system_id)i, fitted->stat)) {
+            fitted->figures[i] =
+                figures_of(walk->samples, middle, end, walk->centres[i], &before.spreads[i]);
+        }
+    }
     return 0;
 }

@@ -21,8 +21,9 @@ struct fitted {
     struct spread spreads[SYSTEM_COUNT];
     struct fit_figures {
         int64_t n;
-        double mae;          /* NaN: it says nothing of this stat */
-    } figures[SYSTEM_COUNT]; /* over the window, of what was said before */
+        double mae;     /* NaN: it says nothing of this stat */
+        int64_t inside; /* the 80 % interval */
+    } figures[SYSTEM_COUNT]; /* fit_proof's */
 };
 void fitted_free(struct fitted *fitted);
 
@@ -65,5 +66,9 @@ int fit_say(const struct fitted *fitted, const struct samples *samples, size_t f
 /* The ensemble alone, where the others have been asked. */
 int fit_say_top(const struct fitted *fitted, const struct samples *samples, size_t first,
                 size_t end, double *const centres[SYSTEM_COUNT], char why[SYSTEM_WHY]);
+
+/* How all do on the newer half of the window, with an ensemble and spreads from the days before it: what is scored was not learned from
+ * by anything. Fills `figures`; leaves what the ensemble said there in the walk's centres. */
+int fit_proof(const struct fit_walk *walk, size_t end, struct fitted *fitted, char why[SYSTEM_WHY]);
 
 #endif

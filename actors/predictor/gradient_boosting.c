@@ -20,7 +20,6 @@ static const struct boost_params PARAMS = {.rounds = 900,
                                            .columns = 0.4,
                                            .min_child_weight = 100,
                                            .lambda = 10,
-                                           .huber_slope = 3,
                                            .seed = 1};
 enum { PATIENCE = 60 };
 
@@ -105,6 +104,7 @@ static int fit(const struct system_rows *rows, const struct system_options *opti
         error = -1;
     } else {
         struct boost_rows these = rows_of(&learn), held_out = rows_of(&stop);
+        params.huber_slope = system_slope(rows->samples->stat);
         params.rounds = options->rounds > 0 ? options->rounds : params.rounds;
         out->boost = boost_fit(&these, early ? &held_out : NULL, PATIENCE, &params, &out->rounds,
                                why, SYSTEM_WHY);

@@ -239,7 +239,7 @@ static enum verdict say_stat(struct step *step, const struct input *input,
     const struct msg_feature_player *feature = input->message;
     struct msg_prediction_points message;
     struct trained_said said;
-    char why[SYSTEM_WHY];
+    char why[SYSTEM_WHY] = "";
     int error = 0;
     if (trained_say(promoted->trained, stat, ask, &said, why)) {
         return step_refuse(step, NEVER, "model %.16s, %s: %s", promoted->trained->sha256,

@@ -1,6 +1,7 @@
 #include "actors/predictor/spread.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "actors/predictor/linear.h"
@@ -10,6 +11,7 @@
 #define LEAST_SCALE 0.5
 #define FEWEST_ROWS 400u
 #define PARTS 5u
+#define FEWEST_IN_BAND 100u
 
 static const double P[SPREAD_KNOTS] = {.005, .01, .02, .05, .1,  .15, .2,  .25, .3,
                                        .35,  .4,  .45, .5,  .55, .6,  .65, .7,  .75,
@@ -138,6 +140,26 @@ static void find_edges(struct spread *spread, const struct learn *learn, size_t 
     }
 }
 
+/* Where outcomes of a band, or of `all` bands, lie; how many numbers. */
+static size_t list_band(const struct spread *spread, struct learn *learn, size_t count, int band,
+                        bool all, double *z)
+{
+    size_t have = 0;
+    double x[LINEAR_MOST];
+    for (size_t i = 0; i < count; i++) {
+        double off = learn_row(i, x, learn), centre = learn->centres[learn->first + i];
+        if (isnan(off) || (!all && band_of(spread, centre) != band)) {
+            continue;
+        }
+        double scale = scale_of(spread, x);
+        for (size_t j = 0; j < PARTS; j++) {
+            z[have++] =
+                (learn->samples->rows[learn->first + i].actual + WITHIN[j] - centre) / scale;
+        }
+    }
+    return have;
+}
+
 int spread_fit(struct spread *spread, const struct samples *samples, size_t first, size_t end,
                const double *centres)
 {
@@ -155,16 +177,9 @@ int spread_fit(struct spread *spread, const struct samples *samples, size_t firs
     }
     find_edges(spread, &learn, count, z);
     for (int band = 0; band < SPREAD_BANDS; band++) {
-        size_t have = 0;
-        for (size_t i = 0; i < count; i++) {
-            double off = learn_row(i, x, &learn), centre = learn.centres[first + i];
-            if (isnan(off) || band_of(spread, centre) != band) {
-                continue;
-            }
-            double scale = scale_of(spread, x);
-            for (size_t j = 0; j < PARTS; j++) {
-                z[have++] = (samples->rows[first + i].actual + WITHIN[j] - centre) / scale;
-            }
+        size_t have = list_band(spread, &learn, count, band, false, z);
+        if (have < PARTS * FEWEST_IN_BAND) { /* centres that are all alike leave a band empty */
+            have = list_band(spread, &learn, count, band, true, z);
         }
         fill_band(spread, band, z, have);
     }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOPE 3.0     /* of residuals, in points: small ones count squared */
 #define STRENGTH 1e-3 /* keeps a column without variation from being undetermined */
 #define NAME_MAX_BYTES 80
 
@@ -69,6 +68,16 @@ int system_columns(const struct samples *samples, const char *const *inputs,
         }
     }
     return 0;
+}
+
+double system_slope(enum stat_id stat)
+{
+    static const double SLOPES[STAT_COUNT] = {[STAT_points] = 3,
+                                              [STAT_rebounds] = 1.2,
+                                              [STAT_assists] = 0.9,
+                                              [STAT_threes] = 0.6,
+                                              [STAT_pra] = 4};
+    return SLOPES[stat];
 }
 
 double system_scale(double centre)
@@ -136,7 +145,7 @@ int system_linear_fit(const struct system_linear *linear, const struct system_ro
                       struct system_fit *fit, char why[SYSTEM_WHY])
 {
     struct linear_walk walk = {.linear = linear, .samples = rows->samples, .first = rows->first};
-    struct linear_fit how = {.width = linear->width, .slope = SLOPE};
+    struct linear_fit how = {.width = linear->width, .slope = system_slope(rows->samples->stat)};
     for (size_t i = 0; i < linear->width; i++) {
         how.strength[i] = STRENGTH;
     }
@@ -155,8 +164,12 @@ int system_linear_centre(const struct system_linear *linear, const struct system
                          const struct system_rows *rows, double *out, char why[SYSTEM_WHY])
 {
     struct linear_walk walk = {.linear = linear, .samples = rows->samples};
-    if (fit->coefficient_count != linear->width ||
-        system_columns(rows->samples, linear->inputs, walk.columns, why)) {
+    if (fit->coefficient_count != linear->width) {
+        snprintf(why, SYSTEM_WHY, "%zu weights, not the %zu of this code: train again",
+                 fit->coefficient_count, linear->width);
+        return -1;
+    }
+    if (system_columns(rows->samples, linear->inputs, walk.columns, why)) {
         return -1;
     }
     for (size_t i = rows->first; i < rows->end; i++) {

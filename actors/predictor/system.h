@@ -69,7 +69,9 @@ struct system_guess {
 };
 struct system_guess system_guess_of(const struct samples *samples);
 double system_guess_at(const struct system_guess *guess, const struct samples *samples, size_t row);
-/* Rough deviation of a stat around `centre`, where a scale is needed before there is a spread. */
+/* Smaller residuals than this count squared, larger ones in absolute terms: about two fifths of what outcomes deviate. */
+double system_slope(enum stat_id stat);
+/* Rough deviation of points around `centre`, where a scale is needed before there is a spread. */
 double system_scale(double centre);
 
 /* A linear system in one line: x of a row from its inputs; false: nothing to say. */

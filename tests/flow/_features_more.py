@@ -263,7 +263,7 @@ def calendar(history, sides, lines, now, team):
         "fatigue_score": min(100, max(0, score)) if lines else None,
         "team_games_missed": missed,
         "played_share_last_10": mean(float(key in mine) for key in ten),
-        "games_with_team": sum(l["team"] == lines[-1]["team"] for l in now),
+        "games_with_team": sum(l["team"] == team for l in now),
     }
 
 
@@ -321,7 +321,8 @@ def mates(history, sides, player, team, group):
             back = sum(before < key < last for key in keys)
         brief[one] = (total(ten, "min") / len(ten), total(ten, "pts") / len(ten),
                       sum(map(plays, ten)) / len(ten), missed, back)
-    own = brief.get(player, (0, 0, 0, 0, 0))
+    ten = history.players.get(player, [])[-10:]
+    own = (total(ten, "min") / len(ten), total(ten, "pts") / len(ten)) if ten else (0, 0)
     out["rotation_minutes"], out["minutes_rank"], out["points_rank"] = own[0], 1, 1
     for one, (played, scored, used, missed, back) in brief.items():
         if one == player:

@@ -123,6 +123,7 @@ static struct trained *train(struct pack *bytes)
     struct fitted *fitted = &made->fitted[STAT_points];
     assert_int_equal(fit_base(&samples, samples.count, walk.rounds, fitted, why), 0);
     assert_int_equal(fit_top(&walk, samples.count, fitted, why), 0);
+    assert_int_equal(fit_proof(&walk, samples.count, fitted, why), 0);
     fit_walk_free(&walk);
     strcpy(made->code, "test");
     made->from = day_at(0);

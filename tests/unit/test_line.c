@@ -43,10 +43,17 @@ static void test_even_number(void **state)
 static void test_one_offer_a_book(void **state)
 {
     (void)state;
-    struct line_offer offers[] = {{"a", 20.5, -110, -110}, {"a", 30.5, -110, -110}};
-    struct line_median line = line_median(offers, 2);
+    struct line_offer offers[] = {{"a", 20.5, -110, -110},
+                                  {"a", 21.5, -120, -110},
+                                  {"a", 30.5, -130, -110},
+                                  {"b", 21.5, -110, -110}};
+    struct line_median line = line_median(offers, 3);
     assert_int_equal(line.books, 1);
-    assert_true(line.line == 20.5);
+    assert_true(line.line == 21.5); /* the middle one of the book's */
+    assert_int_equal(line.over_price, -120);
+    line = line_median(offers, 4);
+    assert_int_equal(line.books, 2); /* ... which still counts once */
+    assert_true(line.line == 21.5);
 }
 
 static void test_prices_across_even(void **state)
