@@ -21,8 +21,8 @@ struct fitted {
     struct spread spreads[SYSTEM_COUNT];
     struct fit_figures {
         int64_t n;
-        double mae;     /* NaN: it says nothing of this stat */
-        int64_t inside; /* the 80 % interval */
+        double mae;          /* NaN: it says nothing of this stat */
+        int64_t inside;      /* the 80 % interval */
     } figures[SYSTEM_COUNT]; /* fit_proof's */
 };
 void fitted_free(struct fitted *fitted);

@@ -38,7 +38,7 @@ static int put_system(struct pack *out, const struct fitted *fitted, int system,
         return -1;
     }
     pack_text(out, system_at((enum system_id)system)->name);
-    pack_map(out, 5);
+    pack_map(out, 6);
     put_numbers(out, "weights", fit->coefficients, fit->coefficient_count);
     pack_text(out, "trees");
     pack_bin(out, trees, size);
@@ -47,6 +47,8 @@ static int put_system(struct pack *out, const struct fitted *fitted, int system,
     pack_i64(out, fitted->figures[system].n);
     pack_text(out, "mae");
     pack_f64(out, fitted->figures[system].mae);
+    pack_text(out, "inside");
+    pack_i64(out, fitted->figures[system].inside);
     return 0;
 }
 
@@ -219,7 +221,8 @@ static bool get_system(struct reading *reading, struct fitted *fitted)
                        &fit->coefficient_count) &&
            get_trees(reading, fit) && get_spread(reading, &fitted->spreads[id]) &&
            get_integer(reading, "n", &figures->n) && key(reading, "mae") &&
-           (unpack_f64(&reading->in, &figures->mae) || wrong(reading, "mae"));
+           (unpack_f64(&reading->in, &figures->mae) || wrong(reading, "mae")) &&
+           get_integer(reading, "inside", &figures->inside);
 }
 
 static bool get_stat(struct reading *reading)
