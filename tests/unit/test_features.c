@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "actors/features/features.h"
+#include "actors/features/game.h"
 #include "actors/harness.h"
 #include "config/clock.h"
 #include "schema/messages.h"
@@ -498,6 +499,78 @@ static void test_kills_and_grouping(void **state)
     assert_string_equal(plain, other);
 }
 
+static void game_odds(const char *market, double point, int64_t time_us)
+{
+    struct msg_row_game_odds row;
+    message_clear(&msg_row_game_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    strcpy(row.market, market);
+    strcpy(row.book, "draftkings");
+    row.point = point;
+    row.first_price = row.second_price = -110;
+    row.snapshot_at = time_us;
+    row.commence_at = TIP;
+    put(&msg_row_game_odds_desc, &row, time_us);
+}
+
+static double stored_total(void)
+{
+    struct store_txn *txn;
+    struct game_line line;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(game_median_line(txn, 20251117, "0022500241", &line), 0);
+    store_abort(&txn);
+    return line.total;
+}
+
+/* Another total is looked at within five minutes; what is said of it in play never counts, not even for whoever looks back. */
+static void test_spread_and_total(void **state)
+{
+    (void)state;
+    history(1, "Someone", 20251115, "g1", "AAA", "CCC", 20, NOON);
+    commit(NOON);
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    size_t before = features();
+    assert_true(isnan(value(newest(1)->message, "total")));
+    game_odds("totals", 221.5, TIP - 2 * HOUR);
+    game_odds("spreads", -3.5, TIP - 2 * HOUR);
+    assert_int_equal(features(), before); /* not at once: one poll brings many */
+    assert_int_equal(harness_advance(harness, TIP - 2 * HOUR + 6 * MINUTE), 0);
+    assert_int_equal(features(), before + 1);
+    assert_true(value(newest(1)->message, "total") == 221.5);
+    assert_true(value(newest(1)->message, "spread") == -3.5);
+    assert_true(value(newest(1)->message, "implied_team_points") == 112.5);
+    game_odds("totals", 301.5, TIP + HOUR);
+    assert_true(stored_total() == 221.5);
+}
+
+static void test_injury(void **state)
+{
+    struct msg_row_injury row;
+    (void)state;
+    history(1, "Someone", 20251115, "g1", "AAA", "CCC", 20, NOON);
+    history(2, "Another", 20251115, "g1", "AAA", "CCC", 10, NOON);
+    commit(NOON);
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    assert_true(isnan(value(newest(1)->message, "injury_risk")));
+    assert_true(value(newest(1)->message, "absent_points") == 0);
+    message_clear(&msg_row_injury_desc, &row);
+    row.player_id = 2;
+    row.player_known = row.listed = true;
+    strcpy(row.player_name, "Another");
+    strcpy(row.team, "AAA");
+    strcpy(row.status, "Out");
+    row.seen_at = TIP - 2 * HOUR;
+    put(&msg_row_injury_desc, &row, TIP - 2 * HOUR);
+    assert_int_equal(harness_advance(harness, TIP - 2 * HOUR + 6 * MINUTE), 0);
+    assert_true(value(newest(2)->message, "injury_risk") == 3);
+    assert_true(value(newest(1)->message, "injury_risk") == 0);
+    assert_true(value(newest(1)->message, "absent_points") ==
+                10); /* 30 minutes a game: a regular */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -516,6 +589,8 @@ int main(void)
         TEST(test_import_after_the_schedule),
         TEST(test_finals_become_history),
         TEST(test_kills_and_grouping),
+        TEST(test_spread_and_total),
+        TEST(test_injury),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
