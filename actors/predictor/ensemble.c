@@ -21,8 +21,6 @@ enum {
     WIDTH = WIDTH_PLAIN + WIDTH_LINED
 };
 
-static const char *const INPUTS[] = {NULL};
-
 /* The normal's quantile, by Newton. */
 static double probit(double p)
 {
@@ -133,7 +131,6 @@ const struct system system_ensemble = {
     .name = "ensemble",
     .does = "the others weighed as they have proved, and the line where there is one",
     .from_others = true,
-    .inputs = INPUTS,
     .fit = fit,
     .centre = centre,
 };

@@ -34,7 +34,7 @@ static int fit_systems(const struct samples *samples, size_t end,
         if (system->from_others || !system_says((enum system_id)i, samples->stat)) {
             continue;
         }
-        if (system->fit(&rows, options, &fitted->fits[i], why)) {
+        if (system_learn(system, &rows, options, &fitted->fits[i], why)) {
             return -1;
         }
     }
@@ -55,7 +55,7 @@ static int say_base(const struct fitted *fitted, const struct samples *samples, 
     for (int i = 0; i < SYSTEM_COUNT; i++) {
         const struct system *system = system_at((enum system_id)i);
         if (!system->from_others && system_says((enum system_id)i, samples->stat) &&
-            system->centre(&fitted->fits[i], &rows, centres[i] + first, why)) {
+            system_say(system, &fitted->fits[i], &rows, centres[i] + first, why)) {
             return -1;
         }
     }
@@ -69,7 +69,7 @@ int fit_say_top(const struct fitted *fitted, const struct samples *samples, size
     for (int i = 0; i < SYSTEM_COUNT; i++) {
         const struct system *system = system_at((enum system_id)i);
         if (system->from_others &&
-            system->centre(&fitted->fits[i], &rows, centres[i] + first, why)) {
+            system_say(system, &fitted->fits[i], &rows, centres[i] + first, why)) {
             return -1;
         }
     }
@@ -322,7 +322,7 @@ int fit_top(const struct fit_walk *walk, size_t end, struct fitted *fitted, char
     struct system_rows rows = {walk->samples, first, end, walk->centres};
     for (int i = 0; i < SYSTEM_COUNT; i++) {
         const struct system *system = system_at((enum system_id)i);
-        if (system->from_others && system->fit(&rows, &options, &fitted->fits[i], why)) {
+        if (system->from_others && system_learn(system, &rows, &options, &fitted->fits[i], why)) {
             return -1;
         }
     }
@@ -333,7 +333,8 @@ int fit_top(const struct fit_walk *walk, size_t end, struct fitted *fitted, char
             continue;
         }
         if (system_at((enum system_id)i)->from_others) {
-            if (system_at((enum system_id)i)->centre(&fitted->fits[i], &rows, said + first, why)) {
+            if (system_say(system_at((enum system_id)i), &fitted->fits[i], &rows, said + first,
+                           why)) {
                 free(said);
                 return -1;
             }

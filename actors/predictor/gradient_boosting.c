@@ -11,8 +11,6 @@
 static const char *const LEFT_OUT[] = {
     "line",           "line_books",  "line_opening",          "line_move",
     "line_prob_over", "injury_risk", "starter_share_last_10", NULL};
-static const char *const INPUTS[] = {"minutes_projected", "@_ewma", NULL};
-
 static const struct boost_params PARAMS = {.rounds = 900,
                                            .depth = 5,
                                            .eta = 0.03,
@@ -147,7 +145,6 @@ static int centre(const struct system_fit *learned, const struct system_rows *ro
 const struct system system_gradient_boosting = {
     .name = "gradient_boosting",
     .does = "trees over everything that is known before the game but the line on him",
-    .inputs = INPUTS,
     .fit = fit,
     .centre = centre,
 };

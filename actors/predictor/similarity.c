@@ -19,24 +19,9 @@ static bool design(const double *in, double *x)
 
 static const struct system_linear LINEAR = {INPUTS, 5, design};
 
-static int fit(const struct system_rows *rows, const struct system_options *options,
-               struct system_fit *out, char why[SYSTEM_WHY])
-{
-    (void)options;
-    return system_linear_fit(&LINEAR, rows, out, why);
-}
-
-static int centre(const struct system_fit *learned, const struct system_rows *rows, double *out,
-                  char why[SYSTEM_WHY])
-{
-    return system_linear_centre(&LINEAR, learned, rows, out, why);
-}
-
 const struct system system_similarity = {
     .name = "similarity",
     .does = "what he did in those of his games that were most like this one",
     .points_only = true,
-    .inputs = INPUTS,
-    .fit = fit,
-    .centre = centre,
+    .linear = &LINEAR,
 };

@@ -141,7 +141,7 @@ static double learn_row(size_t i, double *x, void *context)
     return design_row(walk, walk->first + i, x) ? walk->samples->rows[walk->first + i].actual : NAN;
 }
 
-int system_linear_fit(const struct system_linear *linear, const struct system_rows *rows,
+static int linear_fit(const struct system_linear *linear, const struct system_rows *rows,
                       struct system_fit *fit, char why[SYSTEM_WHY])
 {
     struct linear_walk walk = {.linear = linear, .samples = rows->samples, .first = rows->first};
@@ -160,7 +160,7 @@ int system_linear_fit(const struct system_linear *linear, const struct system_ro
     return 0;
 }
 
-int system_linear_centre(const struct system_linear *linear, const struct system_fit *fit,
+static int linear_centre(const struct system_linear *linear, const struct system_fit *fit,
                          const struct system_rows *rows, double *out, char why[SYSTEM_WHY])
 {
     struct linear_walk walk = {.linear = linear, .samples = rows->samples};
@@ -181,4 +181,20 @@ int system_linear_centre(const struct system_linear *linear, const struct system
         out[i - rows->first] = !known ? NAN : centre < 0 ? 0 : centre;
     }
     return 0;
+}
+
+/* ---- whichever kind ---- */
+
+int system_learn(const struct system *system, const struct system_rows *rows,
+                 const struct system_options *options, struct system_fit *fit, char why[SYSTEM_WHY])
+{
+    return system->linear ? linear_fit(system->linear, rows, fit, why)
+                          : system->fit(rows, options, fit, why);
+}
+
+int system_say(const struct system *system, const struct system_fit *fit,
+               const struct system_rows *rows, double *out, char why[SYSTEM_WHY])
+{
+    return system->linear ? linear_centre(system->linear, fit, rows, out, why)
+                          : system->centre(fit, rows, out, why);
 }

@@ -42,12 +42,20 @@ struct system_options {
     size_t stop_first, stop_end;
 };
 
+/* A linear system: x of a row from its inputs (features by name, "@" for the stat; NULL ends them); false: nothing to say. */
+typedef bool system_design(const double *inputs, double *x);
+struct system_linear {
+    const char *const *inputs;
+    size_t width;
+    system_design *design;
+};
+
 struct system {
     const char *name;
     const char *does; /* one line */
     bool points_only; /* says nothing of other stats */
     bool from_others; /* learns from what the others said of rows they had not learned from */
-    const char *const *inputs; /* features it needs, "@" for the stat; NULL ends it */
+    const struct system_linear *linear; /* it is this and no more; the two below are NULL then */
     /* 0; -1: why. */
     int (*fit)(const struct system_rows *rows, const struct system_options *options,
                struct system_fit *fit, char why[SYSTEM_WHY]);
@@ -59,6 +67,13 @@ const struct system *system_at(enum system_id id);
 /* SYSTEM_COUNT if there is none of that name. */
 enum system_id system_named(const char *name);
 bool system_says(enum system_id id, enum stat_id stat);
+
+/* A system's fit and centre, whichever kind it is. */
+int system_learn(const struct system *system, const struct system_rows *rows,
+                 const struct system_options *options, struct system_fit *fit,
+                 char why[SYSTEM_WHY]);
+int system_say(const struct system *system, const struct system_fit *fit,
+               const struct system_rows *rows, double *out, char why[SYSTEM_WHY]);
 
 /* For the systems: columns of inputs by name ("@_ewma" of rebounds is rebounds_ewma); -1: why names one that is missing. */
 int system_columns(const struct samples *samples, const char *const *inputs,
@@ -73,17 +88,5 @@ double system_guess_at(const struct system_guess *guess, const struct samples *s
 double system_slope(enum stat_id stat);
 /* Rough deviation of points around `centre`, where a scale is needed before there is a spread. */
 double system_scale(double centre);
-
-/* A linear system in one line: x of a row from its inputs; false: nothing to say. */
-typedef bool system_design(const double *inputs, double *x);
-struct system_linear {
-    const char *const *inputs;
-    size_t width;
-    system_design *design;
-};
-int system_linear_fit(const struct system_linear *linear, const struct system_rows *rows,
-                      struct system_fit *fit, char why[SYSTEM_WHY]);
-int system_linear_centre(const struct system_linear *linear, const struct system_fit *fit,
-                         const struct system_rows *rows, double *out, char why[SYSTEM_WHY]);
 
 #endif

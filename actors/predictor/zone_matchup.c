@@ -44,24 +44,9 @@ static bool design(const double *in, double *x)
 
 static const struct system_linear LINEAR = {INPUTS, 9, design};
 
-static int fit(const struct system_rows *rows, const struct system_options *options,
-               struct system_fit *out, char why[SYSTEM_WHY])
-{
-    (void)options;
-    return system_linear_fit(&LINEAR, rows, out, why);
-}
-
-static int centre(const struct system_fit *learned, const struct system_rows *rows, double *out,
-                  char why[SYSTEM_WHY])
-{
-    return system_linear_centre(&LINEAR, learned, rows, out, why);
-}
-
 const struct system system_zone_matchup = {
     .name = "zone_matchup",
     .does = "where his points come from against where the opponent gives them up",
     .points_only = true,
-    .inputs = INPUTS,
-    .fit = fit,
-    .centre = centre,
+    .linear = &LINEAR,
 };
