@@ -11,6 +11,8 @@ def drill(night, checks):
     night.playing(90)
     asked = night.faults()[0]["fired"]
     checks.that(asked <= 12, f"a refused key was tried {asked} times")
+    again = [r["attempt"] for r in night.runs("--name", "PollOddsEvents") if r["attempt"] > 1]
+    checks.that(not again, f"a refused key was tried again at once: attempts {again}")
     errors = [e for e in night.audit()["errors"] if e["class"] == "unauthorized"]
     checks.that(errors and errors[0]["example"], f"audit: {errors}")
     until(lambda: night.expected("odds", "DEGRADED"), 60, "missing odds are named")

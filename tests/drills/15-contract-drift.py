@@ -5,7 +5,7 @@ fetched well, and that nothing of them is taken is said."""
 def drill(night, checks):
     from _drill import until
     night.faults_first({"kind": "extra_fields"}, {"kind": "names", "how": "decomposed", "feed": "bdl.live"})
-    night.begin(start="2026-01-14T23:55:00Z")
+    night.begin("poller.retry_base=10ms", start="2026-01-14T23:55:00Z", speed=300)
     night.playing()
     checks.that(not night.said("row.refused"), f"set aside: {night.said('row.refused')[:1]}")
     until(lambda: night.expected("live", "COMPLETE"), 60, "games are seen in play")

@@ -3,24 +3,43 @@ import glob
 import json
 import os
 import signal
+import threading
+
+
+class Reader(threading.Thread):
+    """Reads every export again and again, as fast as it can; `half`: what it read that was not whole."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.folder, self.half, self.reads, self.versions, self.over = folder, [], 0, 0, False
+
+    def run(self):
+        before = {}
+        while not self.over:
+            for path in glob.glob(os.path.join(self.folder, "live*", "*.json")):
+                with open(path, "rb") as stream:
+                    text = stream.read()
+                self.reads += 1
+                if text != before.get(path):
+                    self.versions += 1
+                    before[path] = text
+                    try:
+                        json.loads(text)
+                    except ValueError as error:
+                        self.half.append(f"{len(text)} bytes of {path}: {error}")
 
 
 def drill(night, checks):
     from _drill import until
     night.begin("supervisor.crash_loop=1000", "supervisor.backoff_base=10ms", "supervisor.backoff_cap=50ms", start="2026-01-14T23:55:00Z")
     night.playing()
-    reads = 0
-    for _ in range(5):
+    reader = Reader(os.path.join(night.dir, "exports"))
+    reader.start()
+    for kill in range(1, 6):
+        until(lambda: reader.versions >= 20 * kill or reader.half, 60, "exports are written")
         pid = night.signal("scoreboard", signal.SIGKILL)
-
-        def whole():
-            nonlocal reads
-            for path in glob.glob(os.path.join(night.dir, "exports", "live*", "latest.json")):
-                with open(path, encoding="utf-8") as stream:
-                    json.load(stream)
-                reads += 1
-            return night.pid("scoreboard") not in (None, pid)
-        until(whole, 20, "it is back")
-        for _ in range(50):
-            whole()
-    checks.that(reads > 100, f"{reads} reads")
+        until(lambda: night.pid("scoreboard") not in (None, pid), 20, "it is back")
+    reader.over = True
+    reader.join(10)
+    checks.that(not reader.half, f"half an export, {len(reader.half)} times: {reader.half[:1]}")
+    checks.that(reader.reads > 100, f"{reader.reads} reads")

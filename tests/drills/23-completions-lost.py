@@ -6,11 +6,13 @@ def drill(night, checks):
     from _drill import until
     night.begin("supervisor.crash_loop=1000", "supervisor.backoff_base=10ms", "supervisor.backoff_cap=50ms", args=("--until-final",),
                 speed=1500)
-    for name in ("predictor", "watchdog", "predictor", "watchdog", "scoreboard"):
-        pid = night.signal(name, signal.SIGKILL)
-        until(lambda: night.pid(name) not in (None, pid), 20, "it is back")
-        before = len(night.runs())
-        until(lambda: len(night.runs()) > before or night.process.poll() is not None, 30, "work goes on")
+    for stream, names in (("prediction.points", ("predictor", "watchdog", "predictor", "watchdog")),
+                          ("grade.points", ("scoreboard", "watchdog", "grader", "watchdog"))):
+        for name in names:  # in the middle of what they count
+            before = night.records(stream)
+            until(lambda: night.records(stream) > before + 20, 90, f"more of {stream}")
+            pid = night.signal(name, signal.SIGKILL)
+            until(lambda: night.pid(name) not in (None, pid), 20, "it is back")
     night.final()
     rows = {row["output"]: [r for r in night.audit()["expected"] if r["output"] == row["output"]] for row in night.audit()["expected"]}
     predictions = [p for p in night.dated("predictions") if p["active"]]

@@ -139,20 +139,33 @@ class Drill(_night.Night):
         done = self.command("runs", "--date", DATE, *words, "--json", check=False)
         return json.loads(done.stdout) if done.returncode == 0 else []
 
+    def records(self, stream):
+        """How many the log holds of it, while the night is on."""
+        return next((row["records"] for row in self.query("status")["streams"] if row["stream"] == stream), 0)
+
     def said(self, stream):
-        held = next((row["records"] for row in self.query("status")["streams"] if row["stream"] == stream), 0)
+        held = self.records(stream)
         if not held:
             return []
         out = self.command("tap", stream, "--from", "1", "--count", str(held)).stdout.decode()
         return [json.loads(line) for line in out.splitlines()]
 
     def playing(self, timeout=60):
-        until(lambda: any(game["status"] == "in_progress" for game in self.dated("games")), timeout, "a game is on")
+        def on():
+            done = self.command("games", "--date", self.date, "--json", check=False)  # 1: none is known yet
+            return done.returncode == 0 and any(game["status"] == "in_progress" for game in json.loads(done.stdout))
+        until(on, timeout, "a game is on")
 
-    def final(self, timeout=200):
-        self.wait(timeout)
-        if self.process.returncode != 0:
-            raise Failed(f"the night did not end well: {self.process.returncode}\n{self.tail()}")
+    def final(self, timeout=int(os.environ.get("DRILL_PATIENCE", "200"))):
+        try:
+            self.wait(timeout)
+            if self.process.returncode != 0:
+                raise Failed(f"the night did not end well: {self.process.returncode}\n{self.tail()}")
+        except Failed as failure:  # what of it is lost or doubled says why
+            verified = self.query("verify", check=False)
+            wrong = {name: verified[name][:2] for name in ("bad", "unhandled") if verified[name]}
+            missing = [(r["output"], r["partition"], r["state"]) for r in self.audit()["expected"] if r["state"] != "COMPLETE"]
+            raise Failed(f"verify: {wrong or 'nothing'}; not complete: {missing[:3] or 'nothing'}; {failure}") from None
 
     def whole(self, checks):
         """Nothing is lost or doubled whatever happened."""

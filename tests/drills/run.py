@@ -32,6 +32,11 @@ def load(path):
     return module
 
 
+def short(text):
+    """What went wrong stands at the beginning, what was logged last at the end."""
+    return text if len(text) <= 1800 else text[:500] + "\n[...]\n" + text[-1300:]
+
+
 def one(path, base, off):
     """(name, seconds, what does not hold)"""
     module, began = load(path), time.monotonic()
@@ -40,9 +45,9 @@ def one(path, base, off):
     try:
         module.drill(drill, checks)
     except _drill.Failed as failure:
-        checks.that(False, str(failure)[-1500:])
+        checks.that(False, short(str(failure)))
     except Exception:  # a drill that breaks is one that failed
-        checks.that(False, traceback.format_exc()[-1500:])
+        checks.that(False, short(traceback.format_exc()))
     bad = list(checks.bad)
     if not checks.done:
         bad.append("nothing was looked at")
