@@ -12,7 +12,7 @@ SEED    ?= 1
 POINTS  ?= 250
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights drills bench install format clean
+.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights drills guards bench install format clean
 
 all: build
 
@@ -27,6 +27,7 @@ help:
 	@echo "make fuzz     every parser fuzzed for SECONDS=60; KEEP=1 adds what is new to the corpora"
 	@echo "make simulate broker and kit in a deterministic world, crashed at every call: SEED=1 ROUNDS=300"
 	@echo "make drills   every class of incident of docs/INCIDENTS.md provoked on a running night (DRILLS=\"10 25\")"
+	@echo "make guards   each drill again with its guard taken out of a copy of the sources: it must fail (DRILLS=\"03 15\"; slow)"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
 	@echo "make bench    the broker beside Redis and NATS; writes docs/BENCHMARKS.md (ROUNDS=5 ONLY= FRESH=)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
@@ -88,6 +89,9 @@ drills: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) \
 		/usr/bin/python3 tests/drills/run.py $(if $(DRILLS),$(DRILLS),--all)
+
+guards: packages
+	TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/drills/guards.py $(DRILLS)
 
 bench: packages
 	config/packages.sh config/packages-bench.txt

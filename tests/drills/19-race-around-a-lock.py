@@ -20,8 +20,8 @@ def drill(night, checks):
     from _drill import until
     once = os.path.join(night.dir, "once")
     os.mkdir(once)
-    night.begin("watchdog.silence=3s", "supervisor.crash_loop=1000", "supervisor.backoff_base=50ms", "supervisor.backoff_cap=100ms",
-                args=("--until-final",), speed=1200,
+    night.begin("watchdog.silence=6s", "supervisor.crash_loop=1000", "supervisor.backoff_base=50ms", "supervisor.backoff_cap=100ms",
+                args=("--until-final",), speed=900,
                 env={"TIPOFF_FAULT": "step-before-commit:9:stop", "TIPOFF_FAULT_ONLY": "processor.0", "TIPOFF_FAULT_ONCE": once})
 
     def epochs():

@@ -17,16 +17,21 @@ class Reader(threading.Thread):
         before = {}
         while not self.over:
             for path in glob.glob(os.path.join(self.folder, "live*", "*.json")):
-                with open(path, "rb") as stream:
-                    text = stream.read()
+                before.setdefault(path, b"")
+            for path in before:  # one that was there once is there always
                 self.reads += 1
-                if text != before.get(path):
+                try:
+                    with open(path, "rb") as stream:
+                        text = stream.read()
+                    if text == before[path]:
+                        continue
                     self.versions += 1
                     before[path] = text
-                    try:
-                        json.loads(text)
-                    except ValueError as error:
-                        self.half.append(f"{len(text)} bytes of {path}: {error}")
+                    json.loads(text)
+                except OSError as error:
+                    self.half.append(str(error))
+                except ValueError as error:
+                    self.half.append(f"{len(text)} bytes of {path}: {error}")
 
 
 def drill(night, checks):

@@ -162,10 +162,12 @@ class Drill(_night.Night):
             if self.process.returncode != 0:
                 raise Failed(f"the night did not end well: {self.process.returncode}\n{self.tail()}")
         except Failed as failure:  # what of it is lost or doubled says why
-            verified = self.query("verify", check=False)
+            verified, expected = self.query("verify", check=False), self.audit()["expected"]
             wrong = {name: verified[name][:2] for name in ("bad", "unhandled") if verified[name]}
-            missing = [(r["output"], r["partition"], r["state"]) for r in self.audit()["expected"] if r["state"] != "COMPLETE"]
-            raise Failed(f"verify: {wrong or 'nothing'}; not complete: {missing[:3] or 'nothing'}; {failure}") from None
+            missing = [(r["output"], r["partition"], r["state"], r["reason"]) for r in expected if r["state"] != "COMPLETE"][:3]
+            raise Failed("; ".join(([f"verify: {wrong}"] if wrong else []) +
+                                   ([f"not complete: {missing or 'nothing is even expected'}"] if missing or not expected else []) +
+                                   [str(failure)])) from None
 
     def whole(self, checks):
         """Nothing is lost or doubled whatever happened."""
