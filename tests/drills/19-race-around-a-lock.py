@@ -1,5 +1,5 @@
-"""19 A race around a lock: a holder that is stopped just before its commit, and replaced, commits nothing; nor does one that is awake
-again after somebody took its lock away and started another."""
+"""19 A race around a lock: a holder that stands still just before its commit, and is replaced, commits nothing; nor does one that is
+awake again after somebody took its lock away and started another."""
 import collections
 import os
 import signal
@@ -20,12 +20,14 @@ def drill(night, checks):
     from _drill import until
     once = os.path.join(night.dir, "once")
     os.mkdir(once)
-    night.begin("watchdog.silence=6s", "supervisor.crash_loop=1000", "supervisor.backoff_base=50ms", "supervisor.backoff_cap=100ms",
-                args=("--until-final",), speed=900,
+    night.begin("watchdog.silence=60s", "supervisor.crash_loop=1000", "supervisor.backoff_base=50ms", "supervisor.backoff_cap=100ms",
+                args=("--until-final",), speed=1200,
                 env={"TIPOFF_FAULT": "step-before-commit:9:stop", "TIPOFF_FAULT_ONLY": "processor.0", "TIPOFF_FAULT_ONCE": once})
 
     def epochs():
         return {r["epoch"] for r in night.runs() if r["actor"] == "grader"}
+    until(lambda: os.listdir(once), 60, "the processor stands still with a step in hand")
+    night.signal("processor", signal.SIGKILL)
     until(epochs, 90, "the grader works")
     before = epochs()
     asleep = night.signal("grader", signal.SIGSTOP)

@@ -67,7 +67,7 @@ GUARDS = [
          "    store_key_i64(&key, (int64_t)input->position);\n    enum verdict verdict = put(step, input, TABLE_GRADE,")]),
     Guard("18", "what comes again by its sequence is not appended again", "is there twice in its lane", [
         ("broker/core.c", "    if (desc->first_seq == lane->last_seq + 1) {", "    if (desc->first_seq <= lane->last_seq + 1) {")]),
-    Guard("19", "an epoch that is over commits and publishes nothing", "because it was replaced", [
+    Guard("19", "an epoch that is over commits and publishes nothing", "the one that was replaced ends", [
         ("actors/shard_step.c", "    if (self->building.epoch != self->state.epoch || self->building.step != self->state.step) {", "    if (false) {"),
         ("actors/hear.c", "    self->granted = false;\n    zombie(self, \"broker\", why);", ""),
         ("broker/core.c", "epoch < producer->epoch\n                   ? REFUSAL_STALE_EPOCH", "false\n                   ? REFUSAL_STALE_EPOCH")]),
