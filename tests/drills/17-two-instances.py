@@ -16,9 +16,10 @@ def refused(checks, who, *argv):
 
 def drill(night, checks):
     night.begin(start="2026-01-14T23:30:00Z")
+    first = night.pid("grader")
     refused(checks, "tipoff up", os.path.join(night.bin, "tipoff"), "up", "--dir", night.dir, "--upstream", night.upstream, "--date", night.date)
     refused(checks, "grader", os.path.join(night.bin, "tipoff-grader"), "--dir", night.dir, "--shard", "0")
-    checks.that(all(s["state"] == "ready" for s in night.shards()), "the first ones were disturbed")
+    checks.that(first and night.pid("grader") == first and all(s["state"] == "ready" for s in night.shards()), "the first ones were disturbed")
     night.end()
     night.whole(checks)
     checks.that(_night.name_of(night.process.pid) == "", "still there")

@@ -20,7 +20,7 @@ GUARDS = [
          "            if (self->marks)\n                run_marks_clear(self->marks, i + 1);\n        }\n}\n\nvoid run_undone",
          "        }\n}\n\nvoid run_undone"),
         ("actors/run.c", "if (mark->step > 0 && mark->step <= self->state.step) {", "if (false) {")]),
-    Guard("04", "an append that failed is refused, not acknowledged", "missing from its lane", [
+    Guard("04", "an append that failed is refused, not acknowledged", "was acknowledged and is not in the log", [
         ("broker/server_append.c",
          "            commit_failed(self, error);\n            return;",
          "            log_error(\"append-failed\", \"why=\\\"%s\\\" action=none\", log_error_text(error));")]),

@@ -109,8 +109,10 @@ def said_words(guard, said):
     return next((line.strip() for line in said.splitlines() if guard.words in line), None)
 
 
-def shown(guard, folder, whole):
+def shown(guard, folder, why, whole):
     """(is it shown, seconds, the words that show it or why not)"""
+    if why:
+        return False, 0.0, "it does not build: " + why
     passes, _, said = whole.result()
     if not passes:
         return False, 0.0, "the drill fails with its guard: " + said.strip()[:1200]
@@ -126,6 +128,10 @@ def shown(guard, folder, whole):
     if not words:
         return False, seconds, f"it fails, but does not say \"{guard.words}\": " + said.strip()[:1200]
     return True, seconds, words
+
+
+def tell(guard, holds, seconds, text):
+    print(f"{'good' if holds else 'NOT'}  {guard.drill}  {seconds:.1f} s  {text[:200]}", flush=True)
 
 
 def table(guards, results):
@@ -152,14 +158,8 @@ def run(guards, tree):
             if guard.drill not in whole:
                 whole[guard.drill] = pool.submit(drilled, guard.drill, plain)
             folder, why = patched(tree, guard, str(i)) if guard.edits else (plain, None)
-            result = concurrent.futures.Future()
-            if why:
-                result.set_result((False, 0.0, "does not build: " + why))
-            else:
-                result = pool.submit(shown, guard, folder, whole[guard.drill])
-            result.add_done_callback(lambda done, guard=guard: print(
-                f"{'good' if done.result()[0] else 'NOT'}  {guard.drill}  {done.result()[1]:.1f} s  {done.result()[2][:200]}", flush=True))
-            results.append(result)
+            results.append(pool.submit(shown, guard, folder, why, whole[guard.drill]))
+            results[-1].add_done_callback(lambda done, guard=guard: tell(guard, *done.result()))
         print()
         return table(guards, [result.result() for result in results])
 
