@@ -164,7 +164,7 @@ static void check_keys(struct reading *self)
     static const char *const keys[] = {
         "kind",  "path",  "feed",     "from",   "to",          "times",   "skip",
         "every", "game",  "player",   "status", "retry_after", "seconds", "minutes",
-        "by",    "bytes", "declared", "body",   "stat",        "how",     NULL};
+        "by",    "bytes", "declared", "body",   "stat",        "how",     "date", NULL};
     const char *key;
     json_t *value, *object = (json_t *)(uintptr_t)self->object; /* only read */
     json_object_foreach(object, key, value)
@@ -202,6 +202,11 @@ static struct faults_fault read_fault(struct reading *self)
         refuse(self, "feed: unknown: %s", feed);
     }
     bool once = out.kind == FAULT_ALTERED_SCORE; /* A, B, A is what it is for */
+    int32_t date = self->root->date;
+    const char *day = text_of(self, "date", NULL);
+    if (day != NULL && (clock_parse_date(day, &date) != 0 || date != self->root->date)) {
+        refuse(self, "date: not this night's");
+    }
     copy_text(self, "path", "", out.path, sizeof out.path);
     out.begin = time_of(self, "from");
     out.end = time_of(self, "to");
@@ -350,6 +355,8 @@ static bool touches(enum fault_kind kind, enum feed feed)
     case FAULT_MALFORMED_ROW:
     case FAULT_NAMES:
         return box || feed == FEED_ODDS_EVENT_ODDS;
+    case FAULT_MISSING:
+        return box;
     case FAULT_PUSH:
         return feed == FEED_ODDS_EVENT_ODDS;
     default:

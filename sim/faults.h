@@ -33,6 +33,7 @@ enum fault_level { FAULT_ANSWER, FAULT_SCENE, FAULT_BODY };
     X(SAME_NAME, "same_name", BODY, "a second player whose name normalises to another's")          \
     X(EXTRA_FIELDS, "extra_fields", BODY, "fields nobody has heard of")                            \
     X(NAMES, "names", BODY, "names spelled otherwise; `how`: ascii, decomposed, upper")            \
+    X(MISSING, "missing", BODY, "the game is in no box score")                                     \
     X(PUSH, "push", BODY, "one player's main lines are exactly what he will score")
 
 #define FAULT_KIND_ROW(id, name, level, doc) FAULT_##id,

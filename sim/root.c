@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/clock.h"
 #include "config/exit.h"
@@ -715,6 +716,17 @@ static void each_table(struct root *self, const char *path, const char *folder,
     free(entries);
 }
 
+/* Of a league that lives many nights the lines are by night. */
+static void load_night_odds(struct root *self, const char *path, const char *day)
+{
+    char name[56], whole[PATH_MAX];
+    snprintf(name, sizeof name, "replay/%s/props_points.csv", day);
+    if (snprintf(whole, sizeof whole, "%s/%s.gz", path, name) < PATH_MAX &&
+        access(whole, R_OK) == 0) {
+        load_odds(self, path, name);
+    }
+}
+
 struct root *root_load(const char *path, int32_t date, char *why, size_t why_size)
 {
     char events[48], day[CLOCK_DATE_SIZE], reason[WHY_SIZE] = "no memory";
@@ -737,6 +749,7 @@ struct root *root_load(const char *path, int32_t date, char *why, size_t why_siz
     }
     prepare_games(self);
     each_table(self, path, "props_points", load_odds);
+    load_night_odds(self, path, day);
     each_table(self, path, "game_lines", load_game_lines);
     each_table(self, path, "pbp_events", load_seen);
     load_seen(self, path, "absent.csv");

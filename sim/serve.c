@@ -9,7 +9,6 @@
 #include "config/log.h"
 #include "schema/hash.h"
 #include "sim/bdl.h"
-#include "sim/faults.h"
 #include "sim/feeds.h"
 #include "sim/nba_cdn.h"
 #include "sim/odds_api.h"
@@ -29,12 +28,12 @@ struct answer {
 };
 
 struct serve {
-    const struct root *root;
+    struct nights *nights;
     struct follow *clock;
     const char *key;
-    struct faults faults;
-    struct faults_due due; /* of the request in hand */
-    struct scene scene;    /* likewise */
+    struct night_slot *night; /* of the request in hand */
+    struct faults_due due;    /* likewise */
+    struct scene scene;       /* likewise */
     struct {
         struct httpd_request *request;
         int64_t until_us;
@@ -46,11 +45,11 @@ struct serve {
     int64_t requests, used; /* of The Odds API's credits */
 };
 
-struct serve *serve_open(const struct root *root, struct follow *clock, const char *key)
+struct serve *serve_open(struct nights *nights, struct follow *clock, const char *key)
 {
     struct serve *self = calloc(1, sizeof *self);
     if (self != NULL) {
-        self->root = root;
+        self->nights = nights;
         self->clock = clock;
         self->key = key;
     }
@@ -72,7 +71,7 @@ void serve_close(struct serve **self)
 
 int serve_add_faults(struct serve *self, const json_t *value, char *why, size_t why_size)
 {
-    return faults_add(&self->faults, self->root, value, why, why_size);
+    return nights_add_faults(self->nights, value, why, why_size);
 }
 
 /* ---- sending ---- */
@@ -188,8 +187,8 @@ static struct answer *last_of(struct serve *self, const char *url)
 static void remember(struct serve *self, const char *url, const char *text, size_t size)
 {
     bool wanted = false;
-    for (int i = 0; i < self->faults.count; i++) {
-        wanted = wanted || self->faults.fault[i].kind == FAULT_DUPLICATE;
+    for (int i = 0; i < self->night->faults.count; i++) {
+        wanted = wanted || self->night->faults.fault[i].kind == FAULT_DUPLICATE;
     }
     if (wanted) {
         struct answer *slot = last_of(self, url);
@@ -480,8 +479,7 @@ static const struct {
 /* The status and period of every game: what the schedule depends on. */
 static void schedule_signature(const struct scene *scene, char *out, size_t size)
 {
-    size_t used = 0;
-    out[0] = '\0';
+    size_t used = (size_t)snprintf(out, size, "%d ", (int)scene->root->date);
     for (int i = 0; i < scene->game_count && used < size; i++) {
         used += (size_t)snprintf(out + used, size - used, "%d.%d ", (int)scene->state[i].status,
                                  scene->state[i].period);
@@ -655,6 +653,20 @@ static void url_of(const struct httpd_request *request, char *url, size_t size)
     }
 }
 
+/* Tonight's; but box scores are of the night that is asked for, and what is told of a game of its own. */
+static struct night_slot *night_of(struct serve *self, const struct httpd_request *request,
+                                   enum feed feed, int64_t now_us)
+{
+    struct night_slot *tonight = nights_at(self->nights, now_us), *asked = NULL;
+    const char *text = httpd_query(request, "date");
+    int32_t date;
+    if (feed == FEED_BDL_BOX_SCORES && text != NULL && clock_parse_date(text, &date) == 0 &&
+        date < tonight->root->date) {
+        asked = nights_of(self->nights, date);
+    }
+    return asked != NULL ? asked : tonight;
+}
+
 static void serve_feed(struct serve *self, struct httpd_request *request,
                        const struct feed_route *route)
 {
@@ -668,12 +680,14 @@ static void serve_feed(struct serve *self, struct httpd_request *request,
         return;
     }
     url_of(request, url, sizeof url);
-    faults_decide(&self->faults, self->root, route->feed, httpd_path(request), now_us, &self->due);
+    self->night = night_of(self, request, route->feed, now_us);
+    faults_decide(&self->night->faults, self->night->root, route->feed, httpd_path(request), now_us,
+                  &self->due);
     const struct faults_fault *fault = faults_due_answer(&self->due);
     if (fault != NULL && fault->kind == FAULT_STALE) {
         now_us -= fault->minutes * INT64_C(60000000);
     }
-    scene_set(&self->scene, self->root, now_us);
+    scene_set(&self->scene, self->night->root, now_us);
     faults_bend_scene(&self->due, &self->scene);
     if (fault != NULL && answer_fault(self, request, fault, route, url)) {
         return;
@@ -706,22 +720,24 @@ static void reply_json(struct httpd_request *request, int status, json_t *body)
 static void serve_status(struct serve *self, struct httpd_request *request)
 {
     json_t *games = json_array();
-    scene_set(&self->scene, self->root, follow_now_us(self->clock));
+    int64_t now_us = follow_now_us(self->clock);
+    const struct root *root = nights_at(self->nights, now_us)->root;
+    scene_set(&self->scene, root, now_us);
     for (int i = 0; i < self->scene.game_count; i++) {
-        const struct night_game *game = &self->root->games[i];
+        const struct night_game *game = &root->games[i];
         const struct night_state *state = &self->scene.state[i];
         json_array_append_new(
             games,
             json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:i}", "game_id",
                       game->id, "bdl_id", (json_int_t)game->bdl_id, "event_id", game->event_id,
-                      "home", self->root->teams[game->team[NIGHT_HOME]].code, "away",
-                      self->root->teams[game->team[NIGHT_AWAY]].code, "status",
+                      "home", root->teams[game->team[NIGHT_HOME]].code, "away",
+                      root->teams[game->team[NIGHT_AWAY]].code, "status",
                       night_status_name(state->status), "tip_at", json_of_time(game->tip_us),
                       "final_at", json_of_time(game->end_us), "period", state->period, "home_score",
                       state->score[NIGHT_HOME], "away_score", state->score[NIGHT_AWAY]));
     }
     reply_json(request, 200,
-               json_pack("{s:o, s:o, s:b, s:I, s:o}", "date", json_of_date(self->root->date),
+               json_pack("{s:o, s:o, s:b, s:I, s:o}", "date", json_of_date(root->date),
                          "league_now", json_of_time(self->scene.now_us), "running",
                          clock_league_running(), "requests", (json_int_t)self->requests, "games",
                          games));
@@ -732,7 +748,7 @@ static void serve_faults(struct serve *self, struct httpd_request *request)
     const char *method = httpd_method(request), *text = httpd_query(request, "fault");
     char why[256] = "fault: missing";
     if (strcmp(method, "DELETE") == 0) {
-        faults_clear(&self->faults);
+        nights_clear_faults(self->nights);
     } else if (strcmp(method, "POST") == 0) {
         json_t *value = text != NULL ? json_read(text, strlen(text), why, sizeof why) : NULL;
         int failed = value == NULL || serve_add_faults(self, value, why, sizeof why) != 0;
@@ -742,7 +758,9 @@ static void serve_faults(struct serve *self, struct httpd_request *request)
             return;
         }
     }
-    reply_json(request, 200, json_pack("{s:o}", "faults", faults_list(&self->faults, self->root)));
+    const struct night_slot *night = nights_at(self->nights, follow_now_us(self->clock));
+    reply_json(request, 200,
+               json_pack("{s:o}", "faults", faults_list(&night->faults, night->root)));
 }
 
 void serve_request(struct httpd_request *request, void *context)

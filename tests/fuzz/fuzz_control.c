@@ -34,6 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                                         "CLOCK",
                                         "CLOCK STAND 1763424000000000 60\nCLOCK START\nSTATUS",
                                         "CLOCK START 1763424000000000 1.5",
+                                        "CLOCK START 1763424000000000 1.5\nCLOCK LEAP 1763434000000000",
                                         "TRIM 1",
                                         "TRIM 100 FORCE\nTRIM x"};
     (void)argc;
