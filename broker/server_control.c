@@ -85,9 +85,9 @@ static json_t *say_clock(struct server *self, const char *words)
     if (strcmp(verb, "LEAP") == 0 && given == 2)
         return clock_leap(self, league_us);
     bool alone = strlen(words) == strlen("CLOCK ") + strlen(verb); /* nothing else was said */
-    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !(start && alone)) || given == 2)
+    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !alone) || given == 2)
         return said_wrong("usage",
-                          "CLOCK [STAND <league_us> <speed> | START [<league_us> <speed>] | "
+                          "CLOCK [STAND [<league_us> <speed>] | START [<league_us> <speed>] | "
                           "LEAP <league_us>]");
     if (given == 3 && !(speed > 0 && speed <= 1e6))
         return said_wrong("usage", "speed: above 0, at most 1000000");

@@ -83,8 +83,8 @@ struct up {
     struct view *view;
     struct night night;
     struct season season;
-    bool leaping;                /* to start_us of the night in hand */
-    int nights_over, unfinished; /* of several: those behind us */
+    bool leaping; /* to start_us of the night in hand, or to the last morning */
+    bool closing; /* the last of several nights is over: the ledger is still to say what became of it */
     struct word words[SUPERVISOR_CHILDREN_MAX];
     enum phase phase;
     int lock_fd, signal_fd, broker, upstream_child;
@@ -492,10 +492,18 @@ static void on_event(void *context, const struct child_event *event)
         view_event(self->view, event);
 }
 
+/* A season that is left goes on where it was left, and not days later. */
+static void stand_still(struct up *self)
+{
+    asker_say(self->asker, "CLOCK STAND");
+}
+
 static void begin_drain(struct up *self, int code)
 {
     if (self->phase != PHASE_DRAIN)
         self->code = code;
+    if (self->to && self->broker >= 0 && self->phase == PHASE_NIGHT)
+        stand_still(self);
     self->phase = PHASE_DRAIN;
     supervisor_drain(self->supervisor);
 }
@@ -566,10 +574,10 @@ static void take_member(struct up *self, const json_t *status, const json_t *mem
         supervisor_progressed(self->supervisor, index);
 }
 
+/* Behind its last night, too: the clock of a season never goes back. */
 static bool in_season(const struct up *self, const struct clock_anchor *anchor)
 {
-    int32_t day = clock_date_of(anchor->league_us);
-    return self->to && day >= self->season.first && day <= clock_date_add(self->to, 1);
+    return self->to && clock_date_of(anchor->league_us) >= self->season.first;
 }
 
 /* Does a clock run already, and is it this night's? The clock of another date is not gone on with. */
@@ -858,8 +866,15 @@ static void leap(struct up *self)
 /* What a night still lacks in the morning is the ledger's to say: the next one does not wait for it. */
 static bool morning(const struct up *self)
 {
-    return self->to && self->date < self->to &&
-           clock_league_us() >= season_morning_us(&self->season);
+    return self->to && !self->closing && clock_league_us() >= season_morning_us(&self->season);
+}
+
+/* Deadlines of the last night lie behind its end: it is over once its morning has come and the watchdog has judged what was due. */
+static void close_season(struct up *self)
+{
+    self->closing = self->leaping = true;
+    self->start_us = season_morning_us(&self->season);
+    self->quiet = 0;
 }
 
 static void phase_night(struct up *self, bool news)
@@ -871,24 +886,29 @@ static void phase_night(struct up *self, bool news)
         return;
     }
     bool over = night_over(&self->night) && everyone(self, true);
+    if (self->closing)
+        over = self->night.undecided == 0 && everyone(self, true);
     self->quiet = over ? self->quiet + 1 : 0;
-    if (self->quiet >= QUIET_STATUSES && self->date < self->to) {
+    if (self->quiet >= QUIET_STATUSES && self->to == self->date && !self->closing) {
         say_night_over(self, "night-over");
-        self->nights_over++;
+        close_season(self);
+    } else if (self->quiet >= QUIET_STATUSES && self->date < self->to) {
+        say_night_over(self, "night-over");
         if (!next_night(self))
             self->to = self->date;
     } else if (self->quiet >= QUIET_STATUSES && self->until_final) {
-        say_night_over(self, "night-over");
+        say_night_over(self, self->closing ? "season-over" : "night-over");
         begin_drain(self, EXIT_OK);
     } else if (self->impossible && self->until_final) {
         log_error("night-impossible", "why=\"a process is quarantined\"");
         begin_drain(self, EXIT_NO);
     } else if (morning(self)) {
         say_night_over(self, "night-unfinished");
-        self->unfinished++;
-        if (!next_night(self))
+        if (self->date == self->to)
+            close_season(self);
+        else if (!next_night(self))
             self->to = self->date;
-    } else if (self->until_final && self->last_tip_us != CLOCK_NONE &&
+    } else if (self->until_final && !self->to && self->last_tip_us != CLOCK_NONE &&
                clock_league_us() > self->last_tip_us + OVERDUE_US) {
         log_error("night-impossible",
                   "why=\"not over so long after its last tip\" games=%d final=%d predictions=%d "
@@ -989,13 +1009,16 @@ static void run_loop(struct up *self)
 static int find_night(struct up *self)
 {
     static char league[CLI_PATH_MAX];
-    char why[256] = "", text[CLOCK_DATE_SIZE];
+    char why[256] = "", text[CLOCK_DATE_SIZE], clock[CLI_PATH_MAX];
     struct clock_anchor anchor;
     struct season *season = &self->season;
     int32_t date = season->first;
-    if (self->to && night_goes_on(self, &anchor)) {
+    if (self->to && clock_anchor_load(cli_path(self->cli, clock, "clock"), &anchor) == 0 &&
+        in_season(self, &anchor)) {
         clock_league_set(&anchor);
         date = season_at(season, clock_league_us());
+        if (!anchor.running && self->start_us == CLOCK_NONE)
+            self->start_us = anchor.league_us; /* it was made to stand: it goes on from there */
     }
     season->root = self->sim ? cli_path(self->cli, league, "league") : self->upstream;
     int taken = season_take(season, date, why, sizeof why);

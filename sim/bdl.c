@@ -101,8 +101,10 @@ static void state_of(const struct scene *scene, const struct root_match *match,
             return;
         }
     }
-    if (match->final &&
-        match->date < root->date) { /* what is later than tonight is not known yet */
+    if (match->postponed) {
+        out->status = NIGHT_POSTPONED;
+    } else if (match->final &&
+               match->date < root->date) { /* what is later than tonight is not known yet */
         out->status = NIGHT_FINAL;
         out->period = match->periods;
         out->score[NIGHT_HOME] = match->score[NIGHT_HOME];

@@ -84,10 +84,28 @@ static bool is_of(const json_t *fault, const struct root *root)
     return text == NULL || (clock_parse_date(text, &date) == 0 && date == root->date);
 }
 
+/* A game that was called off stays so in the schedule of the nights after it. */
+static void call_off(struct root *root, const json_t *fault)
+{
+    int32_t date = 0;
+    const char *kind = json_string_value(json_object_get(fault, "kind"));
+    const char *text = json_string_value(json_object_get(fault, "date"));
+    const char *game = json_string_value(json_object_get(fault, "game"));
+    if (kind == NULL || strcmp(kind, "postponed") != 0 || text == NULL || game == NULL ||
+        clock_parse_date(text, &date) != 0 || date >= root->date) {
+        return;
+    }
+    for (int i = 0; i < root->match_count; i++) {
+        root->matches[i].postponed =
+            root->matches[i].postponed || strcmp(root->matches[i].id, game) == 0;
+    }
+}
+
 static int give_fault(const struct nights *self, struct night_slot *slot, const json_t *fault,
                       char *why, size_t why_size)
 {
     bool dated = json_object_get(fault, "date") != NULL;
+    call_off(slot->root, fault);
     if (!is_of(fault, slot->root)) {
         return 0;
     }

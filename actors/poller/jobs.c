@@ -653,14 +653,15 @@ static void drain(struct jobs *self, struct kit *kit)
 void jobs_work(struct jobs *self, struct kit *kit, const struct pollfd *fds, int count)
 {
     fetcher_turn(self->fetcher, fds, count);
+    if (kit_draining(kit)) { /* also while the clock stands: a season that is left is made to */
+        settle_answers(self, kit);
+        drain(self, kit);
+        return;
+    }
     if (!clock_league_running()) {
         return;
     }
     settle_answers(self, kit);
-    if (kit_draining(kit)) {
-        drain(self, kit);
-        return;
-    }
     retry_waiting(self, kit);
     int64_t hold = clock_mono_us();
     for (int i = 0; i < SOURCE_COUNT; i++) {

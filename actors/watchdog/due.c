@@ -530,6 +530,19 @@ static void settled(struct step *step, const struct msg_ops_expected *row)
     step_emit(step, &msg_ops_action_desc, &action);
 }
 
+/* A box score that is late makes the grades late: they are due after it, and it may never come. */
+static int grades_due(struct step *step, const struct msg_ops_expected *box)
+{
+    struct msg_ops_expected row;
+    int error = read_row(step_store(step), box->game_date, box->game_id, OUTPUT_GRADES, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (row.deadline != CLOCK_NONE)
+        return STORE_OK;
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], box->deadline);
+    return write_and_say(step, &row);
+}
+
 int due_speak(const struct due_look *look, struct step *step)
 {
     for (int i = 0; i < look->count; i++) {
@@ -544,6 +557,10 @@ int due_speak(const struct due_look *look, struct step *step)
             return error;
         if (look->said[i] || look->ask[i])
             say(step, &row);
+        if (look->said[i] && expect_missing(&row) &&
+            !strcmp(row.output, OUTPUTS[OUTPUT_BOXSCORE].name) &&
+            (error = grades_due(step, &row)) != 0)
+            return error;
         if (look->said[i])
             settled(step, &row);
         if (look->ask[i])
