@@ -8,7 +8,7 @@
 /* When a day begins and has its last tip, as far as the schedule knows. */
 static void begin(struct season *self, const struct schedule_day *day)
 {
-    int64_t noon_us = clock_date_start_us(self->date) + 12 * HOUR_US;
+    int64_t noon_us = clock_league_day_start_us(self->date, 12);
     self->last_tip_us =
         day->last_tip_us != CLOCK_NONE ? day->last_tip_us : noon_us + 10 * HOUR_US;
     self->start_us = self->lead_us == CLOCK_NONE || day->first_tip_us == CLOCK_NONE
@@ -42,5 +42,5 @@ int32_t season_at(const struct season *self, int64_t now_us)
 
 int64_t season_morning_us(const struct season *self)
 {
-    return clock_date_start_us(clock_date_add(self->date, 1)) + self->rollover_hour * HOUR_US;
+    return clock_league_day_start_us(clock_date_add(self->date, 1), self->rollover_hour);
 }

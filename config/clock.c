@@ -279,6 +279,13 @@ int64_t clock_date_start_us(int32_t date)
     return start_us;
 }
 
+int64_t clock_league_day_start_us(int32_t date, int rollover_hour)
+{
+    struct tm tm = tm_of_date(date);
+    tm.tm_hour = rollover_hour;
+    return (int64_t)mktime(&tm) * SECOND_US;
+}
+
 /* Days since 1970-01-01, by the calendar alone. */
 static int64_t day_number(int32_t date)
 {

@@ -313,8 +313,8 @@ static void make_plan(struct jobs *self, struct kit *kit)
         };
         plan_make(&view, &plan);
         /* at the latest when the league day ends */
-        self->next_us = clock_date_start_us(clock_date_add(today, 1)) +
-                        self->settings->day.rollover_hour * INT64_C(3600000000);
+        self->next_us = clock_league_day_start_us(clock_date_add(today, 1),
+                                                  (int)self->settings->day.rollover_hour);
         consider_forced(self, kit, txn, now);
         for (int i = 0; i < plan.count; i++) {
             consider(self, kit, txn, &plan.items[i], now, false);
@@ -427,8 +427,8 @@ static void accept_body(const struct jobs *self, struct kit *kit, struct step *s
 static int64_t next_day_us(const struct jobs *self, const struct job *job)
 {
     int32_t day = clock_league_day(job->fetched_us, (int)self->settings->day.rollover_hour);
-    return clock_date_start_us(clock_date_add(day, 1)) +
-           self->settings->day.rollover_hour * INT64_C(3600000000);
+    return clock_league_day_start_us(clock_date_add(day, 1),
+                                     (int)self->settings->day.rollover_hour);
 }
 
 /* What is left of the plan, if the answer says so; true: no more than is to be kept. */
