@@ -182,8 +182,8 @@ static int read_tables(struct night_reader *self, struct store_txn *txn, int32_t
         error = table_each(txn, TABLE_PREDICTION, date, date, NULL,
                            message_of_stream("prediction.points"), visit_prediction, self);
     if (!error)
-        error = table_each(txn, TABLE_EXPECTED, date, date, NULL,
-                           message_of_stream("ops.expected"), visit_expected, out);
+        error = table_each(txn, TABLE_EXPECTED, date, date, NULL, message_of_stream("ops.expected"),
+                           visit_expected, out);
     return error ? error : count_grades(self, txn, date, out);
 }
 

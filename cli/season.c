@@ -9,8 +9,7 @@
 static void begin(struct season *self, const struct schedule_day *day)
 {
     int64_t noon_us = clock_league_day_start_us(self->date, 12);
-    self->last_tip_us =
-        day->last_tip_us != CLOCK_NONE ? day->last_tip_us : noon_us + 10 * HOUR_US;
+    self->last_tip_us = day->last_tip_us != CLOCK_NONE ? day->last_tip_us : noon_us + 10 * HOUR_US;
     self->start_us = self->lead_us == CLOCK_NONE || day->first_tip_us == CLOCK_NONE
                          ? noon_us
                          : day->first_tip_us - self->lead_us;

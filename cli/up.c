@@ -32,7 +32,7 @@
 
 #define STATUS_INTERVAL_US 200000 /* how often the broker is asked how everyone is */
 #define NIGHT_INTERVAL_US 250000  /* how often the tables are looked at */
-#define SEASON_INTERVAL_US 50000  /* the same two, where many nights are lived one after the other */
+#define SEASON_INTERVAL_US 50000 /* the same two, where many nights are lived one after the other */
 #define TURN_MOST_US 250000
 #define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
 #define OVERDUE_US                                                                                 \
@@ -73,7 +73,7 @@ struct up {
     int32_t date; /* 0 = whatever is on; of several nights the one in hand */
     int32_t to;   /* the last night; 0: there is one */
     double speed;
-    int64_t lead_us;               /* a night begins so long before its first tip; CLOCK_NONE: at noon */
+    int64_t lead_us; /* a night begins so long before its first tip; CLOCK_NONE: at noon */
     int64_t start_us, last_tip_us; /* CLOCK_NONE: not known */
     /* What runs. */
     struct supervisor *supervisor;
@@ -84,7 +84,8 @@ struct up {
     struct night night;
     struct season season;
     bool leaping; /* to start_us of the night in hand, or to the last morning */
-    bool closing; /* the last of several nights is over: the ledger is still to say what became of it */
+    bool
+        closing; /* the last of several nights is over: the ledger is still to say what became of it */
     struct word words[SUPERVISOR_CHILDREN_MAX];
     enum phase phase;
     int lock_fd, signal_fd, broker, upstream_child;
@@ -585,8 +586,8 @@ static bool night_goes_on(const struct up *self, struct clock_anchor *anchor)
 {
     char path[CLI_PATH_MAX];
     return clock_anchor_load(cli_path(self->cli, path, "clock"), anchor) == 0 && anchor->running &&
-           (!self->date || clock_date_of(anchor->league_us) == self->date || in_season(self, anchor) ||
-            anchor->league_us == self->start_us);
+           (!self->date || clock_date_of(anchor->league_us) == self->date ||
+            in_season(self, anchor) || anchor->league_us == self->start_us);
 }
 
 /* Silence counts only while there was a broker to speak to. */
@@ -1027,10 +1028,9 @@ static int find_night(struct up *self)
         taken = season_take(season, date, why, sizeof why);
     }
     clock_format_date(date, text);
-    return taken < 0 ? cli_fail(self->cli, EXIT_DATA, "%s", why)
-           : taken > 0
-               ? cli_fail(self->cli, EXIT_NO, "%s has no game on %s", season->root, text)
-               : EXIT_OK;
+    return taken < 0   ? cli_fail(self->cli, EXIT_DATA, "%s", why)
+           : taken > 0 ? cli_fail(self->cli, EXIT_NO, "%s has no game on %s", season->root, text)
+                       : EXIT_OK;
 }
 
 /* When the night of --date begins, unless it goes on already. */
@@ -1201,8 +1201,11 @@ static const struct command_option options[] = {
     {"upstream", "ROOT|sim[:SEED]",
      "serve recorded nights of a data root, or the simulated league, and poll that"},
     {"date", "D", "the night to live (YYYY-MM-DD); without it, whatever is on"},
-    {"to", "D", "... and those after it, to this one; league time leaps over the hours in which nothing is left to do"},
-    {"lead", "HOURS", "a night begins so long before its first tip (1; of the simulated league: at noon)"},
+    {"to", "D",
+     "... and those after it, to this one; league time leaps over the hours in which nothing is "
+     "left to do"},
+    {"lead", "HOURS",
+     "a night begins so long before its first tip (1; of the simulated league: at noon)"},
     {"speed", "X", "league seconds in a real one (1)"},
     {"start", "INSTANT", "where the clock starts; default: an hour before the first tip of D"},
     {"until-final", NULL, "end in order once every game of D is final and graded"},

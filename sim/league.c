@@ -333,10 +333,10 @@ static int write_line(void *context, const struct league_line *line)
     char at[CLOCK_TEXT_SIZE];
     instant_text(line->snapshot_us, at);
     gzFile file = self->files->night_props != NULL ? self->files->night_props : self->files->props;
-    put(self->files, file, "%s,%s,%s,%s,%s,%s,%" PRId64 ",%s,%d.%d,%d,%d,%d,%d\n",
-        self->match->id, self->day, at, self->event_id, self->commence, line->book, player->id,
-        player->name, line->half_points / 2, line->half_points % 2 * 5, line->over, line->under,
-        line->main, appeared(self->played, line->player));
+    put(self->files, file, "%s,%s,%s,%s,%s,%s,%" PRId64 ",%s,%d.%d,%d,%d,%d,%d\n", self->match->id,
+        self->day, at, self->event_id, self->commence, line->book, player->id, player->name,
+        line->half_points / 2, line->half_points % 2 * 5, line->over, line->under, line->main,
+        appeared(self->played, line->player));
     return self->files->failed ? -1 : 0;
 }
 
@@ -352,7 +352,8 @@ static void write_lines(struct files *files, const struct league *league,
     snprintf(writer.event_id, sizeof writer.event_id, "%016" PRIx64 "%016" PRIx64, first, second);
     instant_text(match->tip_us + NIGHT_TIP_LAG_US, writer.commence);
     clock_format_date(match->date, writer.day);
-    league_make_lines(league, match, squads, league_lived(league, match->date), write_line, &writer);
+    league_make_lines(league, match, squads, league_lived(league, match->date), write_line,
+                      &writer);
 }
 
 /* "-7.5" of -15 halves. */

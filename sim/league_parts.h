@@ -60,8 +60,8 @@ struct league_squad {
 };
 
 bool league_lived(const struct league *self, int32_t date); /* is its night one that is lived? */
-void league_make_people(struct league *self);  /* teams and players */
-int league_make_schedule(struct league *self); /* -1: too many games */
+void league_make_people(struct league *self);               /* teams and players */
+int league_make_schedule(struct league *self);              /* -1: too many games */
 void league_pick_squad(struct league *self, int team, struct random *random,
                        struct league_squad *out);
 

@@ -21,7 +21,8 @@
 #define FAULTS_NAME "upstream-faults.json"
 
 struct wishes {
-    const char *root, *sim, *date, *to, *port, *port_file, *faults, *key, *speed, *start, *generate_only;
+    const char *root, *sim, *date, *to, *port, *port_file, *faults, *key, *speed, *start,
+        *generate_only;
 };
 
 /* ---- what to serve ---- */
@@ -50,8 +51,8 @@ static int32_t last_date_of(const struct wishes *wishes, int32_t first)
 }
 
 /* The simulated league's root, generated if it is not there. */
-static void make_league(const struct wishes *wishes, const struct settings *settings,
-                        int32_t first, int32_t last, char *path, size_t size)
+static void make_league(const struct wishes *wishes, const struct settings *settings, int32_t first,
+                        int32_t last, char *path, size_t size)
 {
     char why[256], *end = NULL;
     unsigned long long seed = wishes->sim[0] != '\0' ? strtoull(wishes->sim, &end, 10)

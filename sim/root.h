@@ -11,7 +11,7 @@ struct root_match { /* one game of the season's schedule */
     int64_t tip_us; /* CLOCK_NONE: not set */
     int home, away; /* of the teams */
     bool neutral, final;
-    bool postponed; /* a night before was told so: it has no end */
+    bool postponed;        /* a night before was told so: it has no end */
     int score[2], periods; /* if final */
 };
 

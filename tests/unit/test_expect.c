@@ -153,6 +153,22 @@ static void test_grades_are_due_behind_the_final(void **state)
     judged(&row, &well, TIP + 166 * MINUTE, true, "LATE");
 }
 
+/* The final never came, and the box score is late by now: the grades are due behind it. */
+static void test_grades_of_a_box_score_that_is_late(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_GRADES), box = row_of(OUTPUT_BOXSCORE);
+    (void)expect_count(&row, 0, 27, TIP - 60 * MINUTE);
+    judged(&box, &well, box.deadline, true, "LATE");
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], box.deadline);
+    judged(&row, &well, box.deadline + 14 * MINUTE, false, "EXPECTED");
+    judged(&row, &well, box.deadline + 15 * MINUTE, true, "LATE");
+    judged(&row, &well, row.deadline + 12 * 60 * MINUTE, true, "FAILED");
+    /* Found months later, both are whole: late, but there. */
+    assert_true(expect_count(&row, 27, 0, TIP + 100 * 24 * 60 * MINUTE));
+    judged(&row, &well, TIP + 100 * 24 * 60 * MINUTE, true, "COMPLETE");
+}
+
 static void test_informational(void **state)
 {
     (void)state;
@@ -206,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_wanted_by_others),
         cmocka_unit_test(test_void_and_moved),
         cmocka_unit_test(test_grades_are_due_behind_the_final),
+        cmocka_unit_test(test_grades_of_a_box_score_that_is_late),
         cmocka_unit_test(test_informational),
         cmocka_unit_test(test_remedies_are_bounded),
         cmocka_unit_test(test_every_output_is_whole),

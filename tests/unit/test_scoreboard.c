@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "actors/scoreboard/digest.h"
@@ -727,6 +728,25 @@ static void exports_are_replaced_whole(void **state)
     assert_int_equal(exports_replace(path, "one", 3), -1);
 }
 
+/* Long after the night, and though nothing new was said of it. */
+static void an_export_that_is_gone_is_written_again(void **state)
+{
+    (void)state;
+    char path[128];
+    put_game(GAME, "final", 4, 110, 104);
+    put_touched("live", tip_at);
+    struct exports *exports = exports_new(dir);
+    const int64_t day = 24 * 60 * MINUTE;
+    assert_int_equal(exports_write(exports, txn, tip_at, 6), 0);
+    snprintf(path, sizeof path, "%s/exports/live/2025-11-17.json", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(exports_write(exports, txn, tip_at + MINUTE, 6), 0);
+    assert_int_not_equal(access(path, F_OK), 0); /* once a day is often enough */
+    assert_int_equal(exports_write(exports, txn, tip_at + 100 * day, 6), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    exports_free(&exports);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -749,6 +769,7 @@ int main(void)
         TEST(today_stays_with_a_game_that_is_on),
         TEST(stale_live_data_is_said),
         TEST(exports_are_replaced_whole),
+        TEST(an_export_that_is_gone_is_written_again),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
