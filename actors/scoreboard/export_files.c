@@ -243,12 +243,12 @@ static int take_gone(const struct store_row *row, void *context)
     return gone->count == DATES_MAX; /* the rest tomorrow */
 }
 
-/* Of every day that the tables hold, once a day and at every start: whoever removes a file does not say so. */
+/* Of every day before today that the tables hold, once a day and at every start: whoever removes a file does not say so. */
 static int write_gone(struct exports *self, struct store_txn *txn)
 {
     struct gone gone = {.exports = self};
-    int error = store_scan(txn, TABLE_TOUCHED, TABLE_DATE_FIRST, TABLE_DATE_LAST, NULL, 0, true,
-                           take_gone, &gone);
+    int error = store_scan(txn, TABLE_TOUCHED, TABLE_DATE_FIRST, clock_date_add(self->today, -1),
+                           NULL, 0, true, take_gone, &gone);
     error = error == 1 || error == STORE_NOT_FOUND ? STORE_OK : error;
     for (int i = 0; i < gone.count && !error; i++) {
         log_warn("export-was-gone", "date=%d", (int)gone.dates[i]);
