@@ -164,7 +164,7 @@ static void check_keys(struct reading *self)
     static const char *const keys[] = {
         "kind",     "path",   "feed",   "from",        "to",      "times",   "skip", "every",
         "game",     "player", "status", "retry_after", "seconds", "minutes", "by",   "bytes",
-        "declared", "body",   "stat",   "how",         "date",    NULL};
+        "declared", "body",   "stat",   "how",         "date",    "was", "until", NULL};
     const char *key;
     json_t *value, *object = (json_t *)(uintptr_t)self->object; /* only read */
     json_object_foreach(object, key, value)
@@ -208,6 +208,10 @@ static struct faults_fault read_fault(struct reading *self)
         refuse(self, "date: not this night's");
     }
     copy_text(self, "path", "", out.path, sizeof out.path);
+    if (out.kind == FAULT_MOVED && (time_of(self, "was").from != FAULT_AT ||
+                                    time_of(self, "until").from != FAULT_AT || day == NULL)) {
+        refuse(self, "moved: wants date, and the instants was and until");
+    }
     out.begin = time_of(self, "from");
     out.end = time_of(self, "to");
     out.times = (int)whole_of(self, "times", once ? 1 : -1, 0, 1000000);
@@ -357,6 +361,8 @@ static bool touches(enum fault_kind kind, enum feed feed)
         return box || feed == FEED_ODDS_EVENT_ODDS;
     case FAULT_MISSING:
         return box;
+    case FAULT_MOVED:
+        return false; /* bends the schedule, not what is told of a night */
     case FAULT_PUSH:
         return feed == FEED_ODDS_EVENT_ODDS;
     default:

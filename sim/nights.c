@@ -18,6 +18,7 @@ struct nights {
     int date_count;
     struct night_slot slot[HELD];
     uint64_t calls;
+    int64_t now_us; /* as of the last nights_at */
     json_t *faults; /* a list of all that were added */
 };
 
@@ -148,6 +149,25 @@ void nights_clear_faults(struct nights *self)
     }
 }
 
+/* Until it is said, a game that was moved is where the schedule had it. */
+static void show_moved(const struct nights *self, struct root *root)
+{
+    for (size_t i = 0; i < json_array_size(self->faults); i++) {
+        const json_t *fault = json_array_get(self->faults, i);
+        const char *kind = json_string_value(json_object_get(fault, "kind"));
+        const char *game = json_string_value(json_object_get(fault, "game"));
+        const char *was = json_string_value(json_object_get(fault, "was"));
+        const char *until = json_string_value(json_object_get(fault, "until"));
+        int64_t was_us, until_us;
+        if (kind != NULL && game != NULL && was != NULL && until != NULL &&
+            strcmp(kind, "moved") == 0 && clock_parse_utc(was, &was_us) == 0 &&
+            clock_parse_utc(until, &until_us) == 0) {
+            root_show(root, game, self->now_us < until_us,
+                      clock_league_day(was_us, self->rollover_hour), was_us);
+        }
+    }
+}
+
 /* ---- which night ---- */
 
 static struct night_slot *load(struct nights *self, int32_t date)
@@ -193,6 +213,7 @@ struct night_slot *nights_of(struct nights *self, int32_t date)
     }
     if (found != NULL) {
         found->used = ++self->calls;
+        show_moved(self, found->root);
     }
     return found;
 }
@@ -201,6 +222,7 @@ struct night_slot *nights_at(struct nights *self, int64_t now_us)
 {
     int32_t day = clock_league_day(now_us, self->rollover_hour);
     int at = 0;
+    self->now_us = now_us;
     while (at < self->date_count - 1 && self->dates[at] < day) {
         at++;
     }

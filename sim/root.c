@@ -241,6 +241,8 @@ static bool load_matches(struct root *self, const char *path, char *why)
             .score = {(int)table_int(table, HOME_PTS, 0), (int)table_int(table, AWAY_PTS, 0)},
             .periods = (int)table_int(table, PERIODS, 4)};
         copy(match.id, sizeof match.id, table_text(table, ID));
+        match.played_date = match.date;
+        match.played_tip_us = match.tip_us;
         if (match.date == 0 || match.home < 0 || match.away < 0) {
             log_warn("game-passed-over", "file=%s line=%llu", name,
                      (unsigned long long)table_line(table));
@@ -253,6 +255,22 @@ static bool load_matches(struct root *self, const char *path, char *why)
     qsort(self->matches, (size_t)self->match_count, sizeof *self->matches, by_tip);
     number_matches(self);
     return true;
+}
+
+void root_show(struct root *self, const char *game_id, bool moved, int32_t date, int64_t tip_us)
+{
+    for (int i = 0; i < self->match_count; i++) {
+        struct root_match *match = &self->matches[i];
+        if (strcmp(match->id, game_id) != 0 || match->moved == moved) {
+            continue;
+        }
+        match->moved = moved;
+        match->date = moved ? date : match->played_date;
+        match->tip_us = moved ? tip_us : match->played_tip_us;
+        self->shown++;
+        qsort(self->matches, (size_t)self->match_count, sizeof *self->matches, by_tip);
+        return;
+    }
 }
 
 static bool make_games(struct root *self, char *why)

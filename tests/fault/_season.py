@@ -169,9 +169,16 @@ class Season:
                 (row["actual"], (row["outcome"], row["line"], row["recommendation"], row["predicted"]))
                 for row in self.query("grades", "--date", date)}
 
-    def records(self, pattern):
-        for line in self.command("tap", pattern, "--from", "1").splitlines():
-            yield json.loads(line)
+    def records(self, pattern, keys=None):
+        """From the log, as they come; of these keys only."""
+        wanted = None if keys is None else {f'"key":"{key}"'.encode() for key in keys}
+        argv = [os.path.join(_night.BIN, "tipoff"), "tap", "--dir", self.dir, pattern, "--from", "1"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as tap:
+            for line in tap.stdout:
+                if wanted is None or any(key in line[:300] for key in wanted):
+                    yield json.loads(line)
+        if tap.returncode != 0:
+            raise _night.Failed(f"tap {pattern}: exit {tap.returncode}")
 
     def logged(self, text):
         count = 0
@@ -246,6 +253,13 @@ class Plan:
         self.fault(date, kind="postponed", game=game)
         self.hole("postponed", date, game)
 
+    def moved(self, date, days):
+        """Until the morning of whichever day comes first the schedule had it on another."""
+        tip, game, *_ = self.random.choice(self.games[date])
+        was = tip + days * 24 * HOUR_US
+        self.fault(date, kind="moved", game=game, was=utc(was), until=utc(min(tip, was) - 12 * HOUR_US))
+        self.hole("moved", date, game)
+
     def processor_halted(self, date):
         """From the last tip on, over all deadlines of the night."""
         last = self.games[date][-1][0]
@@ -267,6 +281,10 @@ class Plan:
             if date in free:
                 self.called_off(date)
                 free.discard(date)
+        for i in range(max(1, count // 25)):
+            date = self.place((i + 0.9) / max(1, count // 25))
+            if date in free:
+                self.moved(date, self.random.choice((-2, -1, 1, 2)))
         for i in range(max(1, count // 30)):
             date = self.place((i + 0.5) / max(1, count // 30))
             if date in free:

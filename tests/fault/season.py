@@ -142,41 +142,46 @@ def open_rows(audits, now):
             if row["state"] == "EXPECTED" and (row["deadline"] is None or _night.instant(row["deadline"]) <= now)]
 
 
-def complete_at(season, game, output, wanted):
-    """When the log held all that was wanted; None: it never did. From the records themselves."""
-    stream = {"boxscore": "row.box_score", "grades": "grade.points", "features": "feature.player", "predictions": "prediction.points",
-              "live": "row.game", "odds": "row.odds_snapshot"}[output]
-    seen = set()
-    for record in season.records(f"{stream}.{game}"):
-        body = record["payload"]
+STREAMS = {"boxscore": "row.box_score", "grades": "grade.points", "features": "feature.player", "predictions": "prediction.points",
+           "live": "row.game", "odds": "row.odds_snapshot"}
+
+
+def whole_at(season, output, wanted):
+    """game -> when the log held all that was wanted of it, from the records themselves; not there: it never did."""
+    seen, whole = collections.defaultdict(set), {}
+    for record in season.records(STREAMS[output] + ".*", wanted):
+        body, game = record["payload"], record["payload"]["game_id"]
         if output in ("boxscore", "grades") and not body["final"]:
             continue
         if output == "live" and body["status"] not in ("in_progress", "final"):
             continue
-        seen.add((body.get("player_id"), body.get("system"), body.get("stat")) if output == "grades" else body.get("player_id"))
-        if len(seen) >= wanted:
-            return _night.instant(record["time"])
-    return None
+        seen[game].add((body.get("player_id"), body.get("system"), body.get("stat")) if output == "grades" else body.get("player_id"))
+        if len(seen[game]) >= wanted[game] and game not in whole:
+            whole[game] = _night.instant(record["time"])
+    return whole
 
 
 def false_lates(season, plan, said):
     """LATE although the log held it all, or nothing was due yet, or nothing was owed."""
-    off = {game for hole in plan.holes if hole["kind"] == "postponed" for game in hole["games"]} if plan else set()
-    out = []
-    for record in said:
+    off = {game for hole in plan.holes if hole["kind"] == "postponed" for game in hole["games"]}
+    lates = [record for record in said if record["payload"]["state"] == "LATE"]
+    wanted = collections.defaultdict(dict)
+    for record in lates:
+        row = record["payload"]
+        wanted[row["output"]][row["game_id"]] = max(row["wanted"], wanted[row["output"]].get(row["game_id"], 0))
+    whole, out = {output: whole_at(season, output, games) for output, games in wanted.items()}, []
+    for record in lates:
         row, at = record["payload"], _night.instant(record["time"])
-        if row["state"] != "LATE":
-            continue
-        what = (row["game_date"], row["game_id"], row["output"], record["time"])
+        was = whole[row["output"]].get(row["game_id"])
+        why = None
         if row["game_id"] in off:
-            out.append((*what, "it was called off"))
+            why = "it was called off"
         elif _night.instant(row["deadline"]) > at:
-            out.append((*what, f"due at {row['deadline']}"))
-        else:
-            whole = complete_at(season, row["game_id"], row["output"], row["wanted"])
-            # The watchdog looks four times a second of real time.
-            if whole and (at - whole).total_seconds() > 0.5 * season.speed:
-                out.append((*what, f"whole since {whole}"))
+            why = f"due at {row['deadline']}"
+        elif was and (at - was).total_seconds() > 0.5 * season.speed:  # the watchdog looks four times a second of real time
+            why = f"whole since {was}"
+        if why:
+            out.append((row["game_date"], row["game_id"], row["output"], record["time"], why))
     return out
 
 
@@ -192,6 +197,7 @@ def compare(season, plan, clean, checks):
     """Every difference has a name, or is a failure. Returns how many there were, by name."""
     named = collections.Counter()
     off = {game for hole in plan.holes if hole["kind"] == "postponed" for game in hole["games"]}
+    moved = {game for hole in plan.holes if hole["kind"] == "moved" for game in hole["games"]}
     first_hole = min((hole["date"] for hole in plan.holes if hole["kind"] in ("postponed", "silent")), default="9999")
     for date in plan.dates:
         finals, grades = season.finals(date), season.grades(date)
@@ -207,10 +213,10 @@ def compare(season, plan, clean, checks):
                 continue
             if key[0] in off:
                 named["grade: called off"] += 1
+            elif (key[0] in moved or plan.troubled.get(date)) and (not mine or not theirs or mine[0] == theirs[0]):
+                named["prediction: of a game that was moved" if key[0] in moved else "prediction: made while the night was in trouble"] += 1
             elif mine and theirs and mine[0] == theirs[0] and date > first_hole:
                 named["prediction: made without a game that a hole took"] += 1
-            elif mine and theirs and mine[0] == theirs[0] and plan.troubled.get(date):
-                named["prediction: made while the night was in trouble"] += 1
             else:
                 checks.that(False, f"{date}: grade of {key}: {mine}, undisturbed {theirs}; {plan.troubled.get(date)}")
     return named
@@ -235,6 +241,12 @@ def look_for_holes(season, plan, said, checks):
             good = all(row["state"] in ("EMPTY_OK", "COMPLETE", "DEGRADED") for (game, _), row in rows.items() if game == hole["games"][0])
             good = good and rows[(hole["games"][0], "boxscore")]["state"] == "EMPTY_OK"
             text = str([(k[1], row["state"]) for k, row in rows.items() if k[0] == hole["games"][0]])
+        elif kind == "moved":
+            mine = [r["payload"] for r in said if r["payload"]["game_id"] == hole["games"][0]]
+            old = {(r["game_date"], r["output"]): r for r in mine if r["game_date"] != date}
+            good = bool(old) and all(r["state"] == "COMPLETE" or "moved to" in (r["reason"] or "") for r in old.values())
+            good = good and all(r["state"] == "EMPTY_OK" for (_, output), r in old.items() if output in ("live", "boxscore"))
+            text = str([(r["game_date"], r["output"], r["state"], r["reason"]) for r in mine])[-600:]
         elif kind == "halted":
             good = any(a["cause"] in ("unprocessed", "backlogged", "hung", "late", "stale") and a["since"] and
                        date <= a["since"][:10] <= _season.utc(_season.micros(date + "T00:00:00Z") + 36 * _season.HOUR_US)[:10]

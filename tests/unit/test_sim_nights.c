@@ -181,6 +181,37 @@ static void test_called_off_for_good(void **state)
     json_decref(games);
 }
 
+/* Where the schedule had it, until it is said; on its night it is played whatever was said. */
+static void test_a_game_that_is_moved(void **state)
+{
+    (void)state;
+    char text[200], id[16];
+    const struct root *root = nights_of(nights, 20260113)->root;
+    snprintf(id, sizeof id, "%s", root->games[0].id);
+    int64_t bdl_id = root->games[0].bdl_id, noon_us = clock_date_start_us(FIRST) + 12 * HOUR;
+    snprintf(text, sizeof text,
+             "{\"kind\": \"moved\", \"date\": \"2026-01-13\", \"game\": \"%s\", \"was\": "
+             "\"2026-01-13T00:30:00Z\", \"until\": \"2026-01-11T15:00:00Z\"}",
+             id);
+    add(text, 0);
+    for (int day = 0; day < 4; day++) {
+        const struct root *now = nights_at(nights, noon_us + day * 24 * HOUR)->root;
+        struct scene scene;
+        scene_set(&scene, now, noon_us + day * 24 * HOUR);
+        struct bdl_query query = {.per_page = 100, .date_count = 1, .dates = {20260112}};
+        json_t *before = bdl_games(&scene, &query);
+        query.dates[0] = 20260113;
+        json_t *after = bdl_games(&scene, &query), *schedule = nba_cdn_schedule(&scene);
+        assert_int_equal(status_in(before, "", bdl_id)[0] != '\0', day == 0);
+        assert_int_equal(status_in(after, "", bdl_id)[0] != '\0', day > 0);
+        assert_true(status_in(schedule, id, 0)[0] != '\0');
+        json_decref(before);
+        json_decref(after);
+        json_decref(schedule);
+    }
+    add("{\"kind\": \"moved\", \"date\": \"2026-01-13\", \"was\": \"tip+3\"}", -1);
+}
+
 static void test_a_game_that_no_box_score_has(void **state)
 {
     (void)state;
@@ -217,6 +248,7 @@ int main(void)
         TEST(test_faults_are_of_their_night),
         TEST(test_called_off_for_good),
         TEST(test_a_game_that_no_box_score_has),
+        TEST(test_a_game_that_is_moved),
     };
     return cmocka_run_group_tests(tests, make_league, remove_league);
 }
