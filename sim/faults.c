@@ -162,9 +162,9 @@ static void check_words(struct reading *self, const struct faults_fault *fault)
 static void check_keys(struct reading *self)
 {
     static const char *const keys[] = {
-        "kind",     "path",   "feed",   "from",        "to",      "times",   "skip", "every",
-        "game",     "player", "status", "retry_after", "seconds", "minutes", "by",   "bytes",
-        "declared", "body",   "stat",   "how",         "date",    "was", "until", NULL};
+        "kind",     "path",   "feed",   "from",        "to",      "times",   "skip",  "every",
+        "game",     "player", "status", "retry_after", "seconds", "minutes", "by",    "bytes",
+        "declared", "body",   "stat",   "how",         "date",    "was",     "until", NULL};
     const char *key;
     json_t *value, *object = (json_t *)(uintptr_t)self->object; /* only read */
     json_object_foreach(object, key, value)

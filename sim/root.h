@@ -11,8 +11,8 @@ struct root_match { /* one game of the season's schedule */
     int64_t tip_us; /* CLOCK_NONE: not set */
     int home, away; /* of the teams */
     bool neutral, final;
-    bool postponed;        /* a night before was told so: it has no end */
-    bool moved;            /* not said yet: date and tip are those that it had before */
+    bool postponed; /* a night before was told so: it has no end */
+    bool moved;     /* not said yet: date and tip are those that it had before */
     int32_t played_date;
     int64_t played_tip_us;
     int score[2], periods; /* if final */
@@ -28,7 +28,7 @@ struct root {
     int player_count, player_room;
     struct root_match *matches; /* by date, tip and id */
     int match_count;
-    int shown; /* counts how often the schedule became another */
+    int shown;                /* counts how often the schedule became another */
     struct night_game *games; /* the night's, by tip and id */
     int game_count;
 };

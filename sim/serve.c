@@ -479,8 +479,7 @@ static const struct {
 /* The status and period of every game: what the schedule depends on. */
 static void schedule_signature(const struct scene *scene, char *out, size_t size)
 {
-    size_t used =
-        (size_t)snprintf(out, size, "%d.%d ", (int)scene->root->date, scene->root->shown);
+    size_t used = (size_t)snprintf(out, size, "%d.%d ", (int)scene->root->date, scene->root->shown);
     for (int i = 0; i < scene->game_count && used < size; i++) {
         used += (size_t)snprintf(out + used, size - used, "%d.%d ", (int)scene->state[i].status,
                                  scene->state[i].period);
