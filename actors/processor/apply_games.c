@@ -51,6 +51,13 @@ static bool name_sides(struct apply *self, const struct feed_game *game,
     return true;
 }
 
+#define STAND_IN_SIZE 17
+/* What a game is called until the schedule has it. */
+static void stand_in_id(int64_t source_id, char game_id[STAND_IN_SIZE])
+{
+    snprintf(game_id, STAND_IN_SIZE, "bdl-%llu", (unsigned long long)source_id % 100000000000u);
+}
+
 static bool identify(struct apply *self, const struct feed_game *game, struct meant *out)
 {
     struct msg_processor_game known;
@@ -72,8 +79,7 @@ static bool identify(struct apply *self, const struct feed_game *game, struct me
     out->date = game->date;
     out->tip_us = game->tip_us;
     if (game->source_id != MESSAGE_NONE) {
-        snprintf(out->game_id, sizeof out->game_id, "bdl-%llu",
-                 (unsigned long long)game->source_id % 100000000000u);
+        stand_in_id(game->source_id, out->game_id);
     } else {
         snprintf(out->game_id, sizeof out->game_id, "%d-%.3s%.3s", (int)(out->date % 100000000),
                  out->away, out->home);
@@ -347,6 +353,25 @@ static void final_box(struct apply *self, const struct meant *meant,
     }
 }
 
+/* Nobody plays the stand-in any more once the game has its name: whoever waits for it, need not. */
+static void retire_stand_in(struct apply *self, const struct meant *meant)
+{
+    struct msg_row_game row;
+    char game_id[STAND_IN_SIZE];
+    if (!meant->resolved || meant->game->source_id == MESSAGE_NONE) {
+        return;
+    }
+    stand_in_id(meant->game->source_id, game_id);
+    if ((!memory_row_game(&self->memory, meant->date, game_id, &row) &&
+         !memory_row_game(&self->memory, meant->game->date, game_id, &row)) ||
+        is(&row, FEED_POSTPONED)) {
+        return;
+    }
+    strcpy(row.status, feed_status_text(FEED_POSTPONED));
+    strcpy(row.feed, self->raw->feed);
+    say_game(self, &row, NULL, true);
+}
+
 static void take_game(struct apply *self, const struct feed_game *game,
                       void (*take)(struct apply *, const struct meant *,
                                    const struct msg_row_game *))
@@ -359,6 +384,7 @@ static void take_game(struct apply *self, const struct feed_game *game,
     bool first = !memory_row_game(&self->memory, meant.date, meant.game_id, &last);
     about(self, &meant);
     tell_unresolved(self, &meant, first);
+    retire_stand_in(self, &meant);
     take(self, &meant, first ? NULL : &last);
 }
 

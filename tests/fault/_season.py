@@ -129,6 +129,12 @@ class Season:
             self.socket = None
             return None
 
+    def forget(self):
+        """Another thread may ask from now on."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
     def pid(self, name):
         return next((p for p in _night.children_of(self.process.pid) if _night.name_of(p) == f"tipoff-{name}"), None)
 
@@ -293,7 +299,7 @@ class Plan:
         for i in range(max(1, count // 60)):
             self.halts[self.place((i + 0.6) / max(1, count // 60))] = ("rows", "environment", "exports")
         for date in sorted(free):
-            if self.random.random() < 0.5:
+            if count < 8 or self.random.random() < 0.5:
                 for _ in range(self.random.randrange(1, 4)):
                     self.upstream_trouble(date)
                 for _ in range(self.random.randrange(1, 4)):

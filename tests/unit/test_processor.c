@@ -511,6 +511,16 @@ static void a_namesake_does_not_take_a_players_place(void **state)
     assert_false(box_of(-900000008)->player_known);
 }
 
+static int stand_ins_called_off(void)
+{
+    int count = 0;
+    for (int i = 0; i < said(&msg_row_game_desc); i++) {
+        const struct msg_row_game *game = nth(&msg_row_game_desc, i);
+        count += strcmp(game->game_id, "bdl-7") == 0 && strcmp(game->status, "postponed") == 0;
+    }
+    return count;
+}
+
 static void a_game_that_the_schedule_lacks_is_kept(void **state)
 {
     (void)state;
@@ -535,6 +545,10 @@ static void a_game_that_the_schedule_lacks_is_kept(void **state)
     live(game_body(PLAY, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
     assert_string_equal(last_game()->game_id, "0022500241");
     assert_string_equal(last_game()->status, "in_progress");
+    /* Nobody is to wait for the other one: said once. */
+    assert_int_equal(stand_ins_called_off(), 1);
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 4, 0, 5), ""));
+    assert_int_equal(stand_ins_called_off(), 1);
 }
 
 static void unknown_teams_are_refused(void **state)
