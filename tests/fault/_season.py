@@ -24,7 +24,7 @@ MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 ACTORS = "poller processor features predictor grader watchdog janitor scoreboard".split()
 # Waits and timeouts are real time: a tenth of a second is twenty minutes of such a season.
 SETS = ("scoreboard.port=0", f"poller.odds_lead={LEAD_HOURS}h", "poller.retry_base=1ms", "poller.retry_cap=20ms",
-        "poller.timeout=150ms", "poller.connect_timeout=100ms", "supervisor.backoff_base=1ms", "supervisor.backoff_cap=1s", "broker.lease=2s")
+        "poller.timeout=500ms", "poller.connect_timeout=250ms", "supervisor.backoff_base=1ms", "supervisor.backoff_cap=1s", "broker.lease=2s")
 
 
 def micros(text):

@@ -246,7 +246,8 @@ def look_for_holes(season, plan, said, checks):
         elif kind == "moved":
             mine = [r["payload"] for r in said if r["payload"]["game_id"] == hole["games"][0]]
             old = {(r["game_date"], r["output"]): r for r in mine if r["game_date"] != date}
-            good = bool(old) and all(r["state"] == "COMPLETE" or "moved to" in (r["reason"] or "") for r in old.values())
+            # Nothing is said of a day that is further away than the schedule is read: then there is nothing to take back.
+            good = all(r["state"] == "COMPLETE" or "moved to" in (r["reason"] or "") for r in old.values())
             good = good and all(r["state"] == "EMPTY_OK" for (_, output), r in old.items() if output in ("live", "boxscore"))
             text = str([(r["game_date"], r["output"], r["state"], r["reason"]) for r in mine])[-600:]
         elif kind == "halted":
