@@ -817,7 +817,7 @@ static void look_at_night(struct up *self)
 static void say_night_over(const struct up *self, const char *tag)
 {
     char date[CLOCK_DATE_SIZE];
-    clock_format_date(self->season.date ? self->season.date : self->date, date);
+    clock_format_date(self->season.date, date);
     log_info(tag, "games=%d final=%d predictions=%d graded=%d date=%s day=%d of=%d",
              self->night.games, self->night.final, self->night.predictions, self->night.graded,
              date, self->season.number, self->season.total);
@@ -839,6 +839,8 @@ static bool next_night(struct up *self)
     self->quiet = 0;
     self->leaping = true;
     memset(&self->night, 0, sizeof self->night);
+    if (self->view)
+        view_night(self->view, self->date);
     return true;
 }
 
@@ -864,13 +866,7 @@ static void leap(struct up *self)
     }
 }
 
-/* What a night still lacks in the morning is the ledger's to say: the next one does not wait for it. */
-static bool morning(const struct up *self)
-{
-    return self->to && !self->closing && clock_league_us() >= season_morning_us(&self->season);
-}
-
-/* Deadlines of the last night lie behind its end: it is over once its morning has come and the watchdog has judged what was due. */
+/* Deadlines of the last night lie behind its end: the season is over once its morning has come and the watchdog has judged what was due. */
 static void close_season(struct up *self)
 {
     self->closing = self->leaping = true;
@@ -878,44 +874,60 @@ static void close_season(struct up *self)
     self->quiet = 0;
 }
 
-static void phase_night(struct up *self, bool news)
+static void leave_night(struct up *self, const char *tag)
 {
-    if ((!self->until_final && !self->to) || !news)
-        return;
+    say_night_over(self, tag);
+    if (!next_night(self))
+        close_season(self);
+}
+
+/* What a night still lacks in the morning is the ledger's to say: the next one does not wait for it. */
+static void phase_season(struct up *self)
+{
     if (self->leaping) {
         leap(self);
         return;
     }
-    bool over = night_over(&self->night) && everyone(self, true);
-    if (self->closing)
-        over = self->night.undecided == 0 && everyone(self, true);
-    self->quiet = over ? self->quiet + 1 : 0;
-    if (self->quiet >= QUIET_STATUSES && self->to == self->date && !self->closing) {
-        say_night_over(self, "night-over");
-        close_season(self);
-    } else if (self->quiet >= QUIET_STATUSES && self->date < self->to) {
-        say_night_over(self, "night-over");
-        if (!next_night(self))
-            self->to = self->date;
+    bool over = self->closing ? self->night.undecided == 0 : night_over(&self->night);
+    self->quiet = over && everyone(self, true) ? self->quiet + 1 : 0;
+    if (self->quiet >= QUIET_STATUSES && !self->closing) {
+        leave_night(self, "night-over");
     } else if (self->quiet >= QUIET_STATUSES && self->until_final) {
-        say_night_over(self, self->closing ? "season-over" : "night-over");
+        say_night_over(self, "season-over");
         begin_drain(self, EXIT_OK);
-    } else if (self->impossible && self->until_final) {
-        log_error("night-impossible", "why=\"a process is quarantined\"");
-        begin_drain(self, EXIT_NO);
-    } else if (morning(self)) {
-        say_night_over(self, "night-unfinished");
-        if (self->date == self->to)
-            close_season(self);
-        else if (!next_night(self))
-            self->to = self->date;
-    } else if (self->until_final && !self->to && self->last_tip_us != CLOCK_NONE &&
+    } else if (!self->closing && clock_league_us() >= season_morning_us(&self->season)) {
+        leave_night(self, "night-unfinished");
+    }
+}
+
+static void phase_one_night(struct up *self)
+{
+    bool over = night_over(&self->night) && everyone(self, true);
+    self->quiet = over ? self->quiet + 1 : 0;
+    if (self->quiet >= QUIET_STATUSES) {
+        say_night_over(self, "night-over");
+        begin_drain(self, EXIT_OK);
+    } else if (self->last_tip_us != CLOCK_NONE &&
                clock_league_us() > self->last_tip_us + OVERDUE_US) {
         log_error("night-impossible",
                   "why=\"not over so long after its last tip\" games=%d final=%d predictions=%d "
                   "graded=%d",
                   self->night.games, self->night.final, self->night.predictions,
                   self->night.graded);
+        begin_drain(self, EXIT_NO);
+    }
+}
+
+static void phase_night(struct up *self, bool news)
+{
+    if ((!self->until_final && !self->to) || !news)
+        return;
+    if (self->to)
+        phase_season(self);
+    else
+        phase_one_night(self);
+    if (self->impossible && self->until_final && self->phase == PHASE_NIGHT) {
+        log_error("night-impossible", "why=\"a process is quarantined\"");
         begin_drain(self, EXIT_NO);
     }
 }
