@@ -317,6 +317,14 @@ static int grades_begin(struct step *step, const struct msg_prediction_points *p
         return error;
     expect_begin(&row, &OUTPUTS[OUTPUT_GRADES], prediction->game_id, prediction->game_date,
                  CLOCK_NONE);
+    /* It was on its way when the game was called off, or moved. */
+    struct msg_ops_expected box;
+    error = read_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_BOXSCORE,
+                     &box);
+    if (error && error != STORE_NOT_FOUND)
+        return error;
+    if (!error && !strcmp(box.state, "EMPTY_OK"))
+        expect_void(&row, box.reason);
     return write_and_say(step, &row);
 }
 
