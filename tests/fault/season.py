@@ -370,6 +370,9 @@ def main():
         found = look_for_holes(season, plan, said, checks)
         healed = heal(season, plan, checks)
         named = compare(season, plan, ends, checks)
+        for each in seasons:  # over leaps, pauses and kills: the deterministic actors do again what they did
+            replayed = each.query("replay", "--date", plan.dates[1], check=False)
+            checks.that(replayed["identical"], f"replay: {str(replayed)[:500]}")
         verified = season.query("verify", check=False)
         checks.that(not verified["bad"] and not verified["unhandled"], f"verify: {str(verified)[:500]}")
         print(f"signals: {dict(storm.counts)}; holes punched {len(plan.holes)}, found {dict(found)}, healed {dict(healed)}")
