@@ -13,7 +13,9 @@
 #define TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
 #define TABLE_SEEN "seen"   /* game's date; game_id, output, hash of what was counted -> nothing */
 #define TABLE_CHECK "check" /* game's date; game_id, output, check that fails -> how */
-#define TABLE_DAY "day"     /* undated; game_id -> the date its rows are under */
+#define MISSED_US (INT64_C(36) * 3600 * 1000000)
+#define MISSED_DAYS 7   /* longer silent than that, it begins anew */
+#define TABLE_DAY "day" /* undated; game_id -> the date its rows are under */
 
 static void key_of(struct store_key *key, const char *game_id, const char *output)
 {
@@ -76,9 +78,43 @@ static bool owed_late(enum output_id output)
     return output == OUTPUT_BOXSCORE;
 }
 
+struct before {
+    int64_t tip_us;
+    bool any;
+};
+
+static int said_before(const struct store_row *at, void *context)
+{
+    struct before *before = context;
+    struct msg_ops_expected row;
+    struct message_error error;
+    if (message_decode(&msg_ops_expected_desc, at->value.data, at->value.size, &row, &error) != 0)
+        return STORE_CORRUPT;
+    before->any = row.at != CLOCK_NONE && row.at < before->tip_us;
+    return before->any;
+}
+
+/* Yesterday's or today's game, and this ledger said things before its tip: nobody heard of it while it could be predicted, but it was ours. */
+static int was_missed(struct step *step, const struct msg_row_game *game, bool *missed)
+{
+    struct before before = {.tip_us = game->tip_at};
+    *missed = false;
+    if (game->tip_at == CLOCK_NONE || step_now_us(step) - game->tip_at > MISSED_US)
+        return STORE_OK;
+    int error =
+        store_scan(step_store(step), TABLE_EXPECTED, clock_date_add(game->game_date, -MISSED_DAYS),
+                   clock_date_add(game->game_date, -1), NULL, 0, true, said_before, &before);
+    *missed = before.any;
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
+}
+
 static int rows_begin(struct step *step, const struct msg_row_game *game)
 {
-    bool over = !strcmp(game->status, "final");
+    bool over = !strcmp(game->status, "final"), missed = false;
+    int failed = over ? was_missed(step, game, &missed) : STORE_OK;
+    if (failed)
+        return failed;
+    over = over && !missed;
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         struct msg_ops_expected row;
         if (i == OUTPUT_GRADES || (over && !owed_late((enum output_id)i)))

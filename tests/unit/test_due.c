@@ -34,11 +34,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void give_game(const char *status, int32_t date, int64_t at_us)
+static void give_game_of(const char *game_id, const char *status, int32_t date, int64_t at_us)
 {
     struct msg_row_game game;
     message_clear(&msg_row_game_desc, &game);
-    strcpy(game.game_id, GAME);
+    strcpy(game.game_id, game_id);
     game.game_date = date;
     strcpy(game.home, "CHI");
     strcpy(game.away, "DEN");
@@ -48,6 +48,11 @@ static void give_game(const char *status, int32_t date, int64_t at_us)
     game.tip_at = TIP + (date - 20251117) * 24 * 60 * MINUTE;
     game.period = game.home_score = game.away_score = game.box_players = 0;
     assert_true(harness_put(harness, &msg_row_game_desc, &game, at_us) > 0);
+}
+
+static void give_game(const char *status, int32_t date, int64_t at_us)
+{
+    give_game_of(GAME, status, date, at_us);
 }
 
 static void give_prediction(int32_t date, int64_t at_us)
@@ -125,6 +130,33 @@ static void a_game_that_is_moved_owes_on_its_new_day(void **state)
     assert_string_equal(state_of("boxscore", 20251118), "EXPECTED");
 }
 
+/* All feeds were silent for a night: what was not made of its games is owed. Of games from before this ledger only the box score is. */
+static void a_night_that_nobody_heard_of_was_missed(void **state)
+{
+    (void)state;
+    give_game_of("0022500111", "final", 20251116, TIP - 20 * 60 * MINUTE);
+    assert_string_equal(state_of("predictions", 20251116), ""); /* the first it ever hears of */
+    assert_string_equal(state_of("boxscore", 20251116), "EXPECTED");
+    give_game("final", 20251117, TIP + 180 * MINUTE);
+    assert_string_equal(state_of("predictions", 20251117), "EXPECTED");
+    assert_string_equal(state_of("live", 20251117), "EXPECTED");
+    assert_string_equal(state_of("boxscore", 20251117), "EXPECTED");
+    give_game_of("0022500222", "final", 20251118, TIP + 100 * 60 * MINUTE); /* history */
+    assert_string_equal(state_of("predictions", 20251118), "");
+    assert_string_equal(state_of("boxscore", 20251118), "EXPECTED");
+}
+
+/* Begun late in the evening: the ledger hears of yesterday and of what is over today, and neither was ever its to predict. */
+static void a_ledger_that_begins_late_owes_no_predictions(void **state)
+{
+    (void)state;
+    give_game_of("0022500111", "final", 20251116, TIP + 200 * MINUTE);
+    give_game("final", 20251117, TIP + 200 * MINUTE);
+    assert_string_equal(state_of("boxscore", 20251117), "EXPECTED");
+    assert_string_equal(state_of("predictions", 20251117), "");
+    assert_string_equal(state_of("live", 20251117), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -133,6 +165,8 @@ int main(void)
         TEST(a_game_owes_from_when_it_is_known),
         TEST(a_prediction_of_a_game_that_was_called_off_owes_nothing),
         TEST(a_game_that_is_moved_owes_on_its_new_day),
+        TEST(a_night_that_nobody_heard_of_was_missed),
+        TEST(a_ledger_that_begins_late_owes_no_predictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
