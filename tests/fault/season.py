@@ -202,6 +202,11 @@ class Clean:
         self.grades = {date: season.grades(date) for date in dates}
 
 
+def said_missed(season, date, game):
+    row = season.expected(date).get((game, "predictions"))
+    return row is not None and row["state"] in ("FAILED", "DEGRADED")
+
+
 def compare(season, plan, clean, checks):
     """Every difference has a name, or is a failure. Returns how many there were, by name."""
     named = collections.Counter()
@@ -226,6 +231,8 @@ def compare(season, plan, clean, checks):
                 named["prediction: of a game that was moved" if key[0] in moved else "prediction: made while the night was in trouble"] += 1
             elif mine and theirs and mine[0] == theirs[0] and date > first_hole:
                 named["prediction: made without a game that a hole took"] += 1
+            elif not mine and said_missed(season, date, key[0]):
+                named["prediction: missed, and the ledger says so"] += 1
             else:
                 checks.that(False, f"{date}: grade of {key}: {mine}, undisturbed {theirs}; {plan.troubled.get(date)}")
     return named
@@ -275,7 +282,9 @@ def look_for_holes(season, plan, said, checks):
 
 def heal(season, plan, checks):
     """With nothing running but what heals: tables from the log, box scores from the upstream."""
+    # Its snapshots have the same holes as it.
     shutil.rmtree(os.path.join(season.dir, "shards", "scoreboard-0"))
+    shutil.rmtree(os.path.join(season.dir, "snapshots", "scoreboard-0"), ignore_errors=True)
     # The upstream has the games now that it never had.
     pathlib.Path(season.dir, "upstream-faults.json").write_text(
         json.dumps([fault for fault in plan.faults if fault["kind"] != "missing"]), encoding="utf-8")
@@ -289,7 +298,7 @@ def heal(season, plan, checks):
     def whole():
         return all(season.expected(date)[(game, output)]["state"] == "COMPLETE" for date, game in wanted for output in ("boxscore", "grades"))
     try:
-        _night.until(whole, 120, "every hole is healed")
+        _night.until(whole, 300, "every hole is healed")
     except _night.Failed:
         pass
     healed = collections.Counter()
