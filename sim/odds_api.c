@@ -78,25 +78,25 @@ static json_t *score_of(const struct scene *scene, int index, enum night_side si
                      text);
 }
 
-json_t *odds_api_scores(const struct scene *scene)
+json_t *odds_api_scores(const struct scene *scene, bool ended)
 {
     json_t *events = json_array();
-    char now[32];
-    scene_time(scene->now_us, false, now);
     for (int i = 0; i < scene->game_count; i++) {
         enum night_status status = scene->state[i].status;
-        bool begun = scene_live(scene, i) || status == NIGHT_FINAL;
-        if (status == NIGHT_POSTPONED) {
+        bool over = status == NIGHT_FINAL, begun = scene_live(scene, i) || over;
+        char updated[32];
+        scene_time(over ? scene->root->games[i].end_us : scene->now_us, false, updated);
+        if (status == NIGHT_POSTPONED || (over && !ended)) {
             continue;
         }
         json_t *event = event_of(scene, i);
-        json_object_set_new(event, "completed", json_boolean(status == NIGHT_FINAL));
+        json_object_set_new(event, "completed", json_boolean(over));
         set_teams(event, scene, i);
         json_object_set_new(event, "scores",
                             begun ? json_pack("[o, o]", score_of(scene, i, NIGHT_HOME),
                                               score_of(scene, i, NIGHT_AWAY))
                                   : json_null());
-        json_object_set_new(event, "last_update", begun ? json_string(now) : json_null());
+        json_object_set_new(event, "last_update", begun ? json_string(updated) : json_null());
         json_array_append_new(events, event);
     }
     return events;

@@ -6,7 +6,8 @@
 #include "sim/scene.h"
 
 json_t *odds_api_events(const struct scene *scene);
-json_t *odds_api_scores(const struct scene *scene);
+/* With `ended`, those that are over too. */
+json_t *odds_api_scores(const struct scene *scene, bool ended);
 /* Spread, total and who wins, of those of `markets` (comma-separated) that the root knows; an event without has no bookmakers. */
 json_t *odds_api_games(const struct scene *scene, const char *markets, bool decimal);
 /* Which game an event id is of, -1 if of none or of one that was dropped hours after its start. */

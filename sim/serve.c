@@ -406,8 +406,14 @@ static json_t *build_events(struct serve *self, struct httpd_request *request,
 static json_t *build_scores(struct serve *self, struct httpd_request *request,
                             const struct feed_route *route)
 {
-    (void)request, (void)route;
-    return odds_api_scores(&self->scene);
+    const char *text = httpd_query(request, "daysFrom");
+    int64_t days = whole(text, 0);
+    (void)route;
+    if (text != NULL && (days < 1 || days > 3)) {
+        reply_error(request, true, 422, "INVALID_SCORES_DAYS_FROM", "daysFrom is 1, 2 or 3");
+        return NULL;
+    }
+    return odds_api_scores(&self->scene, text != NULL);
 }
 
 static json_t *build_event_odds(struct serve *self, struct httpd_request *request,
@@ -631,8 +637,9 @@ static bool refuse_key(const struct serve *self, struct httpd_request *request, 
 static void add_credits(struct serve *self, struct httpd_request *request, enum feed feed)
 {
     char text[32];
-    int cost =
-        feed == FEED_ODDS_GAMES ? 3 : feed == FEED_ODDS_EVENT_ODDS || feed == FEED_ODDS_SCORES;
+    int cost = feed == FEED_ODDS_GAMES    ? 3
+               : feed == FEED_ODDS_SCORES ? (httpd_query(request, "daysFrom") != NULL ? 2 : 1)
+                                          : feed == FEED_ODDS_EVENT_ODDS;
     self->used += cost;
     snprintf(text, sizeof text, "%lld", (long long)(5000000 - self->used));
     httpd_add_header(request, "x-requests-remaining", text);

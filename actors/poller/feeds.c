@@ -7,27 +7,30 @@
 
 const struct feed_desc FEEDS[FEED_COUNT] = {
     [FEED_NBA_SCHEDULE] = {"nba_schedule", "PollSchedule", SOURCE_LEAGUE, ARG_NONE,
-                           "/static/json/staticData/scheduleLeagueV2.json", '{', '}'},
+                           "/static/json/staticData/scheduleLeagueV2.json", '{', '}', true},
     [FEED_BDL_GAMES] = {"bdl_games", "PollBdlGames", SOURCE_BDL, ARG_DATE,
-                        "/v1/games?dates%5B%5D=%a&per_page=100", '{', '}'},
+                        "/v1/games?dates%5B%5D=%a&per_page=100", '{', '}', true},
     [FEED_BDL_LIVE] = {"bdl_live", "PollBdlLive", SOURCE_BDL, ARG_NONE, "/v1/box_scores/live", '{',
-                       '}'},
+                       '}', true},
     [FEED_BDL_BOX_SCORES] = {"bdl_box_scores", "PollBdlBoxScores", SOURCE_BDL, ARG_DATE,
-                             "/v1/box_scores?date=%a", '{', '}'},
+                             "/v1/box_scores?date=%a", '{', '}', true},
     [FEED_BDL_INJURIES] = {"bdl_injuries", "PollBdlInjuries", SOURCE_BDL, ARG_PAGE,
-                           "/v1/player_injuries?per_page=100%c", '{', '}'},
+                           "/v1/player_injuries?per_page=100%c", '{', '}', false},
     [FEED_BDL_PLAYERS] = {"bdl_players", "PollBdlActivePlayers", SOURCE_BDL, ARG_PAGE,
-                          "/v1/players/active?per_page=100%c", '{', '}'},
+                          "/v1/players/active?per_page=100%c", '{', '}', false},
     [FEED_BDL_LINEUPS] = {"bdl_lineups", "PollBdlLineups", SOURCE_BDL, ARG_GAME,
-                          "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}'},
+                          "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}', true},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
-                          "/v4/sports/%s/events", '[', ']'},
+                          "/v4/sports/%s/events", '[', ']', false},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
                          "/v4/sports/%s/events/%a/odds?regions=%r&markets=%m&oddsFormat=american",
-                         '{', '}'},
+                         '{', '}', false},
     [FEED_ODDS_GAMES] =
         {"odds_games", "PollOddsGameLines", SOURCE_ODDS, ARG_NONE,
-         "/v4/sports/%s/odds?regions=%r&markets=h2h,spreads,totals&oddsFormat=american", '[', ']'},
+         "/v4/sports/%s/odds?regions=%r&markets=h2h,spreads,totals&oddsFormat=american", '[', ']',
+         false},
+    [FEED_ODDS_SCORES] = {"odds_scores", "PollOddsScores", SOURCE_ODDS, ARG_NONE,
+                          "/v4/sports/%s/scores?daysFrom=1", '[', ']', true},
 };
 
 void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE])
@@ -136,5 +139,5 @@ const char *feed_key_query(enum feed_id feed, const char *url)
 
 const char *feed_order_key(enum feed_id feed, const char *subject)
 {
-    return FEEDS[feed].source == SOURCE_ODDS || FEEDS[feed].arg == ARG_PAGE ? subject : "games";
+    return FEEDS[feed].of_games ? "games" : subject;
 }

@@ -21,6 +21,7 @@ enum feed_id {
     FEED_ODDS_EVENTS,
     FEED_ODDS_PROPS,
     FEED_ODDS_GAMES,
+    FEED_ODDS_SCORES,
     FEED_COUNT
 };
 enum feed_arg {
@@ -41,6 +42,8 @@ struct feed_desc {
                    the page */
     char opens;  /* what a body begins with */
     char closes; /* ... and ends with */
+    bool
+        of_games; /* it is held against the games' states: one order with the schedule and the box scores */
 };
 extern const struct feed_desc FEEDS[FEED_COUNT];
 

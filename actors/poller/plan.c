@@ -206,6 +206,26 @@ static void plan_lineup(const struct plan_view *view, const struct plan_game *ga
     }
 }
 
+/* A game that is not over so long after its beginning is worth another opinion. */
+#define OVERDUE_US (INT64_C(3) * 3600 * 1000000)
+
+/* A second opinion on each game's end: once it is in, and as long as it is overdue. Every call costs credits. */
+static void plan_scores(const struct plan_view *view, struct plan *plan)
+{
+    int64_t interval_us = view->settings->poller.scores_interval_us;
+    int64_t last = asked(view, FEED_ODDS_SCORES, ""), due = CLOCK_NONE;
+    for (int i = 0; interval_us != 0 && i < view->game_count; i++) {
+        const struct plan_game *game = &view->games[i];
+        if (game->box_final && (last == CLOCK_NONE || last < game->box_final_us)) {
+            due = sooner(due, next_slot(last, interval_us, game->box_final_us));
+        } else if (!game->box_final && game->state == PLAN_IN_PLAY &&
+                   game->begun_us != CLOCK_NONE) {
+            due = sooner(due, next_slot(last, interval_us, game->begun_us + OVERDUE_US));
+        }
+    }
+    add(plan, FEED_ODDS_SCORES, "", due, false);
+}
+
 static const struct plan_game *game_of(const struct plan_view *view, const char *game_id)
 {
     for (int i = 0; i < view->game_count; i++) {
@@ -263,6 +283,7 @@ void plan_make(const struct plan_view *view, struct plan *out)
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);
+    plan_scores(view, out);
     for (int i = 0; i < view->event_count; i++) {
         plan_props(view, &today, &view->events[i], out);
     }

@@ -347,6 +347,15 @@ static void final_box(struct apply *self, const struct meant *meant,
     }
 }
 
+static bool was_corrected(struct apply *self, const struct meant *meant,
+                          const struct msg_row_game *before)
+{
+    struct msg_row_game now;
+    return is(before, FEED_FINAL) && before->box_players > 0 &&
+           memory_row_game(&self->memory, meant->date, meant->game_id, &now) &&
+           (now.home_score != before->home_score || now.away_score != before->away_score);
+}
+
 static void take_game(struct apply *self, const struct feed_game *game,
                       void (*take)(struct apply *, const struct meant *,
                                    const struct msg_row_game *))
@@ -360,6 +369,8 @@ static void take_game(struct apply *self, const struct feed_game *game,
     about(self, &meant);
     tell_unresolved(self, &meant, first);
     take(self, &meant, first ? NULL : &last);
+    apply_second_opinion(self, meant.date, meant.game_id,
+                         !first && was_corrected(self, &meant, &last));
 }
 
 static void take_live(struct apply *self, const struct meant *meant,

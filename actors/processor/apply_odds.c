@@ -64,6 +64,17 @@ static void refuse_event(struct apply *self, const struct feed_event *from)
                 "no game of %.60s at %.60s is known that day", from->away, from->home);
 }
 
+bool apply_event_game(struct apply *self, const struct feed_event *from,
+                      struct msg_processor_event *event, struct msg_processor_game *game)
+{
+    event_of(from, event);
+    if (resolve(self, event, game)) {
+        return true;
+    }
+    refuse_event(self, from);
+    return false;
+}
+
 void apply_events(struct apply *self)
 {
     for (size_t i = 0; i < self->feed->event_count; i++) {
@@ -109,11 +120,7 @@ void apply_game_odds(struct apply *self)
         const struct feed_event *from = &self->feed->events[i];
         struct msg_processor_event event;
         struct msg_processor_game game;
-        event_of(from, &event);
-        bool resolved = resolve(self, &event, &game);
-        if (!resolved) {
-            refuse_event(self, from);
-        }
+        bool resolved = apply_event_game(self, from, &event, &game);
         for (; at < self->feed->market_count && self->feed->markets[at].event == i; at++) {
             if (resolved) {
                 take_market(self, &event, &game, &self->feed->markets[at]);
@@ -277,9 +284,7 @@ static void say_snapshot(struct snapshot *self)
 void apply_props(struct apply *self)
 {
     struct snapshot snapshot = {.apply = self};
-    event_of(&self->feed->events[0], &snapshot.event);
-    if (!resolve(self, &snapshot.event, &snapshot.game)) {
-        refuse_event(self, &self->feed->events[0]);
+    if (!apply_event_game(self, &self->feed->events[0], &snapshot.event, &snapshot.game)) {
         return;
     }
     self->data_date = snapshot.game.game_date;

@@ -116,6 +116,13 @@ struct feed_market {
     char path[FEED_PATH_SIZE];
 };
 
+/* How a game stands, as a source says that is not the box scores'. */
+struct feed_score {
+    size_t event; /* index of its event in the same feed */
+    bool over;
+    int64_t home_score, away_score; /* both MESSAGE_NONE before the tip */
+};
+
 /* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
 #define FEED_GAMES_MAX 3000
 #define FEED_GAME_PLAYERS_MAX 100
@@ -140,6 +147,8 @@ struct feed {
     size_t listed_count, listed_capacity;
     struct feed_market *markets; /* grouped by event */
     size_t market_count, market_capacity;
+    struct feed_score *scores; /* one of each event, in their order */
+    size_t score_count, score_capacity;
     int64_t next_page; /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
     size_t refusal_count, refusal_capacity;
@@ -154,6 +163,7 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
-    feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_nba_schedule;
+    feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_odds_scores,
+    feed_nba_schedule;
 
 #endif

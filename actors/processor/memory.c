@@ -573,6 +573,20 @@ void memory_put_row_check(struct memory *self, const struct msg_row_check *row)
     memory_put(self, "row-check", row->game_date, &key, &msg_row_check_desc, row);
 }
 
+bool memory_score(struct memory *self, int32_t date, const char *game_id,
+                  struct msg_processor_score *out)
+{
+    struct store_key key = key_text(game_id);
+    return memory_get(self, "score", date, &key, &msg_processor_score_desc, out);
+}
+
+void memory_put_score(struct memory *self, int32_t date, const char *game_id,
+                      const struct msg_processor_score *score)
+{
+    struct store_key key = key_text(game_id);
+    memory_put(self, "score", date, &key, &msg_processor_score_desc, score);
+}
+
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
                        double value)
 {

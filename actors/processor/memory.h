@@ -73,6 +73,11 @@ void memory_put_row_event(struct memory *self, const struct msg_row_event *row);
 bool memory_row_check(struct memory *self, const struct msg_row_check *like,
                       struct msg_row_check *out);
 void memory_put_row_check(struct memory *self, const struct msg_row_check *row);
+/* What another source said of a game's end. */
+bool memory_score(struct memory *self, int32_t date, const char *game_id,
+                  struct msg_processor_score *out);
+void memory_put_score(struct memory *self, int32_t date, const char *game_id,
+                      const struct msg_processor_score *score);
 /* The newest figure of a game; and the mean over the games of some days, and how many those are. */
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
                        double value);

@@ -315,8 +315,9 @@ def check_odds_errors(up, night):
     assert answer.headers["x-requests-last"] == "1" and int(answer.headers["x-requests-used"]) > 0
     up.stand_at(max(night.tips()) + 6 * 3600 * 1000000)
     assert up.ask(odds_path(event)).status == 404 and up.get(ODDS + "/events?apiKey=k") == []
-    scores = up.get(ODDS + "/scores?apiKey=k")
-    assert all(row["completed"] and isinstance(row["scores"][0]["score"], str) for row in scores)
+    assert up.get(ODDS + "/scores?apiKey=k") == [] and up.ask(ODDS + "/scores?apiKey=k&daysFrom=9").status == 422
+    scores = up.get(ODDS + "/scores?apiKey=k&daysFrom=1")
+    assert len(scores) == len(night.tips()) and all(row["completed"] and isinstance(row["scores"][0]["score"], str) for row in scores)
     up.stand_at(min(night.tips()))
     assert all(row["scores"] is None and not row["completed"] for row in up.get(ODDS + "/scores?apiKey=k"))
 

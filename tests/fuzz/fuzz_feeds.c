@@ -16,9 +16,9 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static feed_parse *const PARSERS[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
+static feed_parse *const PARSERS[] = {
+    feed_bdl_games,    feed_bdl_box_scores, feed_odds_events, feed_odds_props,  feed_nba_schedule,
+    feed_bdl_injuries, feed_odds_games,     feed_bdl_players, feed_bdl_lineups, feed_odds_scores};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -57,6 +57,9 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "{\"data\":[{\"game_id\":77,\"starter\":true,\"player\":{\"id\":11,\"first_name\":\"A\"},"
     "\"team\":{"
     "\"id\":2}}]}",
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"completed\":true,\"home_team\":"
+    "\"H\",\"away_team\":\"A\",\"scores\":[{\"name\":\"H\",\"score\":\"101\"},{\"name\":\"A\","
+    "\"score\":\"99\"}],\"last_update\":\"2025-11-18T02:30:00Z\"}]",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -123,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (PARSERS[data[0] % PARSER_COUNT](data + 1, size - 1, &feed, error) != 0) {
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
-        assert(feed.report_count + feed.market_count + feed.listed_count == 0);
+        assert(feed.report_count + feed.market_count + feed.listed_count + feed.score_count == 0);
         check_text(error);
     }
     for (size_t i = 0; i < feed.game_count; i++) {
@@ -160,6 +163,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(i == 0 || market->event >= feed.markets[i - 1].event);
         assert(isnan(market->point) == (strcmp(market->market, "h2h") == 0));
         assert(llabs(market->first_price) <= 100000 && llabs(market->second_price) <= 100000);
+    }
+    for (size_t i = 0; i < feed.score_count; i++) {
+        const struct feed_score *score = &feed.scores[i];
+        assert(score->event == i && feed.event_count == feed.score_count);
+        assert((score->home_score == MESSAGE_NONE) == (score->away_score == MESSAGE_NONE));
+        assert(score->home_score <= 300 && score->away_score <= 300);
+        assert(!score->over || score->home_score >= 0);
     }
     for (size_t i = 0; i < feed.refusal_count; i++) {
         assert(feed.refusals[i].path[0] != '\0' && feed.refusals[i].rule[0] != '\0');

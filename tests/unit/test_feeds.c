@@ -134,7 +134,8 @@ static void a_body_that_is_none(void **state)
     (void)state;
     static feed_parse *const ALL[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
                                       feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
+                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups,
+                                      feed_odds_scores};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -682,6 +683,63 @@ static void game_markets_refuse(void **state)
     assert_int_equal(feed.refusal_count, 1);
 }
 
+/* ---- scores ---- */
+
+#define SCORED(members)                                                                            \
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","              \
+    "\"away_team\":\"A\"," members "}]"
+#define HAS(name, score) "{\"name\":\"" name "\",\"score\":" score "}"
+
+static void scores_read_and_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *rule;
+    } CASES[] = {
+        {SCORED("\"completed\":true,\"scores\":[" HAS("A", "\"99\"") "," HAS(
+             "H", "101") "],"
+                         "\"last_update\":\"2025-11-18T02:30:00Z\""),
+         NULL},
+        {SCORED("\"completed\":false,\"scores\":null,\"last_update\":null"), NULL},
+        {SCORED("\"new\":{}"), NULL},
+        {SCORED("\"completed\":false,\"scores\":[]"), NULL},
+        {SCORED("\"completed\":true,\"scores\":null"), "scores: missing, and it is completed"},
+        {SCORED("\"completed\":\"true\""), "completed: not a boolean but string"},
+        {SCORED("\"scores\":{}"), "scores: wrong kind: object"},
+        {SCORED("\"scores\":[7]"), "scores: not an object"},
+        {SCORED("\"scores\":[" HAS("A", "\"1\"") "]"), "scores: not both sides"},
+        {SCORED("\"scores\":[" HAS("X", "\"1\"") "]"), "scores: name: X is neither side"},
+        {SCORED("\"scores\":[" HAS("A", "\"1\"") "," HAS("A", "\"1\"") "]"),
+         "scores: name: A is there twice"},
+        {SCORED("\"scores\":[" HAS("A", "\"1x\"") "]"), "scores: score: not a number"},
+        {SCORED("\"scores\":[" HAS("A", "\"\"") "]"), "scores: score: not a number"},
+        {SCORED("\"scores\":[" HAS("A", "null") "]"), "scores: score: missing"},
+        {SCORED("\"scores\":[" HAS("A", "[]") "]"), "scores: score: neither text nor a number"},
+        {SCORED("\"scores\":[" HAS("A", "\"301\"") "]"), "scores: score: outside 0..300"},
+        {SCORED("\"scores\":[" HAS("A", "-1") "]"), "scores: score: outside 0..300"},
+        {SCORED("\"last_update\":\"soon\""), "last_update: not an instant"},
+        {"[7]", "not an object"},
+        {"[{\"id\":\"e1\"}]", "commence_time: missing"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(parse(feed_odds_scores, CASES[i].body), 0);
+        assert_int_equal(feed.items, 1);
+        assert_int_equal(feed.score_count, CASES[i].rule == NULL);
+        assert_int_equal(feed.event_count, feed.score_count);
+        assert_int_equal(feed.refusal_count, CASES[i].rule != NULL);
+        if (CASES[i].rule != NULL) {
+            assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        }
+    }
+    assert_int_equal(parse(feed_odds_scores, CASES[0].body), 0);
+    assert_true(feed.scores[0].over && feed.scores[0].home_score == 101 &&
+                feed.scores[0].away_score == 99);
+    assert_int_equal(parse(feed_odds_scores, CASES[1].body), 0);
+    assert_true(!feed.scores[0].over && feed.scores[0].home_score == MESSAGE_NONE);
+    assert_int_equal(parse(feed_odds_scores, "[]"), 0);
+    assert_int_equal(feed.items, 0);
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -701,6 +759,7 @@ static void recorded_bodies(void **state)
         {"balldontlie/player_injuries_page.json", feed_bdl_injuries, 0, 0, 0, 0},
         {"balldontlie/players_active_page.json", feed_bdl_players, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
+        {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
         {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
     };
@@ -858,6 +917,7 @@ int main(void)
         cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
+        cmocka_unit_test_teardown(scores_read_and_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

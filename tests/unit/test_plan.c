@@ -284,6 +284,28 @@ static void a_lineup_is_asked_for_twice(void **state)
     assert_true(due(FEED_BDL_LINEUPS, "77") == CLOCK_NONE);
 }
 
+static void scores_once_a_game_is_over(void **state)
+{
+    (void)state;
+    view.now_us = games[0].tip_us + 2 * HOUR;
+    games[0].state = PLAN_IN_PLAY;
+    games[0].begun_us = games[0].tip_us;
+    assert_true(due(FEED_ODDS_SCORES, "") ==
+                games[0].tip_us + 3 * HOUR); /* if it still goes on then */
+    games[0].state = PLAN_FINAL;
+    games[0].box_final = true;
+    games[0].box_final_us = games[0].tip_us + 2 * HOUR + 10 * MINUTE;
+    view.now_us = games[0].box_final_us + 1;
+    assert_true(due(FEED_ODDS_SCORES, "") == games[0].box_final_us);
+    set_asked("odds_scores", view.now_us);
+    assert_true(due(FEED_ODDS_SCORES, "") == CLOCK_NONE);
+    games[1] = games[0];
+    games[1].box_final_us = view.now_us + MINUTE; /* not before the next slot: it costs credits */
+    assert_true(due(FEED_ODDS_SCORES, "") == games[0].tip_us + 3 * HOUR);
+    settings.poller.scores_interval_us = 0;
+    assert_true(due(FEED_ODDS_SCORES, "") == CLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup(odds_until_the_tip, set_up),
         cmocka_unit_test_setup(odds_not_too_early, set_up),
         cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
+        cmocka_unit_test_setup(scores_once_a_game_is_over, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,9 @@ static const char *game_body(const char *head, const char *home, const char *awa
 #define OVER                                                                                       \
     "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":4,\"visitor_team_"   \
     "score\":2"
+#define CORRECTED                                                                                  \
+    "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":6,\"visitor_team_"   \
+    "score\":2"
 #define EMPTY "{\"data\":[]}"
 
 /* ---- what it says ---- */
@@ -594,6 +597,77 @@ static void events_wait_for_their_game(void **state)
     assert_int_equal(said(&msg_row_event_desc), 1);
 }
 
+#define SCORED(over, home, away)                                                                   \
+    "[{" EVENT ",\"completed\":" over ",\"scores\":[{\"name\":\"Boston "                           \
+    "Celtics\",\"score\":\"" home "\"},{\"name\":\"Toronto Raptors\",\"score\":\"" away "\"}]}]"
+
+static void scores(const char *body)
+{
+    give_raw("odds_scores", "odds_scores", body);
+}
+
+/* What another source says of the end is held against the box scores, whichever comes first; it never changes a game. */
+static void a_second_opinion_on_the_score(void **state)
+{
+    (void)state;
+    char home[2000];
+    import_all();
+    strcpy(home, line(11, "Jose", "Alvarez", 2, 0, 5));
+    live(game_body(PLAY, home, ""));
+    forget_said();
+    scores(SCORED("false", "9", "9")); /* in play everyone sees another moment */
+    expect_run("OddsApiScores", "success", "none");
+    scores(SCORED("true", "5", "2"));
+    assert_int_equal(said(&msg_row_game_desc), 0);
+    assert_null(check_of("score_over")); /* it may be a little behind */
+    final(game_body(OVER, home, ""));
+    const struct msg_row_check *other = check_of("score_other");
+    assert_true(other && !other->good && other->value == 1);
+    assert_string_equal(other->outputs, "boxscore,grades");
+    assert_int_equal(last_game()->home_score, 4);
+    scores(SCORED("true", "4", "2"));
+    other = check_of("score_other");
+    assert_true(other->good && other->value == 0);
+    forget_said();
+    final(game_body(CORRECTED, home, "")); /* what was said before it says nothing of it */
+    assert_int_equal(last_game()->home_score, 6);
+    assert_null(check_of("score_other"));
+    scores(SCORED("true", "4", "3"));
+    other = check_of("score_other");
+    assert_true(other && !other->good && other->value == 3);
+    scores("[]");
+    expect_run("OddsApiScores", "empty_ok", "none");
+    scores(
+        "[{\"id\":\"e9\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"No\","
+        "\"away_team\":\"Body\",\"completed\":true,\"scores\":[{\"name\":\"No\",\"score\":\"1\"},"
+        "{\"name\":\"Body\",\"score\":\"2\"}]}]");
+    expect_run("OddsApiScores", "partial", "identity");
+    scores("[{");
+    expect_run("OddsApiScores", "failed", "malformed");
+}
+
+static void a_game_that_is_over_elsewhere(void **state)
+{
+    (void)state;
+    char home[2000];
+    import_all();
+    strcpy(home, line(11, "Jose", "Alvarez", 2, 0, 5));
+    live(game_body(PLAY, home, ""));
+    scores(SCORED("true", "4", "2"));
+    forget_said();
+    for (int i = 0; i < 9; i++) { /* three minutes each */
+        live(game_body(PLAY, home, ""));
+    }
+    assert_null(check_of("score_over"));
+    live(game_body(PLAY, home, ""));
+    const struct msg_row_check *over = check_of("score_over");
+    assert_true(over && !over->good && over->value > 30 && over->value < 31);
+    final(game_body(OVER, home, ""));
+    over = check_of("score_over");
+    assert_true(over->good && over->value == 0);
+    assert_null(check_of("score_other"));
+}
+
 #define HURT(id, last, status)                                                                     \
     "{\"player\":{\"id\":" id ",\"first_name\":\"Jose\",\"last_name\":\"" last                     \
     "\",\"team_id\":2},\"description\":"                                                           \
@@ -986,6 +1060,8 @@ int main(void)
         TEST(an_import_is_nothing_until_its_commit),
         TEST(events_wait_for_their_game),
         TEST(game_odds_are_said_when_they_move),
+        TEST(a_second_opinion_on_the_score),
+        TEST(a_game_that_is_over_elsewhere),
         TEST(an_injured_stranger_is_named),
         TEST(injuries_come_change_and_go),
         TEST(a_lineup_of_no_game_is_named),
