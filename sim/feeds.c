@@ -23,6 +23,8 @@ static const struct {
               {"/v4/sports/*/odds", FEED_ODDS_GAMES},
               {"/v4/sports/*/events/*/odds", FEED_ODDS_EVENT_ODDS},
               {"/v4/sports/*/scores", FEED_ODDS_SCORES},
+              {"/v4/historical/sports/*/events", FEED_ODDS_HISTORY_EVENTS},
+              {"/v4/historical/sports/*/events/*/odds", FEED_ODDS_HISTORY},
               {"/static/json/staticData/scheduleLeagueV2.json", FEED_CDN_SCHEDULE},
               {"/static/json/liveData/playbyplay/*", FEED_CDN_PLAYS}};
 

@@ -13,6 +13,8 @@
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
     X(ODDS_GAMES, "odds.odds")                                                                     \
+    X(ODDS_HISTORY_EVENTS, "odds.history_events")                                                  \
+    X(ODDS_HISTORY, "odds.history")                                                                \
     X(ODDS_SCORES, "odds.scores")                                                                  \
     X(CDN_SCHEDULE, "cdn.schedule")                                                                \
     X(CDN_PLAYS, "cdn.play_by_play")

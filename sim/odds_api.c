@@ -292,3 +292,51 @@ json_t *odds_api_event_odds(const struct scene *scene, int index, bool decimal, 
     json_object_set_new(event, "bookmakers", list);
     return event;
 }
+
+/* ---- the past ---- */
+
+#define GRID_US (5 * 60 * INT64_C(1000000))
+
+int64_t odds_api_snapshot_us(int64_t asked_us)
+{
+    return asked_us / GRID_US * GRID_US;
+}
+
+json_t *odds_api_wrap(const struct scene *scene, int64_t now_us, json_t *data)
+{
+    char at[32], before[32], behind[32];
+    scene_time(scene->now_us, false, at);
+    scene_time(scene->now_us - GRID_US, false, before);
+    scene_time(scene->now_us + GRID_US, false, behind);
+    return json_pack(
+        "{s:s, s:s, s:o, s:o}", "timestamp", at, "previous_timestamp", before, "next_timestamp",
+        scene->now_us + GRID_US <= now_us ? json_string(behind) : json_null(), "data", data);
+}
+
+/* That book of the list; added if it is not there. */
+static json_t *book_in(json_t *books, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(books); i++) {
+        json_t *book = json_array_get(books, i);
+        if (strcmp(json_string_value(json_object_get(book, "key")), key) == 0) {
+            return book;
+        }
+    }
+    json_array_append_new(
+        books, json_pack("{s:s, s:s, s:[]}", "key", key, "title", title_of(key), "markets"));
+    return json_array_get(books, json_array_size(books) - 1);
+}
+
+json_t *odds_api_history(const struct scene *scene, int index, const char *markets, bool decimal,
+                         const char *books)
+{
+    bool props = named_in(markets, "player_points");
+    json_t *event = odds_api_event_odds(scene, index, decimal, props ? books : "");
+    json_t *own = markets_of(scene, index, markets, decimal);
+    if (json_array_size(own) > 0 && named_in(books, "draftkings")) {
+        json_t *book = book_in(json_object_get(event, "bookmakers"), "draftkings");
+        json_array_extend(json_object_get(book, "markets"), own);
+    }
+    json_decref(own);
+    return event;
+}

@@ -16,4 +16,12 @@ int odds_api_find(const struct scene *scene, const char *event_id);
  * NULL for all of them. */
 json_t *odds_api_event_odds(const struct scene *scene, int game, bool decimal, const char *books);
 
+/* What is said of the past: snapshots stand every five minutes, and an answer is of the newest that is not behind what was asked for. */
+int64_t odds_api_snapshot_us(int64_t asked_us);
+/* `data` (taken over) of the snapshot that the scene is of; `now_us`: there is none behind it yet. */
+json_t *odds_api_wrap(const struct scene *scene, int64_t now_us, json_t *data);
+/* The same markets as live, all of them in one answer. */
+json_t *odds_api_history(const struct scene *scene, int game, const char *markets, bool decimal,
+                         const char *books);
+
 #endif

@@ -301,12 +301,44 @@ static enum verdict take_box_score(struct step *step, const struct input *input,
 
 /* ---- odds ---- */
 
+/* What was asked for after the fact counts as an import does: of a day that is over, of a game that nobody followed here (else what was
+ * known of it then stands), and only what held before its start. */
+#define NOT_FOLLOWED_US (INT64_C(24) * 3600 * 1000000)
+
+static enum verdict past_counts(struct step *step, const char *game_id, int32_t date,
+                                int64_t snapshot_at, int64_t commence_at, bool *counts)
+{
+    struct game_state game;
+    int32_t today =
+        clock_league_day(step_now_us(step), (int)step_settings(step)->day.rollover_hour);
+    int error = game_load(step_store(step), game_id, &game);
+    bool followed = !error && (game.play_seen == MESSAGE_NONE || game.tip_at == MESSAGE_NONE ||
+                               game.play_seen < game.tip_at + NOT_FOLLOWED_US);
+    *counts = false;
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (date >= today || followed || commence_at == MESSAGE_NONE || snapshot_at >= commence_at) {
+        return DONE;
+    }
+    return store_verdict(step,
+                         game_past_snapshot(step_store(step), date, game_id, snapshot_at, counts));
+}
+
 static enum verdict take_odds(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_odds *row = input->message;
     (void)self;
     if (strcmp(row->market, "player_points") != 0) {
         return DONE;
+    }
+    if (row->past) {
+        bool counts;
+        enum verdict verdict = past_counts(step, row->game_id, row->game_date, row->snapshot_at,
+                                           row->commence_at, &counts);
+        if (verdict != DONE || !counts) {
+            return verdict;
+        }
     }
     return store_verdict(step, game_put_odds(step_store(step), row, input->position));
 }
@@ -369,12 +401,24 @@ static bool same_line(const struct game_line *a, const struct game_line *b)
            (a->spread_home == b->spread_home || (isnan(a->spread_home) && isnan(b->spread_home)));
 }
 
+static enum verdict take_past_line(struct step *step, const struct msg_row_game_odds *row)
+{
+    bool counts;
+    enum verdict verdict = past_counts(step, row->game_id, row->game_date, row->snapshot_at,
+                                       row->commence_at, &counts);
+    return verdict == DONE && counts ? store_verdict(step, game_put_line(step_store(step), row))
+                                     : verdict;
+}
+
 static enum verdict take_game_odds(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_game_odds *row = input->message;
     struct game_line before, after;
     struct game_state game;
     struct store_txn *txn = step_store(step);
+    if (row->past) {
+        return take_past_line(step, row);
+    }
     int error = game_load(txn, row->game_id, &game);
     bool known = !error;
     if (error && error != STORE_NOT_FOUND) {

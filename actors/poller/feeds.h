@@ -22,6 +22,8 @@ enum feed_id {
     FEED_ODDS_PROPS,
     FEED_ODDS_GAMES,
     FEED_ODDS_SCORES,
+    FEED_ODDS_HISTORY_EVENTS,
+    FEED_ODDS_HISTORY,
     FEED_COUNT
 };
 enum feed_arg {
@@ -29,7 +31,9 @@ enum feed_arg {
     ARG_DATE,
     ARG_EVENT,
     ARG_PAGE,
-    ARG_GAME /* the source's id */
+    ARG_GAME,    /* the source's id */
+    ARG_INSTANT, /* of the past, 20251117T233000Z */
+    ARG_EVENT_AT /* an event at an instant, EVENT@20251117T233000Z */
 }; /* what a subject names beside the feed; a page: nothing for the first, then the cursor that the one before named */
 
 struct feed_desc {
@@ -39,7 +43,7 @@ struct feed_desc {
     enum feed_arg arg;
     const char
         *path;   /* below the source's base URL; %a argument, %s sport, %r regions, %m markets, %c
-                   the page */
+                   the page, %e event and %t instant of the argument */
     char opens;  /* what a body begins with */
     char closes; /* ... and ends with */
     bool
@@ -49,12 +53,19 @@ extern const struct feed_desc FEEDS[FEED_COUNT];
 
 #define FEED_SUBJECT_SIZE 121
 #define FEED_URL_SIZE 601
-#define FEED_ARG_SIZE 41
+#define FEED_ARG_SIZE 65
+#define FEED_EVENT_MAX 40 /* bytes of an event's id */
+#define FEED_INSTANT_SIZE 17
 
 /* "bdl_box_scores:2025-11-17", or the feed's name alone. */
 void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE]);
 /* Back: the feed of a subject and its argument; -1 if there is none such, or the argument is not of its kind. */
 int feed_of_subject(const char *subject, char arg[FEED_ARG_SIZE]);
+/* An instant as a subject has it, to the second; and back: -1 if it is none. */
+void feed_instant(int64_t instant_us, char text[FEED_INSTANT_SIZE]);
+int feed_instant_of(const char *text, int64_t *instant_us);
+/* The instant that an argument is about; CLOCK_NONE: none. */
+int64_t feed_arg_instant(enum feed_id feed, const char *arg);
 /* The URL without its key, and whether a key belongs behind it (&apiKey= or ?apiKey=) or into a header. -1: too long. */
 int feed_url(const struct settings *settings, enum feed_id feed, const char *arg,
              char url[FEED_URL_SIZE]);

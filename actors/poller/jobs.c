@@ -352,7 +352,9 @@ static int32_t date_of(const struct jobs *self, const struct job *job)
     if (FEEDS[job->feed].arg == ARG_DATE && clock_parse_date(job->arg, &date) == 0) {
         return date;
     }
-    return clock_league_day(job->asked_us, (int)self->settings->day.rollover_hour);
+    int64_t about_us = feed_arg_instant(job->feed, job->arg);
+    return clock_league_day(about_us != CLOCK_NONE ? about_us : job->asked_us,
+                            (int)self->settings->day.rollover_hour);
 }
 
 static void redacted_url(const struct jobs *self, const struct job *job, char url[FEED_URL_SIZE])

@@ -149,7 +149,8 @@ struct feed {
     size_t market_count, market_capacity;
     struct feed_score *scores; /* one of each event, in their order */
     size_t score_count, score_capacity;
-    int64_t next_page; /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
+    int64_t snapshot_us; /* of a body of the past: when it held; 0: it is of when it was fetched */
+    int64_t next_page;   /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
     size_t refusal_count, refusal_capacity;
     size_t items; /* rows that the body held, refused ones included */
@@ -164,6 +165,6 @@ typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
     feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_odds_scores,
-    feed_nba_schedule;
+    feed_odds_history_events, feed_odds_history, feed_nba_schedule;
 
 #endif

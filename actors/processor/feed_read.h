@@ -56,6 +56,14 @@ int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed 
 #define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
+/* The events of a list; its path is "PREFIX[i]". */
+void feed_odds_list(struct feed *feed, const json_t *list, const char *prefix);
+/* One event with the lines of its players at each book, and with `markets` those of the game too; paths begin with `prefix`.
+ * -1 with `error` if it is not what it should be: then the feed holds nothing. */
+int feed_odds_event(struct feed *feed, const json_t *object, const char *prefix, bool markets,
+                    char error[FEED_ERROR_SIZE]);
+/* The markets of a game at one book, of the event with that index. */
+void feed_odds_book(struct feed *feed, size_t event, const json_t *object, const char *path);
 /* The price of an outcome of The Odds API, as American odds. */
 int64_t feed_odds_price(struct feed_reader *reader);
 

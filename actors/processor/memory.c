@@ -441,17 +441,31 @@ void memory_put_row_event(struct memory *self, const struct msg_row_event *row)
     memory_put(self, "row-event", row->game_date, &key, &msg_row_event_desc, row);
 }
 
-bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id)
+/* True once for each key. */
+static bool mark_first(struct memory *self, const char *table, int32_t date,
+                       const struct store_key *key)
 {
-    struct store_key key = key_text(event_id);
     struct span value;
     if (self->error != STORE_OK ||
-        memory_ok(self, store_get(self->txn, "odds-seen", date, key.data, key.size, &value)) ||
+        memory_ok(self, store_get(self->txn, table, date, key->data, key->size, &value)) ||
         self->error != STORE_OK) {
         return false;
     }
-    memory_ok(self, store_put(self->txn, "odds-seen", date, key.data, key.size, "", 0));
+    memory_ok(self, store_put(self->txn, table, date, key->data, key->size, "", 0));
     return true;
+}
+
+bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id)
+{
+    struct store_key key = key_text(event_id);
+    return mark_first(self, "odds-seen", date, &key);
+}
+
+bool memory_first_past(struct memory *self, int32_t date, const char *event_id, int64_t snapshot_us)
+{
+    struct store_key key = key_text(event_id);
+    store_key_i64(&key, snapshot_us);
+    return mark_first(self, "odds-past", date, &key);
 }
 
 /* ---- squads, line-ups, injuries, and markets of games ---- */

@@ -99,6 +99,10 @@ void memory_put_row_game_odds(struct memory *self, const struct msg_row_game_odd
 /* Whether a snapshot of this event was said before; marks it. */
 bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id);
 
+/* Whether no snapshot of the past of this event and instant was said before; marks it. */
+bool memory_first_past(struct memory *self, int32_t date, const char *event_id,
+                       int64_t snapshot_us);
+
 /* Plain access, for what has one user (history.c); errors are kept as above. */
 bool memory_get(struct memory *self, const char *table, int32_t date, const struct store_key *key,
                 const struct message_desc *desc, void *message);

@@ -30,6 +30,8 @@ static const struct source SOURCES[] = {
     {"odds_events", "OddsApiEvents", feed_odds_events, apply_events},
     {"odds_props", "OddsApiProps", feed_odds_props, apply_props},
     {"odds_games", "OddsApiGameLines", feed_odds_games, apply_game_odds},
+    {"odds_history_events", "OddsApiHistoryEvents", feed_odds_history_events, apply_past_events},
+    {"odds_history", "OddsApiHistory", feed_odds_history, apply_past_odds},
     {"odds_scores", "OddsApiScores", feed_odds_scores, apply_scores},
 };
 

@@ -148,7 +148,19 @@ static bool same_key(const struct msg_row_odds *a, const struct msg_row_odds *b)
            !strcmp(a->market, b->market) && !strcmp(a->book, b->book);
 }
 
-/* One key's rows, in the order they were seen. */
+/* By when they held: a snapshot of the past is said after what came later. */
+static void order_key(struct odds_list *list, int first, int end)
+{
+    for (int i = first + 1; i < end; i++) {
+        struct msg_row_odds row = list->rows[i];
+        int at = i;
+        for (; at > first && list->rows[at - 1].snapshot_at > row.snapshot_at; at--)
+            list->rows[at] = list->rows[at - 1];
+        list->rows[at] = row;
+    }
+}
+
+/* One key's rows, in the order they held. */
 static int visit_key(const struct odds_list *list, int first, int end,
                      const struct games_day *games, int64_t noon_us, view_odds_visit *visit,
                      void *context)
@@ -199,6 +211,7 @@ int view_each_odds(struct store_txn *txn, int32_t date, view_odds_visit *visit, 
         end = first + 1;
         while (end < list.count && same_key(&list.rows[first], &list.rows[end]))
             end++;
+        order_key(&list, first, end);
         error = visit_key(&list, first, end, &games, noon_us, visit, context);
     }
     games_day_free(&games);

@@ -17,8 +17,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static feed_parse *const PARSERS[] = {
-    feed_bdl_games,    feed_bdl_box_scores, feed_odds_events, feed_odds_props,  feed_nba_schedule,
-    feed_bdl_injuries, feed_odds_games,     feed_bdl_players, feed_bdl_lineups, feed_odds_scores};
+    feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
+    feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
+    feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -60,6 +61,14 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"completed\":true,\"home_team\":"
     "\"H\",\"away_team\":\"A\",\"scores\":[{\"name\":\"H\",\"score\":\"101\"},{\"name\":\"A\","
     "\"score\":\"99\"}],\"last_update\":\"2025-11-18T02:30:00Z\"}]",
+    "{\"timestamp\":\"2025-11-17T23:55:38Z\",\"previous_timestamp\":\"2025-11-17T23:50:38Z\","
+    "\"next_timestamp\":null,\"data\":[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\","
+    "\"home_team\":\"H\",\"away_team\":\"A\"}]}",
+    "{\"timestamp\":\"2025-11-17T23:55:38Z\",\"data\":{\"id\":\"e1\",\"commence_time\":"
+    "\"2025-11-18T00:10:00Z\",\"home_team\":\"H\",\"away_team\":\"A\",\"bookmakers\":[{\"key\":"
+    "\"dk\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":[{\"name\":\"Over\","
+    "\"description\":\"A B\",\"price\":-110,\"point\":10.5}]},{\"key\":\"h2h\",\"outcomes\":[{"
+    "\"name\":\"A\",\"price\":3.3},{\"name\":\"H\",\"price\":1.32}]}]}]}}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -127,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
         assert(feed.report_count + feed.market_count + feed.listed_count + feed.score_count == 0);
+        assert(feed.snapshot_us == 0);
         check_text(error);
     }
     for (size_t i = 0; i < feed.game_count; i++) {
@@ -167,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < feed.score_count; i++) {
         const struct feed_score *score = &feed.scores[i];
         assert(score->event == i && feed.event_count == feed.score_count);
+        assert(feed.snapshot_us == 0);
         assert((score->home_score == MESSAGE_NONE) == (score->away_score == MESSAGE_NONE));
         assert(score->home_score <= 300 && score->away_score <= 300);
         assert(!score->over || score->home_score >= 0);

@@ -546,6 +546,107 @@ static void test_spread_and_total(void **state)
     assert_true(stored_total() == 221.5);
 }
 
+static void past_odds(double line, int64_t snapshot_at, int64_t said_us)
+{
+    struct msg_row_odds row;
+    message_clear(&msg_row_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    row.player_id = 1;
+    row.player_known = row.main = row.offered = row.past = true;
+    strcpy(row.player_name, "Someone");
+    strcpy(row.market, "player_points");
+    strcpy(row.book, "a");
+    row.line = line;
+    row.over_price = row.under_price = -110;
+    row.snapshot_at = snapshot_at;
+    row.commence_at = TIP + 10 * MINUTE;
+    put(&msg_row_odds_desc, &row, said_us);
+}
+
+static void past_total(double total, int64_t snapshot_at, int64_t said_us)
+{
+    struct msg_row_game_odds row;
+    message_clear(&msg_row_game_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    strcpy(row.market, "totals");
+    strcpy(row.book, "a");
+    row.past = true;
+    row.point = total;
+    row.first_price = row.second_price = -110;
+    row.snapshot_at = snapshot_at;
+    row.commence_at = TIP + 10 * MINUTE;
+    put(&msg_row_game_odds_desc, &row, said_us);
+}
+
+static int sum_lines(const struct game_odds *odds, void *context)
+{
+    *(double *)context += odds->line;
+    return 0;
+}
+
+static double stored_lines(void)
+{
+    struct store_txn *txn;
+    double sum = 0;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(game_scan_odds(txn, 20251117, "0022500241", sum_lines, &sum), 0);
+    store_abort(&txn);
+    return sum;
+}
+
+/* Of a day that is over, and a game that nobody followed: the newest snapshot from before its start, whichever comes first. */
+static void test_odds_of_the_past(void **state)
+{
+    (void)state;
+    int64_t later = TIP + 48 * HOUR;
+    past_odds(18.5, TIP - 2 * HOUR, TIP - HOUR); /* its day is not over */
+    assert_true(stored_lines() == 0);
+    past_odds(19.5, TIP - 2 * HOUR, later);
+    past_total(220.5, TIP - 2 * HOUR, later);
+    assert_true(stored_lines() == 19.5 && stored_total() == 220.5);
+    past_odds(22.5, TIP - 5 * MINUTE, later); /* a newer one takes the place of all of it */
+    assert_true(stored_lines() == 22.5 && isnan(stored_total()));
+    past_total(221.5, TIP - 5 * MINUTE, later);
+    past_odds(17.5, TIP - 4 * HOUR, later);
+    past_total(217.5, TIP - 4 * HOUR, later);
+    past_odds(30.5, TIP + HOUR, later); /* in play */
+    past_total(301.5, TIP + HOUR, later);
+    assert_true(stored_lines() == 22.5 && stored_total() == 221.5);
+    assert_int_equal(features(), 0);
+}
+
+/* What was known when a game was followed stays what was known. */
+static void test_odds_of_the_past_of_a_game_that_was_followed(void **state)
+{
+    (void)state;
+    history(1, "Someone", 20251115, "g1", "AAA", "CCC", 20, NOON);
+    commit(NOON);
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    odds(1, "a", 20.5, -110, true, true, TIP - HOUR);
+    snapshot(TIP - HOUR);
+    size_t before = features();
+    past_odds(24.5, TIP - 30 * MINUTE, TIP - 20 * MINUTE);
+    past_total(230.5, TIP - 30 * MINUTE, TIP - 20 * MINUTE);
+    game("in_progress", TIP, TIP + 10 * MINUTE);
+    past_odds(25.5, TIP - 5 * MINUTE, TIP + 48 * HOUR);
+    past_total(231.5, TIP - 5 * MINUTE, TIP + 48 * HOUR);
+    assert_true(stored_lines() == 20.5 && isnan(stored_total()));
+    assert_int_equal(features(), before);
+}
+
+/* One whose play was heard of days later was not followed. */
+static void test_odds_of_the_past_of_a_game_heard_of_later(void **state)
+{
+    (void)state;
+    game("in_progress", TIP, TIP + 48 * HOUR);
+    past_odds(25.5, TIP - 5 * MINUTE, TIP + 49 * HOUR);
+    assert_true(stored_lines() == 25.5);
+}
+
 static void test_injury(void **state)
 {
     struct msg_row_injury row;
@@ -577,6 +678,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_scheduled_game),
         TEST(test_games_to_come),
+        TEST(test_odds_of_the_past),
+        TEST(test_odds_of_the_past_of_a_game_that_was_followed),
+        TEST(test_odds_of_the_past_of_a_game_heard_of_later),
         TEST(test_odds_long_before),
         TEST(test_said_once),
         TEST(test_line),

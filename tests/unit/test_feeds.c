@@ -132,10 +132,10 @@ static void games_single_and_pages(void **state)
 static void a_body_that_is_none(void **state)
 {
     (void)state;
-    static feed_parse *const ALL[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups,
-                                      feed_odds_scores};
+    static feed_parse *const ALL[] = {
+        feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
+        feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
+        feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -740,6 +740,77 @@ static void scores_read_and_refuse(void **state)
     assert_int_equal(feed.items, 0);
 }
 
+/* ---- the past ---- */
+
+#define WRAPPED(times, data) "{" times ",\"data\":" data "}"
+#define AT "\"timestamp\":\"2025-11-17T23:55:38Z\""
+#define AN_EVENT                                                                                   \
+    "\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","                \
+    "\"away_team\":\"A\""
+#define PAST_BOOK                                                                                  \
+    "{\"key\":\"dk\",\"last_update\":\"2025-11-17T23:55:22Z\",\"markets\":["                       \
+    "{\"key\":\"player_points\",\"outcomes\":[{\"name\":\"Over\",\"description\":\"A B\","         \
+    "\"price\":-110,\"point\":10.5}]},{\"key\":\"h2h\",\"outcomes\":[{\"name\":\"A\",\"price\":3." \
+    "3},"                                                                                          \
+    "{\"name\":\"H\",\"price\":1.32}]}]}"
+
+static void the_past_is_wrapped(void **state)
+{
+    (void)state;
+    static const struct {
+        feed_parse *parse;
+        const char *body, *error, *rule; /* of the whole, or of one thing in it */
+    } CASES[] = {
+        {feed_odds_history_events, WRAPPED(AT, "[{" AN_EVENT "}]"), NULL, NULL},
+        {feed_odds_history_events, WRAPPED(AT, "[]"), NULL, NULL},
+        {feed_odds_history_events, WRAPPED(AT, "[7]"), NULL, "not an object"},
+        {feed_odds_history_events, WRAPPED(AT, "{}"), "data: wrong kind: object", NULL},
+        {feed_odds_history_events, WRAPPED(AT, "null"), "data: missing", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":null", "[]"), "timestamp: missing", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":\"now\"", "[]"),
+         "timestamp: not an instant", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":5", "[]"),
+         "timestamp: not a string but number", NULL},
+        {feed_odds_history_events, WRAPPED(AT ",\"previous_timestamp\":7", "[]"), NULL,
+         "previous_timestamp: not a string but number"},
+        {feed_odds_history_events, WRAPPED(AT ",\"next_timestamp\":\"2025-11-17T23:50:38Z\"", "[]"),
+         NULL, "next_timestamp: not behind the timestamp"},
+        {feed_odds_history_events,
+         WRAPPED(AT ",\"previous_timestamp\":\"2025-11-17T23:50:38Z\",\"next_timestamp\":null",
+                 "[]"),
+         NULL, NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[" PAST_BOOK "]}"), NULL,
+         NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[]}"), NULL, NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT "}"), "data.bookmakers: missing", NULL},
+        {feed_odds_history, WRAPPED(AT, "{\"bookmakers\":[]}"), "data.id: missing", NULL},
+        {feed_odds_history, WRAPPED(AT, "[]"), "data: wrong kind: array", NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[{\"key\":\"dk\"}]}"), NULL,
+         "markets: missing"},
+        {feed_odds_history,
+         WRAPPED(
+             AT,
+             "{" AN_EVENT
+             ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"h2h\",\"outcomes\":[]}]}]}"),
+         NULL, "outcomes: not both sides"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(parse(CASES[i].parse, CASES[i].body), CASES[i].error != NULL ? -1 : 0);
+        assert_string_equal(error, CASES[i].error != NULL ? CASES[i].error : "");
+        assert_int_equal(feed.refusal_count, CASES[i].rule != NULL);
+        assert_true(feed.snapshot_us == (CASES[i].error != NULL ? 0 : INT64_C(1763423738000000)));
+        if (CASES[i].rule != NULL) {
+            assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        }
+    }
+    assert_int_equal(parse(feed_odds_history, CASES[11].body), 0);
+    assert_true(feed.event_count == 1 && feed.line_count == 1 && feed.market_count == 1 &&
+                feed.books == 1);
+    assert_string_equal(feed.lines[0].path, "data.bookmakers[0].markets[0].outcomes[0]");
+    assert_string_equal(feed.markets[0].path, "data.bookmakers[0].markets[1]");
+    assert_int_equal(feed.markets[0].second_price, 230);
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -761,6 +832,10 @@ static void recorded_bodies(void **state)
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
+        {"odds-api/historical_events_2024-01-25.json", feed_odds_history_events, 0, 0, 10, 0},
+        {"odds-api/historical_events_2025-03-09.json", feed_odds_history_events, 0, 0, 16, 0},
+        {"odds-api/historical_event_odds_h2h.json", feed_odds_history, 0, 0, 1, 0},
+        {"odds-api/historical_event_odds_spreads_totals.json", feed_odds_history, 0, 0, 1, 0},
         {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
     };
     static char body[1 << 20];
@@ -918,6 +993,7 @@ int main(void)
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
         cmocka_unit_test_teardown(scores_read_and_refuse, forget),
+        cmocka_unit_test_teardown(the_past_is_wrapped, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

@@ -787,6 +787,77 @@ static void game_odds_are_said_when_they_move(void **state)
     assert_int_equal(said(&msg_row_game_odds_desc), 2);
 }
 
+#define PAST(at, outcomes)                                                                         \
+    "{\"timestamp\":\"" at "\",\"data\":{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":["  \
+    "{\"key\":\"player_points\",\"outcomes\":[" outcomes "]}," SPREAD("-7.5", "7.5") "]}]}}"
+
+static void past(const char *body)
+{
+    give_raw("odds_history", "odds_history:e1@20251117T230000Z", body);
+}
+
+/* A snapshot of the past is said with its own time, each once; it takes nothing back, and what was said last stays. */
+static void the_past_is_said_as_the_past(void **state)
+{
+    (void)state;
+    import_all();
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    forget_said();
+    past(PAST("2025-11-17T22:55:38Z",
+              SIDE("Over", "Jose Alvarez", -120, 9.5) "," SIDE("Under", "Jose Alvarez", 100, 9.5)));
+    expect_run("OddsApiHistory", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    assert_int_equal(said(&msg_row_game_odds_desc), 1);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 0); /* nobody waits for it */
+    assert_int_equal(said(&msg_row_event_desc), 0);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_true(row->past && row->main && row->offered && row->line == 9.5);
+    assert_true(row->snapshot_at == INT64_C(1763420138000000));
+    assert_string_equal(row->game_id, "0022500241");
+    const struct msg_row_game_odds *spread = nth(&msg_row_game_odds_desc, 0);
+    assert_true(spread->past && spread->snapshot_at == row->snapshot_at);
+    const struct msg_ops_run *run = nth(&msg_ops_run_desc, said(&msg_ops_run_desc) - 1);
+    assert_int_equal(run->data_date, 20251117);
+    past(PAST("2025-11-17T22:55:38Z", SIDE("Over", "Jose Alvarez", -120, 9.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 1); /* that snapshot was said */
+    past(PAST("2025-11-17T22:50:38Z", SIDE("Over", "Jose Alvarez", -120, 9.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 2);
+    give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-7.5", "7.5")));
+    assert_int_equal(said(&msg_row_game_odds_desc), 3); /* of now nothing was said yet */
+    forget_said();
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 0); /* nothing came, nothing went */
+    past("{\"timestamp\":\"2025-11-17T22:55:38Z\",\"data\":7}");
+    expect_run("OddsApiHistory", "failed", "malformed");
+    past("{\"timestamp\":\"2025-11-17T22:40:38Z\",\"data\":{\"id\":\"e9\",\"commence_time\":\"2025-"
+         "11-18T00:10:00Z\","
+         "\"home_team\":\"No\",\"away_team\":\"Body\",\"bookmakers\":[]}}");
+    expect_run("OddsApiHistory", "partial", "identity");
+}
+
+#define LISTED(date)                                                                               \
+    "{\"id\":\"e" date "\",\"commence_time\":\"2025-11-" date                                      \
+    "T00:10:00Z\",\"home_team\":\"No\",\"away_team\":\"Body\"}"
+
+static void a_list_of_the_past_is_of_its_day(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[{" EVENT "}," LISTED("19") "]}");
+    expect_run("OddsApiHistoryEvents", "success", "none");
+    assert_int_equal(said(&msg_row_event_desc), 0);
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[{" EVENT "}," LISTED("18") "]}");
+    expect_run("OddsApiHistoryEvents", "partial", "identity");
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[]}");
+    expect_run("OddsApiHistoryEvents", "empty_ok", "none");
+}
+
 static void lines_come_change_and_go(void **state)
 {
     (void)state;
@@ -1062,6 +1133,8 @@ int main(void)
         TEST(game_odds_are_said_when_they_move),
         TEST(a_second_opinion_on_the_score),
         TEST(a_game_that_is_over_elsewhere),
+        TEST(the_past_is_said_as_the_past),
+        TEST(a_list_of_the_past_is_of_its_day),
         TEST(an_injured_stranger_is_named),
         TEST(injuries_come_change_and_go),
         TEST(a_lineup_of_no_game_is_named),

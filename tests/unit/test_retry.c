@@ -1,6 +1,7 @@
 /* What an answer means, how long to wait, and how a subject becomes a URL. */
 #include "actors/poller/live_list.h"
 #include "actors/poller/page.h"
+#include "config/clock.h"
 #include "schema/message.h"
 #include "actors/poller/retry.h"
 #include "config/settings.h"
@@ -137,6 +138,27 @@ static void urls(void **state)
     assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
     assert_string_equal(url,
                         "https://api.balldontlie.io/v1/player_injuries?per_page=100&cursor=277");
+    assert_int_equal(feed_of_subject("odds_history_events:20251117T140000Z", arg),
+                     FEED_ODDS_HISTORY_EVENTS);
+    assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY_EVENTS, arg, url), 0);
+    assert_string_equal(
+        url,
+        "http://127.0.0.1:8/v4/historical/sports/basketball_nba/events?date=2025-11-17T14:00:00Z");
+    assert_int_equal(
+        feed_of_subject("odds_history:0123456789abcdef0123456789abcdef@20251117T235500Z", arg),
+        FEED_ODDS_HISTORY);
+    assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY, arg, url), 0);
+    assert_string_equal(
+        url, "http://127.0.0.1:8/v4/historical/sports/basketball_nba/events/"
+             "0123456789abcdef0123456789abcdef/odds?regions=us&markets=h2h,spreads,totals,"
+             "player_points&oddsFormat=american&date=2025-11-17T23:55:00Z");
+    assert_true(feed_arg_instant(FEED_ODDS_HISTORY, arg) == INT64_C(1763423700000000));
+    assert_true(feed_arg_instant(FEED_BDL_GAMES, "2025-11-17") == CLOCK_NONE);
+    char instant[FEED_INSTANT_SIZE];
+    feed_instant(INT64_C(1763423700999999), instant);
+    assert_string_equal(instant, "20251117T235500Z");
+    assert_string_equal(feed_order_key(FEED_ODDS_SCORES, "odds_scores"), "games");
+    assert_string_equal(feed_order_key(FEED_ODDS_PROPS, "odds_props:e1"), "odds_props:e1");
     char subject[FEED_SUBJECT_SIZE];
     feed_subject(FEED_BDL_INJURIES, "", subject);
     assert_string_equal(subject, "bdl_injuries");
@@ -153,6 +175,16 @@ static void urls(void **state)
         "odds_props",
         "odds_props:",
         "odds_props:../../x",
+        "odds_history",
+        "odds_history:e1",
+        "odds_history:@20251117T235500Z",
+        "odds_history:e1@20251132T235500Z",
+        "odds_history:e1@20251117T235500Z&x",
+        "odds_history:e1@e2@20251117T235500Z",
+        "odds_history:../x@20251117T235500Z",
+        "odds_history_events:2025-11-17",
+        "odds_history_events:20251117T235500",
+        "odds_history_events:e1@20251117T235500Z",
         "odds_props:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         assert_int_equal(feed_of_subject(WRONG[i], arg), -1);
