@@ -7,7 +7,7 @@
 
 #include "actors/scoreboard/tables.h"
 #include "cli/command.h"
-#include "cli/past_odds.h"
+#include "cli/past.h"
 #include "cli/say.h"
 #include "config/clock.h"
 #include "config/disk.h"
@@ -21,7 +21,7 @@
 #define LOOK_US 50000
 #define DAYS_MAX 400
 #define PER_MINUTE 20
-#define FEEDS "bdl_games, bdl_box_scores or odds_history"
+#define FEEDS "bdl_games, bdl_box_scores, bdl_stats or odds_history"
 
 #define BEFORE_MAX 8 /* snapshots of one event */
 #define BEFORE "15"  /* minutes before its start: the tip is ten minutes sooner */
@@ -55,9 +55,32 @@ struct feed {
 struct seen {
     const char *name; /* of the runs */
     struct msg_ops_run run;
-    bool found;
     int64_t count, was; /* runs there are; that there were before it was asked for */
+    int64_t at;         /* which of them `run` is; 0: none yet */
+    int64_t retries;
 };
+
+static bool is(const struct msg_ops_run *run, const char *outcome)
+{
+    return strcmp(run->outcome, outcome) == 0;
+}
+
+/* Refused as it was asked: the same question again has the same answer. */
+static bool refused(const struct msg_ops_run *run)
+{
+    return !strcmp(run->error_class, "too_large") || (!strncmp(run->error_message, "status 4", 8) &&
+                                                      strcmp(run->error_message, "status 408"));
+}
+
+/* It came, or it failed for good: nobody tries again. */
+static bool settled(const struct seen *seen)
+{
+    const struct msg_ops_run *run = &seen->run;
+    bool bad = is(run, "failed") || is(run, "timeout");
+    return seen->at && (!bad || run->attempt > seen->retries || refused(run) ||
+                        strcmp(run->error_class, "unauthorized") == 0 ||
+                        strcmp(run->error_class, "rate_limited") == 0);
+}
 
 static int count_run(void *context, int32_t date, const struct table_mark *mark,
                      const void *message)
@@ -68,22 +91,21 @@ static int count_run(void *context, int32_t date, const struct table_mark *mark,
     (void)mark;
     if (strcmp(run->name, seen->name) != 0)
         return 0;
-    /* A failed attempt is tried again by the poller: the last of them counts. */
-    if (++seen->count > seen->was) {
+    /* A failed attempt is tried again by the poller: the first that settles it counts. */
+    if (++seen->count > seen->was && !settled(seen)) {
         seen->run = *run;
-        seen->found = true;
+        seen->at = seen->count;
     }
     return 0;
 }
 
-/* How many runs of that name there are for the day; the newest behind the first `was` in *seen. A store_error. */
+/* How many runs of that name there are for the day; the first behind `was` that settles it, or the newest of them, in *seen. A store_error. */
 static int look(const struct backfill *self, int32_t date, struct seen *seen)
 {
     int error;
     struct store_txn *txn;
     struct store *store = tables_open(self->cli->dir, &error);
-    seen->count = 0;
-    seen->found = false;
+    seen->count = seen->at = 0;
     if (!store)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     error = store_begin(store, false, &txn);
@@ -99,27 +121,6 @@ static void nap(int64_t us)
 {
     const struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     (void)nanosleep(&pause, NULL);
-}
-
-static bool is(const struct msg_ops_run *run, const char *outcome)
-{
-    return strcmp(run->outcome, outcome) == 0;
-}
-
-/* Refused as it was asked: the same question again has the same answer. */
-static bool refused(const struct msg_ops_run *run)
-{
-    return !strcmp(run->error_class, "too_large") || (!strncmp(run->error_message, "status 4", 8) &&
-                                                      strcmp(run->error_message, "status 408"));
-}
-
-/* It failed for good: nobody tries again. */
-static bool settled(const struct seen *seen, int64_t retries)
-{
-    bool bad = is(&seen->run, "failed") || is(&seen->run, "timeout");
-    return seen->found && (!bad || seen->run.attempt > retries || refused(&seen->run) ||
-                           strcmp(seen->run.error_class, "unauthorized") == 0 ||
-                           strcmp(seen->run.error_class, "rate_limited") == 0);
 }
 
 /* ---- a day ---- */
@@ -173,24 +174,11 @@ static int disk_check(const struct backfill *self, const char *day)
                     self->cli->dir, free_bytes >> 20, least >> 20, day);
 }
 
-/* Waits for its turn, asks, and waits for what becomes of it. `date`: of the run. 0, or an exit code, said. */
-static int poll_one(struct backfill *self, const char *subject, const char *run, int32_t date,
-                    struct seen *seen)
+/* Waits until the run behind the last one that was seen is settled. 0, or an exit code, said. */
+static int await(struct backfill *self, const char *subject, int32_t date, struct seen *seen)
 {
-    *seen = (struct seen){.name = run, .was = INT64_MAX};
-    while (clock_mono_us() < self->next_us)
-        nap(self->next_us - clock_mono_us());
-    self->next_us = clock_mono_us() + 60000000 / self->per_minute;
-    int error = look(self, date, seen);
-    if (error)
-        return cli_fail(self->cli, EXIT_DATA, "the tables cannot be read: %s",
-                        store_error_text(error));
-    seen->was = seen->count;
-    int code = ask(self, subject);
-    if (code)
-        return code;
     int64_t until_us = clock_mono_us() + ANSWER_US;
-    while (!look(self, date, seen) && !settled(seen, self->cli->settings->poller.retries)) {
+    while (!look(self, date, seen) && !settled(seen)) {
         if (clock_mono_us() > until_us)
             return cli_fail(self->cli, EXIT_AGAIN, "%s was not polled within %d s", subject,
                             (int)(ANSWER_US / 1000000));
@@ -203,6 +191,24 @@ static int poll_one(struct backfill *self, const char *subject, const char *run,
                : EXIT_OK;
 }
 
+/* Waits for its turn, asks, and waits for what becomes of it. `date`: of the run. 0, or an exit code, said. */
+static int poll_one(struct backfill *self, const char *subject, const char *run, int32_t date,
+                    struct seen *seen)
+{
+    *seen = (struct seen){
+        .name = run, .was = INT64_MAX, .retries = self->cli->settings->poller.retries};
+    while (clock_mono_us() < self->next_us)
+        nap(self->next_us - clock_mono_us());
+    self->next_us = clock_mono_us() + 60000000 / self->per_minute;
+    int error = look(self, date, seen);
+    if (error)
+        return cli_fail(self->cli, EXIT_DATA, "the tables cannot be read: %s",
+                        store_error_text(error));
+    seen->was = seen->count;
+    int code = ask(self, subject);
+    return code ? code : await(self, subject, date, seen);
+}
+
 static int day_poll(struct backfill *self, int32_t date)
 {
     char day[CLOCK_DATE_SIZE], subject[80];
@@ -211,6 +217,30 @@ static int day_poll(struct backfill *self, int32_t date)
     snprintf(subject, sizeof subject, "%s:%s", self->feed->name, day);
     int code = poll_one(self, subject, self->feed->run, date, &seen);
     snprintf(self->outcome, sizeof self->outcome, "%s", seen.run.outcome);
+    return code;
+}
+
+/* The poller asks for each page behind the first by itself; they are of the budget nonetheless. */
+static int pages_poll(struct backfill *self, int32_t date)
+{
+    char day[CLOCK_DATE_SIZE], subject[120], why[200] = "";
+    struct seen seen;
+    int64_t cursor = 0;
+    clock_format_date(date, day);
+    snprintf(subject, sizeof subject, "%s:%s", self->feed->name, day);
+    int code = poll_one(self, subject, self->feed->run, date, &seen);
+    snprintf(self->outcome, sizeof self->outcome, "%s", seen.run.outcome);
+    while (!code && !is(&seen.run, "failed") && !is(&seen.run, "timeout")) {
+        code = past_page_next(self->cli->dir, subject, &cursor, why, sizeof why);
+        if (code)
+            return cli_fail(self->cli, code, "%s", why);
+        if (cursor <= 0)
+            break;
+        snprintf(subject, sizeof subject, "%s:%s+%" PRId64, self->feed->name, day, cursor);
+        self->next_us += 60000000 / self->per_minute;
+        seen.was = seen.at;
+        code = await(self, subject, date, &seen);
+    }
     return code;
 }
 
@@ -284,6 +314,7 @@ static int odds_poll(struct backfill *self, int32_t date)
 
 static const struct feed feeds[] = {{"bdl_games", "PollBdlGames", day_poll},
                                     {"bdl_box_scores", "PollBdlBoxScores", day_poll},
+                                    {"bdl_stats", "PollBdlStats", pages_poll},
                                     {"odds_history", "PollOddsHistory", odds_poll}};
 
 /* One day; where to go on is said if it cannot be. */

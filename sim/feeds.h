@@ -10,6 +10,9 @@
     X(BDL_INJURIES, "bdl.player_injuries")                                                         \
     X(BDL_PLAYERS, "bdl.players_active")                                                           \
     X(BDL_LINEUPS, "bdl.lineups")                                                                  \
+    X(BDL_STATS, "bdl.stats")                                                                      \
+    X(BDL_TEAMS, "bdl.teams")                                                                      \
+    X(BDL_ALL_PLAYERS, "bdl.players")                                                              \
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
     X(ODDS_GAMES, "odds.odds")                                                                     \

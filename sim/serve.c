@@ -382,6 +382,36 @@ static json_t *build_lineups(struct serve *self, struct httpd_request *request,
     return bdl_lineup(&self->scene, game);
 }
 
+static json_t *build_stats(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    struct bdl_query query = {0};
+    (void)route;
+    if (read_dates(request, &query) != 0) {
+        reply_error(request, false, 400, "", "dates[]");
+        return NULL;
+    }
+    return read_page(request, &query) ? bdl_stats(&self->scene, &query) : NULL;
+}
+
+static json_t *build_teams(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    (void)request, (void)route;
+    return bdl_teams(&self->scene);
+}
+
+static json_t *build_all_players(struct serve *self, struct httpd_request *request,
+                                 const struct feed_route *route)
+{
+    struct bdl_query page = {0};
+    const char *search = httpd_query(request, "search");
+    (void)route;
+    return read_page(request, &page) ? bdl_all_players(&self->scene, page.cursor, page.per_page,
+                                                       search != NULL ? search : "")
+                                     : NULL;
+}
+
 static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
                                const struct feed_route *route)
 {
@@ -536,6 +566,9 @@ static const struct {
     [FEED_BDL_INJURIES] = {build_injuries, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_PLAYERS] = {build_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_LINEUPS] = {build_lineups, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_STATS] = {build_stats, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_TEAMS] = {build_teams, "{\"data\":[]}"},
+    [FEED_BDL_ALL_PLAYERS] = {build_all_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
     [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},

@@ -1,6 +1,7 @@
 #include "actors/poller/feeds.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/clock.h"
@@ -20,6 +21,12 @@ const struct feed_desc FEEDS[FEED_COUNT] = {
                           "/v1/players/active?per_page=100%c", '{', '}', false},
     [FEED_BDL_LINEUPS] = {"bdl_lineups", "PollBdlLineups", SOURCE_BDL, ARG_GAME,
                           "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}', true},
+    [FEED_BDL_STATS] = {"bdl_stats", "PollBdlStats", SOURCE_BDL, ARG_DATE_PAGE,
+                        "/v1/stats?dates%5B%5D=%d&per_page=100%c", '{', '}', true},
+    [FEED_BDL_TEAMS] = {"bdl_teams", "PollBdlTeams", SOURCE_BDL, ARG_NONE, "/v1/teams", '{', '}',
+                        false},
+    [FEED_BDL_ALL_PLAYERS] = {"bdl_all_players", "PollBdlAllPlayers", SOURCE_BDL, ARG_PAGE,
+                              "/v1/players?per_page=100%c", '{', '}', true},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
                           "/v4/sports/%s/events", '[', ']', false},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
@@ -82,10 +89,50 @@ int64_t feed_arg_instant(enum feed_id feed, const char *arg)
     return at != NULL && feed_instant_of(at, &instant_us) == 0 ? instant_us : CLOCK_NONE;
 }
 
+int64_t feed_arg_page(enum feed_id feed, const char *arg)
+{
+    const char *plus = strchr(arg, '+');
+    switch (FEEDS[feed].arg) {
+    case ARG_PAGE:
+        return strtoll(arg, NULL, 10);
+    case ARG_DATE_PAGE:
+        return plus != NULL ? strtoll(plus + 1, NULL, 10) : 0;
+    case ARG_NONE:
+    case ARG_DATE:
+    case ARG_EVENT:
+    case ARG_GAME:
+    case ARG_INSTANT:
+    case ARG_EVENT_AT:
+        break;
+    }
+    return -1;
+}
+
+void feed_page_arg(enum feed_id feed, const char *arg, int64_t cursor, char next[FEED_ARG_SIZE])
+{
+    bool dated = FEEDS[feed].arg == ARG_DATE_PAGE;
+    snprintf(next, FEED_ARG_SIZE, "%.*s%s%lld", dated ? (int)strcspn(arg, "+") : 0, arg,
+             dated ? "+" : "", (long long)cursor);
+}
+
+int32_t feed_arg_date(enum feed_id feed, const char *arg)
+{
+    char day[FEED_ARG_SIZE];
+    int32_t date = 0;
+    snprintf(day, sizeof day, "%.*s", (int)strcspn(arg, "+"), arg);
+    bool dated = FEEDS[feed].arg == ARG_DATE || FEEDS[feed].arg == ARG_DATE_PAGE;
+    return dated && clock_parse_date(day, &date) == 0 ? date : 0;
+}
+
 static bool event_fits(const char *text, size_t size)
 {
     static const char EVENT[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     return size > 0 && size <= FEED_EVENT_MAX && strspn(text, EVENT) == size;
+}
+
+static bool number_fits(const char *text)
+{
+    return strlen(text) < 20 && text[strspn(text, "0123456789")] == '\0';
 }
 
 /* Arguments go into URLs: nothing else gets there. */
@@ -97,7 +144,14 @@ static bool arg_fits(enum feed_arg kind, const char *arg)
         return arg[0] == '\0';
     }
     if (kind == ARG_PAGE || (kind == ARG_GAME && arg[0] != '\0')) {
-        return strlen(arg) < 20 && arg[strspn(arg, "0123456789")] == '\0';
+        return number_fits(arg);
+    }
+    if (kind == ARG_DATE_PAGE) {
+        char day[CLOCK_DATE_SIZE];
+        snprintf(day, sizeof day, "%s", arg);
+        const char *rest = arg + strlen(day);
+        return clock_parse_date(day, &date) == 0 &&
+               (rest[0] == '\0' || (rest[0] == '+' && rest[1] != '\0' && number_fits(rest + 1)));
     }
     if (kind == ARG_DATE) {
         return clock_parse_date(arg, &date) == 0;
@@ -153,7 +207,8 @@ static const char *base_url(const struct settings *settings, enum feed_source so
 struct pieces {
     char regions[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE],
         markets[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE];
-    char page[FEED_ARG_SIZE + 8], event[FEED_EVENT_MAX + 1], instant[CLOCK_TEXT_SIZE];
+    char page[FEED_ARG_SIZE + 8], date[FEED_ARG_SIZE], event[FEED_EVENT_MAX + 1],
+        instant[CLOCK_TEXT_SIZE];
 };
 
 static void cut(const struct settings *settings, enum feed_id feed, const char *arg,
@@ -163,9 +218,10 @@ static void cut(const struct settings *settings, enum feed_id feed, const char *
     out->page[0] = out->instant[0] = '\0';
     join(&settings->poller.odds.regions, out->regions, sizeof out->regions);
     join(&settings->poller.odds.markets, out->markets, sizeof out->markets);
-    if (arg[0] != '\0') {
-        snprintf(out->page, sizeof out->page, "&cursor=%.40s", arg);
+    if (feed_arg_page(feed, arg) > 0) {
+        snprintf(out->page, sizeof out->page, "&cursor=%lld", (long long)feed_arg_page(feed, arg));
     }
+    snprintf(out->date, sizeof out->date, "%.*s", (int)strcspn(arg, "+"), arg);
     snprintf(out->event, sizeof out->event, "%.*s", (int)strcspn(arg, "@"), arg);
     if (instant_us != CLOCK_NONE) {
         const char *at = strchr(arg, '@');
@@ -181,6 +237,7 @@ static const char *piece_of(char letter, const struct settings *settings,
         char letter;
         const char *text;
     } all[] = {{'a', arg},
+               {'d', pieces->date},
                {'s', settings->poller.odds.sport},
                {'r', pieces->regions},
                {'m', pieces->markets},

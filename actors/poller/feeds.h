@@ -18,6 +18,9 @@ enum feed_id {
     FEED_BDL_INJURIES,
     FEED_BDL_PLAYERS,
     FEED_BDL_LINEUPS,
+    FEED_BDL_STATS,
+    FEED_BDL_TEAMS,
+    FEED_BDL_ALL_PLAYERS,
     FEED_ODDS_EVENTS,
     FEED_ODDS_PROPS,
     FEED_ODDS_GAMES,
@@ -31,9 +34,10 @@ enum feed_arg {
     ARG_DATE,
     ARG_EVENT,
     ARG_PAGE,
-    ARG_GAME,    /* the source's id */
-    ARG_INSTANT, /* of the past, 20251117T233000Z */
-    ARG_EVENT_AT /* an event at an instant, EVENT@20251117T233000Z */
+    ARG_GAME,      /* the source's id */
+    ARG_DATE_PAGE, /* 2025-11-17 for the first page, then 2025-11-17+CURSOR */
+    ARG_INSTANT,   /* of the past, 20251117T233000Z */
+    ARG_EVENT_AT   /* an event at an instant, EVENT@20251117T233000Z */
 }; /* what a subject names beside the feed; a page: nothing for the first, then the cursor that the one before named */
 
 struct feed_desc {
@@ -41,8 +45,8 @@ struct feed_desc {
     const char *run;
     enum feed_source source;
     enum feed_arg arg;
-    const char
-        *path;   /* below the source's base URL; %a argument, %s sport, %r regions, %m markets, %c
+    const char *
+        path; /* below the source's base URL; %a argument, %d its date, %s sport, %r regions, %m markets, %c
                    the page, %e event and %t instant of the argument */
     char opens;  /* what a body begins with */
     char closes; /* ... and ends with */
@@ -66,6 +70,11 @@ void feed_instant(int64_t instant_us, char text[FEED_INSTANT_SIZE]);
 int feed_instant_of(const char *text, int64_t *instant_us);
 /* The instant that an argument is about; CLOCK_NONE: none. */
 int64_t feed_arg_instant(enum feed_id feed, const char *arg);
+/* The page that an argument is of: its cursor, 0 for the first; -1 if the feed has none. And the argument of the page with that cursor. */
+int64_t feed_arg_page(enum feed_id feed, const char *arg);
+void feed_page_arg(enum feed_id feed, const char *arg, int64_t cursor, char next[FEED_ARG_SIZE]);
+/* The day that it is of; 0: none. */
+int32_t feed_arg_date(enum feed_id feed, const char *arg);
 /* The URL without its key, and whether a key belongs behind it (&apiKey= or ?apiKey=) or into a header. -1: too long. */
 int feed_url(const struct settings *settings, enum feed_id feed, const char *arg,
              char url[FEED_URL_SIZE]);

@@ -170,10 +170,10 @@ static bool ask(struct jobs *self, struct kit *kit, struct job *job,
     snprintf(whole, sizeof whole, "%s%s%.1000s", url, query, query[0] != '\0' ? key : "");
     fill_request(self, job, row, &headers, &request);
     job->run = kit_run_open(kit, FEEDS[job->feed].run,
-                            job->attempt > 1                                          ? "retry"
-                            : FEEDS[job->feed].arg == ARG_PAGE && job->arg[0] != '\0' ? "page"
-                            : job->forced                                             ? "command"
-                                                                                      : "schedule",
+                            job->attempt > 1                         ? "retry"
+                            : feed_arg_page(job->feed, job->arg) > 0 ? "page"
+                            : job->forced                            ? "command"
+                                                                     : "schedule",
                             job->attempt);
     if (job->run >= 0) {
         job->fetch = fetcher_start(self->fetcher, &request);
@@ -348,8 +348,8 @@ static void retry_waiting(struct jobs *self, struct kit *kit)
 /* The day that is asked about, or the league day on which it was asked. */
 static int32_t date_of(const struct jobs *self, const struct job *job)
 {
-    int32_t date = 0;
-    if (FEEDS[job->feed].arg == ARG_DATE && clock_parse_date(job->arg, &date) == 0) {
+    int32_t date = feed_arg_date(job->feed, job->arg);
+    if (date != 0) {
         return date;
     }
     int64_t about_us = feed_arg_instant(job->feed, job->arg);
@@ -497,10 +497,10 @@ static void follow_page(struct step *step, const struct job *job, const struct f
     if (result->body_size > 0) {
         row->next_page = page_next(result->body, result->body_size);
     }
-    if (row->next_page == MESSAGE_NONE || row->next_page <= strtoll(job->arg, NULL, 10)) {
+    if (row->next_page == MESSAGE_NONE || row->next_page <= feed_arg_page(job->feed, job->arg)) {
         return;
     }
-    snprintf(arg, sizeof arg, "%lld", (long long)row->next_page);
+    feed_page_arg(job->feed, job->arg, row->next_page, arg);
     feed_subject(job->feed, arg, subject);
     ledger_subject(step_store(step), subject, &next);
     next.forced = true;
@@ -568,7 +568,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
         row.asked_at = job->asked_us;
         row.forced = false;
     }
-    if (heard && FEEDS[job->feed].arg == ARG_PAGE) {
+    if (heard && feed_arg_page(job->feed, job->arg) >= 0) {
         follow_page(step, job, result, &row);
     }
     if (heard) {

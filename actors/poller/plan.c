@@ -278,6 +278,9 @@ void plan_make(const struct plan_view *view, struct plan *out)
     plan_until_tip(view, &today, FEED_BDL_INJURIES, view->settings->poller.injuries_interval_us,
                    out);
     plan_until_tip(view, &today, FEED_BDL_PLAYERS, view->settings->poller.players_interval_us, out);
+    plan_until_tip(view, &today, FEED_BDL_TEAMS, view->settings->poller.teams_interval_us, out);
+    plan_until_tip(view, &today, FEED_BDL_ALL_PLAYERS,
+                   view->settings->poller.all_players_interval_us, out);
     for (int i = 0; i < view->game_count; i++) {
         plan_lineup(view, &view->games[i], out);
     }

@@ -35,6 +35,7 @@ void feed_free(struct feed *self)
     free(self->reports);
     free(self->markets);
     free(self->scores);
+    free(self->clubs);
     free(self->listeds);
     free(self->refusals);
     memset(self, 0, sizeof *self);

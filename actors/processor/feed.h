@@ -123,6 +123,13 @@ struct feed_score {
     int64_t home_score, away_score; /* both MESSAGE_NONE before the tip */
 };
 
+/* A team of a list of teams. */
+struct feed_club {
+    struct feed_team team;
+    bool current; /* of a conference: the others are of the past */
+    char path[FEED_PATH_SIZE];
+};
+
 /* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
 #define FEED_GAMES_MAX 3000
 #define FEED_GAME_PLAYERS_MAX 100
@@ -135,7 +142,7 @@ struct feed_score {
 struct feed {
     struct feed_game *games;
     size_t game_count, game_capacity;
-    struct feed_player *players; /* grouped by game, in the order of the games */
+    struct feed_player *players; /* of box scores: grouped by game, in the order of the games */
     size_t player_count, player_capacity;
     struct feed_event *events;
     size_t event_count, event_capacity;
@@ -149,6 +156,8 @@ struct feed {
     size_t market_count, market_capacity;
     struct feed_score *scores; /* one of each event, in their order */
     size_t score_count, score_capacity;
+    struct feed_club *clubs;
+    size_t club_count, club_capacity;
     int64_t snapshot_us; /* of a body of the past: when it held; 0: it is of when it was fetched */
     int64_t next_page;   /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
@@ -164,7 +173,8 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
-    feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_odds_scores,
-    feed_odds_history_events, feed_odds_history, feed_nba_schedule;
+    feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_odds_events, feed_odds_props,
+    feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history,
+    feed_nba_schedule;
 
 #endif

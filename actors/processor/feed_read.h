@@ -44,6 +44,13 @@ void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size)
 /* A game of balldontlie without its players: what /games and /box_scores have in common. Takes the last element of
  * feed->games away again and refuses it if a rule is broken; returns whether it stayed. */
 bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path);
+/* What it says of itself but its sides: id, day, tip, status, period, scores. */
+void feed_bdl_state(struct feed_reader *reader, struct feed_game *game);
+/* A line of a player, of the game with that index; added, or refused. */
+void feed_bdl_line(struct feed *feed, const json_t *object, size_t game, bool home,
+                   const char *path);
+/* The team that is read itself. */
+void feed_bdl_team_of(struct feed_reader *reader, struct feed_team *team);
 /* A team of balldontlie, member `name` of what is read; it may be nested once more. */
 void feed_bdl_team(struct feed_reader *self, const char *name, struct feed_team *team);
 /* The id and "first_name last_name" of a player of balldontlie: member `player`, or `self` itself if NULL. */

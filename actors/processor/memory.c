@@ -372,6 +372,25 @@ void memory_put_row_box(struct memory *self, const struct msg_row_box_score *row
     memory_put(self, "row-box", row->game_date, &key, &msg_row_box_score_desc, row);
 }
 
+static int count_row(const struct store_row *row, void *context)
+{
+    (void)row;
+    ++*(int64_t *)context;
+    return 0;
+}
+
+int64_t memory_count_box(struct memory *self, int32_t date, const char *game_id)
+{
+    int64_t count = 0;
+    struct store_key prefix = key_text(game_id);
+    if (self->error == STORE_OK) {
+        int error = store_scan(self->txn, "row-box", date, date, prefix.data, prefix.size, false,
+                               count_row, &count);
+        memory_ok(self, error == STORE_NOT_FOUND ? STORE_OK : error);
+    }
+    return count;
+}
+
 static struct store_key key_odds(const struct msg_row_odds *row)
 {
     struct store_key key = key_text(row->game_id);

@@ -59,6 +59,8 @@ void memory_put_row_game(struct memory *self, const struct msg_row_game *row);
 bool memory_row_box(struct memory *self, int32_t date, const char *game_id, int64_t player_id,
                     struct msg_row_box_score *out);
 void memory_put_row_box(struct memory *self, const struct msg_row_box_score *row);
+int64_t memory_count_box(struct memory *self, int32_t date,
+                         const char *game_id); /* lines of that game */
 bool memory_row_odds(struct memory *self, const struct msg_row_odds *like,
                      struct msg_row_odds *out);
 void memory_put_row_odds(struct memory *self, const struct msg_row_odds *row);

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static feed_parse *const PARSERS[] = {
     feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
     feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
-    feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history};
+    feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
+    feed_bdl_stats,    feed_bdl_teams};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -69,6 +70,16 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "\"dk\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":[{\"name\":\"Over\","
     "\"description\":\"A B\",\"price\":-110,\"point\":10.5}]},{\"key\":\"h2h\",\"outcomes\":[{"
     "\"name\":\"A\",\"price\":3.3},{\"name\":\"H\",\"price\":1.32}]}]}]}}",
+    "{\"data\":[{\"min\":\"12:30\",\"fgm\":3,\"fga\":5,\"fg3m\":1,\"fg3a\":2,\"ftm\":2,\"fta\":2,"
+    "\"oreb\":1,"
+    "\"dreb\":2,\"reb\":3,\"ast\":0,\"stl\":0,\"blk\":0,\"turnover\":0,\"pf\":0,\"pts\":9,"
+    "\"player\":{\"id\":11,"
+    "\"first_name\":\"A\"},\"team\":{\"id\":2,\"abbreviation\":\"BOS\"},\"game\":{\"id\":7,"
+    "\"date\":\"2025-11-17\","
+    "\"status\":\"Final\",\"period\":4,\"home_team_id\":2,\"visitor_team_id\":28}}],\"meta\":{"
+    "\"next_cursor\":5}}",
+    "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"BOS\",\"full_name\":\"Boston "
+    "Celtics\"}]}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -136,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
         assert(feed.report_count + feed.market_count + feed.listed_count + feed.score_count == 0);
+        assert(feed.club_count == 0);
         assert(feed.snapshot_us == 0);
         check_text(error);
     }
@@ -173,6 +185,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(i == 0 || market->event >= feed.markets[i - 1].event);
         assert(isnan(market->point) == (strcmp(market->market, "h2h") == 0));
         assert(llabs(market->first_price) <= 100000 && llabs(market->second_price) <= 100000);
+    }
+    for (size_t i = 0; i < feed.club_count; i++) {
+        assert(feed.clubs[i].team.source_id != MESSAGE_NONE);
+        check_text(feed.clubs[i].team.full_name);
     }
     for (size_t i = 0; i < feed.score_count; i++) {
         const struct feed_score *score = &feed.scores[i];

@@ -135,7 +135,8 @@ static void a_body_that_is_none(void **state)
     static feed_parse *const ALL[] = {
         feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
         feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
-        feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history};
+        feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
+        feed_bdl_stats,    feed_bdl_teams};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -683,6 +684,94 @@ static void game_markets_refuse(void **state)
     assert_int_equal(feed.refusal_count, 1);
 }
 
+/* ---- single lines, teams ---- */
+
+#define OF_GAME(id, members)                                                                       \
+    ",\"game\":{\"id\":" #id ",\"date\":\"2025-11-17\",\"status\":\"Final\",\"period\":4,"         \
+    "\"home_team_score\":9,\"visitor_team_score\":0,\"home_team_id\":2,\"visitor_team_id\":"       \
+    "28" members "}"
+#define FOR(team) ",\"team\":" team "}"
+#define SINGLE(id, more) LINE(id, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, more)
+
+static void single_lines_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_stats,
+              "{\"data\":[" SINGLE(11, OF_GAME(7, "") FOR(HOME_TEAM)) "," SINGLE(
+                  12, OF_GAME(8, "") FOR(
+                          AWAY_TEAM)) "," SINGLE(12,
+                                                 OF_GAME(7, "") FOR(
+                                                     AWAY_TEAM)) "],\"meta\":{\"next_cursor\":3}}"),
+        0);
+    assert_true(feed.game_count == 2 && feed.player_count == 3 && feed.refusal_count == 0 &&
+                feed.items == 3);
+    assert_int_equal(feed.next_page, 3);
+    assert_true(feed.games[0].source_id == 7 && feed.games[0].status == FEED_FINAL &&
+                feed.games[0].date == 20251117);
+    assert_string_equal(feed.games[0].home.code, "BOS"); /* as its players' teams have it */
+    assert_string_equal(feed.games[0].away.full_name, "Toronto Raptors");
+    assert_true(feed.games[1].home.source_id == 2 && feed.games[1].home.code[0] == '\0');
+    assert_true(feed.players[0].home && !feed.players[2].home && feed.players[2].game == 0);
+    assert_int_equal(feed.players[0].stats.points, 9);
+    assert_true(feed.players[0].stats.plus_minus == MESSAGE_NONE);
+    static const struct {
+        const char *row, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {SINGLE(11, FOR(HOME_TEAM)), "game: missing"},
+        {SINGLE(11, ",\"game\":[]" FOR(HOME_TEAM)), "game: wrong kind: array"},
+        {SINGLE(11, ",\"game\":{\"id\":7,\"status\":\"Final\"}" FOR(HOME_TEAM)),
+         "game.date: missing"},
+        {SINGLE(11,
+                ",\"game\":{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\"}" FOR(HOME_TEAM)),
+         "game.home_team_id: missing"},
+        {SINGLE(11, ",\"game\":{\"date\":\"2025-11-17\",\"status\":\"Final\",\"home_team_id\":2,"
+                    "\"visitor_team_id\":28}" FOR(HOME_TEAM)),
+         "game.id: missing"},
+        {SINGLE(11, OF_GAME(7, "")), "team: missing"},
+        {SINGLE(11, OF_GAME(7, "") FOR("{\"id\":5")), "team.id: 5 is neither side of the game"},
+        {LINE(11, "\"x\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, OF_GAME(7, "") FOR(HOME_TEAM)),
+         "min: neither minutes nor minutes:seconds"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 8, OF_GAME(7, "") FOR(HOME_TEAM)),
+         "pts: 8 is not 2*fgm + fg3m + ftm, 9"},
+        {SINGLE(12, OF_GAME(7, "") FOR(HOME_TEAM)), "player.id: 12 is already in data[0]"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[3000];
+        snprintf(body, sizeof body, "{\"data\":[%s,%s]}", SINGLE(12, OF_GAME(7, "") FOR(AWAY_TEAM)),
+                 CASES[i].row);
+        assert_int_equal(parse(feed_bdl_stats, body), 0);
+        assert_true(feed.player_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.refusals[0].path, "data[1]");
+    }
+    assert_int_equal(parse(feed_bdl_stats, "{\"data\":[],\"meta\":{\"next_cursor\":null}}"), 0);
+    assert_true(feed.items == 0 && feed.next_page == 0);
+}
+
+static void teams_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_teams,
+            "{\"data\":[" HOME_TEAM ",\"conference\":\"East\"},{\"id\":47,\"conference\":\"    "
+            "\",\"abbreviation\":\"AND\"},"
+            "{\"id\":48,\"conference\":null},{\"id\":null},{\"id\":2},{\"id\":3,\"conference\":7},"
+            "{\"id\":4,\"abbreviation\":\"TOO LONG A CODE\"},[]]}"),
+        0);
+    assert_true(feed.club_count == 3 && feed.items == 8 && feed.refusal_count == 5);
+    assert_true(feed.clubs[0].current && !feed.clubs[1].current && !feed.clubs[2].current);
+    assert_string_equal(feed.clubs[0].team.code, "BOS");
+    static const char *const RULES[] = {"id: missing", "id: is already in data[0]",
+                                        "conference: not a string but number",
+                                        "abbreviation: longer than 7 bytes", "not an object"};
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(feed.refusals[i].rule, RULES[i]);
+    }
+}
+
 /* ---- scores ---- */
 
 #define SCORED(members)                                                                            \
@@ -829,6 +918,9 @@ static void recorded_bodies(void **state)
         {"balldontlie/box_scores_live_derived.json", feed_bdl_box_scores, 7, 150, 0, 0},
         {"balldontlie/player_injuries_page.json", feed_bdl_injuries, 0, 0, 0, 0},
         {"balldontlie/players_active_page.json", feed_bdl_players, 0, 0, 0, 0},
+        {"balldontlie/stats.json", feed_bdl_stats, 1, 30, 0, 0},
+        {"balldontlie/teams.json", feed_bdl_teams, 0, 0, 0, 0},
+        {"balldontlie/players_search.json", feed_bdl_players, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
@@ -992,6 +1084,8 @@ int main(void)
         cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
+        cmocka_unit_test_teardown(single_lines_read_and_refuse, forget),
+        cmocka_unit_test_teardown(teams_read_and_refuse, forget),
         cmocka_unit_test_teardown(scores_read_and_refuse, forget),
         cmocka_unit_test_teardown(the_past_is_wrapped, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),

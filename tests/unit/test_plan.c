@@ -251,6 +251,8 @@ static void what_is_of_all_games_until_the_last_tip(void **state)
 {
     (void)state;
     static const enum feed_id ALL[] = {FEED_BDL_INJURIES, FEED_ODDS_GAMES};
+    assert_true(due(FEED_BDL_TEAMS, "") == view.now_us &&
+                due(FEED_BDL_ALL_PLAYERS, "") == CLOCK_NONE);
     for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++) {
         view.now_us = at("2025-11-17T17:00:30Z");
         assert_true(due(ALL[i], "") <= view.now_us);

@@ -787,6 +787,132 @@ static void game_odds_are_said_when_they_move(void **state)
     assert_int_equal(said(&msg_row_game_odds_desc), 2);
 }
 
+/* The same line as of /v1/stats: with his team and his game. */
+static const char *single(const char *of, const char *team, int home_score)
+{
+    static char ring[4][2000];
+    static int at;
+    char *text = ring[at++ % 4];
+    snprintf(text, sizeof ring[0],
+             "%.*s,\"team\":%s,\"game\":{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\","
+             "\"period\":4,"
+             "\"time\":\"Final\",\"home_team_score\":%d,\"visitor_team_score\":2,\"home_team_id\":"
+             "2,\"visitor_team_id\":28}}",
+             (int)strlen(of) - 1, of, team, home_score);
+    return text;
+}
+#define BOSTON "{\"id\":2,\"abbreviation\":\"BOS\"}"
+#define TORONTO "{\"id\":28,\"abbreviation\":\"TOR\"}"
+
+static void stats(const char *subject, const char *first, const char *second)
+{
+    char body[5000];
+    snprintf(body, sizeof body, "{\"data\":[%s%s%s]}", first, second != NULL ? "," : "",
+             second != NULL ? second : "");
+    give_raw("bdl_stats", subject, body);
+}
+
+/* Of today single lines change nothing: where the box score is another is said. */
+static void single_lines_of_today(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc),
+                     0); /* it is not final yet */
+    final(game_body(OVER, jose, bram));
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), single(bram, TORONTO, 4));
+    expect_run("BdlStats", "success", "none");
+    assert_null(check_of("stats_other"));
+    stats("bdl_stats:2025-11-17", single(line(11, "Jose", "Alvarez", 3, 0, 5), BOSTON, 4), NULL);
+    const struct msg_row_check *other = check_of("stats_other");
+    assert_true(other && !other->good && other->value == 1);
+    stats("bdl_stats:2025-11-17+2", single(bram, TORONTO, 4),
+          NULL); /* the rest of the game is right */
+    assert_false(check_of("stats_other")->good);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), single(bram, TORONTO, 4));
+    assert_true(check_of("stats_other")->good);
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", EMPTY);
+    expect_run("BdlStats", "empty_ok", "none");
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", "{\"data\":[7]}");
+    expect_run("BdlStats", "partial", "invalid");
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", "{\"data\":");
+    expect_run("BdlStats", "failed", "malformed");
+}
+
+/* Of a day that is over a box score is made of them, page by page, and corrected. */
+static void single_lines_of_a_day_that_is_over(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    now_us += 48 * INT64_C(3600000000);
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_true(box_of(101)->final && box_of(101)->points == 4 && box_of(101)->home);
+    assert_string_equal(last_game()->status, "final");
+    assert_string_equal(last_game()->feed, "bdl_stats");
+    assert_int_equal(last_game()->box_players, 1);
+    stats("bdl_stats:2025-11-17+1", single(bram, TORONTO, 4), NULL);
+    assert_string_equal(box_of(102)->team, "TOR");
+    assert_int_equal(last_game()->box_players, 2);
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    stats("bdl_stats:2025-11-17", single(line(11, "Jose", "Alvarez", 3, 0, 5), BOSTON, 6), NULL);
+    assert_int_equal(box_of(101)->points, 6);
+    assert_true(last_game()->home_score == 6 && last_game()->box_players == 2);
+}
+
+static void teams_are_held_against_those_that_are_known(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bdl_teams", "bdl_teams",
+             "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"BOS\"},"
+             "{\"id\":28,\"conference\":\"East\",\"abbreviation\":\"TOR\",\"full_name\":\"Toronto "
+             "Raptors\"},"
+             "{\"id\":47,\"conference\":\"    \",\"abbreviation\":\"AND\"}]}");
+    expect_run("BdlTeams", "success", "none");
+    give_raw("bdl_teams", "bdl_teams",
+             "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"TOR\"},"
+             "{\"id\":31,\"conference\":\"West\",\"abbreviation\":\"SEA\",\"full_name\":\"Seattle "
+             "Supersonics\"}]}");
+    expect_run("BdlTeams", "partial", "identity");
+    assert_int_equal(said(&msg_row_refused_desc), 2);
+    const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(refused->rule, "id: 2 is BOS, and by its names it is TOR");
+    refused = nth(&msg_row_refused_desc, 1);
+    assert_string_equal(refused->about, "Seattle Supersonics");
+    assert_string_equal(refused->rule, "no such team is known");
+}
+
+/* Whoever has a player's name and team is he; a namesake of another team teaches nothing. */
+static void everybodys_ids_are_learned(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bdl_all_players", "bdl_all_players",
+             "{\"data\":[{\"id\":71,\"first_name\":\"Twin\",\"last_name\":\"Name\",\"team\":" BOSTON
+             "},"
+             "{\"id\":72,\"first_name\":\"Bram\",\"last_name\":\"Stone\",\"team\":" BOSTON "}]}");
+    expect_run("BdlAllPlayers", "success", "none");
+    assert_int_equal(said(NULL), 1); /* the run */
+    live(game_body(PLAY, line(71, "T.", "N.", 1, 0, 5), line(72, "B.", "S.", 1, 0, 5)));
+    assert_int_equal(box_of(103)->points, 2);
+    assert_int_equal(box_of(-72)->points, 2); /* nobody knows his team */
+}
+
 #define PAST(at, outcomes)                                                                         \
     "{\"timestamp\":\"" at "\",\"data\":{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":["  \
     "{\"key\":\"player_points\",\"outcomes\":[" outcomes "]}," SPREAD("-7.5", "7.5") "]}]}}"
@@ -1133,6 +1259,10 @@ int main(void)
         TEST(game_odds_are_said_when_they_move),
         TEST(a_second_opinion_on_the_score),
         TEST(a_game_that_is_over_elsewhere),
+        TEST(single_lines_of_today),
+        TEST(single_lines_of_a_day_that_is_over),
+        TEST(teams_are_held_against_those_that_are_known),
+        TEST(everybodys_ids_are_learned),
         TEST(the_past_is_said_as_the_past),
         TEST(a_list_of_the_past_is_of_its_day),
         TEST(an_injured_stranger_is_named),

@@ -154,6 +154,26 @@ static void urls(void **state)
              "player_points&oddsFormat=american&date=2025-11-17T23:55:00Z");
     assert_true(feed_arg_instant(FEED_ODDS_HISTORY, arg) == INT64_C(1763423700000000));
     assert_true(feed_arg_instant(FEED_BDL_GAMES, "2025-11-17") == CLOCK_NONE);
+    assert_int_equal(feed_of_subject("bdl_stats:2025-11-17", arg), FEED_BDL_STATS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_STATS, arg, url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/stats?dates%5B%5D=2025-11-17&per_page=100");
+    assert_true(feed_arg_page(FEED_BDL_STATS, arg) == 0 &&
+                feed_arg_date(FEED_BDL_STATS, arg) == 20251117);
+    char next[FEED_ARG_SIZE];
+    feed_page_arg(FEED_BDL_STATS, arg, 277, next);
+    assert_string_equal(next, "2025-11-17+277");
+    assert_int_equal(feed_of_subject("bdl_stats:2025-11-17+277", arg), FEED_BDL_STATS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_STATS, arg, url), 0);
+    assert_string_equal(
+        url, "https://api.balldontlie.io/v1/stats?dates%5B%5D=2025-11-17&per_page=100&cursor=277");
+    assert_true(feed_arg_page(FEED_BDL_STATS, arg) == 277 &&
+                feed_arg_date(FEED_BDL_STATS, arg) == 20251117);
+    feed_page_arg(FEED_BDL_STATS, arg, 300, next);
+    assert_string_equal(next, "2025-11-17+300");
+    feed_page_arg(FEED_BDL_INJURIES, "277", 300, next);
+    assert_string_equal(next, "300");
+    assert_int_equal(feed_arg_page(FEED_BDL_GAMES, "2025-11-17"), -1);
     char instant[FEED_INSTANT_SIZE];
     feed_instant(INT64_C(1763423700999999), instant);
     assert_string_equal(instant, "20251117T235500Z");
@@ -175,6 +195,11 @@ static void urls(void **state)
         "odds_props",
         "odds_props:",
         "odds_props:../../x",
+        "bdl_stats",
+        "bdl_stats:2025-11-17+",
+        "bdl_stats:2025-11-17+x",
+        "bdl_stats:2025-11-17277",
+        "bdl_stats:2025-11-32+5",
         "odds_history",
         "odds_history:e1",
         "odds_history:@20251117T235500Z",

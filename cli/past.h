@@ -1,6 +1,7 @@
-/* What the log holds of odds that were asked for after the fact: which events a day had, and which snapshots are there already. */
-#ifndef CLI_PAST_ODDS_H
-#define CLI_PAST_ODDS_H
+/* What the log holds of answers that were asked for after the fact: where a page ends, which events a day had, and which snapshots of odds
+ * are there already. */
+#ifndef CLI_PAST_H
+#define CLI_PAST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +26,9 @@ int past_odds_read(struct past_odds *out, const char *dir, const char *subject, 
                    int rollover_hour, char *why, size_t why_size);
 void past_odds_free(struct past_odds *self);
 bool past_odds_has(const struct past_odds *self, const char *subject);
+
+/* The cursor of the page behind the newest body of `subject`; 0: it is the last. 0, or an exit code with `why`. */
+int past_page_next(const char *dir, const char *subject, int64_t *cursor, char *why,
+                   size_t why_size);
 
 #endif

@@ -1,4 +1,4 @@
-#include "cli/past_odds.h"
+#include "cli/past.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "schema/messages.h"
 
 struct reading {
-    struct past_odds *out;
+    struct past_odds *out; /* NULL: only the list is wanted */
     const char *subject;
     json_t *list; /* the newest body of that subject */
     bool full;    /* no memory */
@@ -39,7 +39,7 @@ static int visit(const struct records_item *item, void *context)
     char why[200];
     if (records_message(item, &msg_raw_exchange_desc, &raw) != 0)
         return 0;
-    if (!strcmp(raw.feed, "odds_history"))
+    if (self->out && !strcmp(raw.feed, "odds_history"))
         keep_subject(self, raw.subject);
     if (!strcmp(raw.subject, self->subject)) {
         json_decref(self->list);
@@ -71,25 +71,43 @@ static void take_event(struct past_odds *out, const json_t *row, int32_t date, i
     event->commence_us = commence_us;
 }
 
-int past_odds_read(struct past_odds *out, const char *dir, const char *subject, int32_t date,
-                   int rollover_hour, char *why, size_t why_size)
+/* 0, or an exit code with `why`. */
+static int read_log(struct reading *self, const char *dir, char *why, size_t why_size)
 {
     struct records *log = NULL;
-    struct reading reading = {.out = out, .subject = subject};
-    memset(out, 0, sizeof *out);
     int code = records_open(&log, dir, why, why_size);
-    if (!code && (records_each(log, "raw.exchange", 0, UINT64_MAX, visit, &reading) != 0)) {
+    if (!code && records_each(log, "raw.exchange", 0, UINT64_MAX, visit, self) != 0) {
         code = EXIT_DATA;
         snprintf(why, why_size, "the log cannot be read");
     }
     records_close(&log);
-    if (!code && !reading.list) {
+    if (!code && !self->list) {
         code = EXIT_NO;
-        snprintf(why, why_size, "the log holds no body of %s (any more)", subject);
+        snprintf(why, why_size, "the log holds no body of %s (any more)", self->subject);
     }
+    return code;
+}
+
+int past_odds_read(struct past_odds *out, const char *dir, const char *subject, int32_t date,
+                   int rollover_hour, char *why, size_t why_size)
+{
+    struct reading reading = {.out = out, .subject = subject};
+    memset(out, 0, sizeof *out);
+    int code = read_log(&reading, dir, why, why_size);
     const json_t *data = json_object_get(reading.list, "data");
     for (size_t i = 0; !code && i < json_array_size(data); i++)
         take_event(out, json_array_get(data, i), date, rollover_hour);
+    json_decref(reading.list);
+    return code;
+}
+
+int past_page_next(const char *dir, const char *subject, int64_t *cursor, char *why,
+                   size_t why_size)
+{
+    struct reading reading = {.subject = subject};
+    int code = read_log(&reading, dir, why, why_size);
+    *cursor =
+        json_integer_value(json_object_get(json_object_get(reading.list, "meta"), "next_cursor"));
     json_decref(reading.list);
     return code;
 }
