@@ -39,7 +39,7 @@
 #define SIM_DATE 20260114   /* what the simulated league is lived on unless told */
 #define QUIET_STATUSES                                                                             \
     3 /* answers in a row in which nobody had anything left to do: the night is settled */
-#define SETS_MAX (CLI_SETS_MAX + 8)
+#define SETS_MAX (CLI_SETS_MAX + 12)
 
 /* Drained in falling order. Others have no part in the night: it neither waits for them nor ends with them. */
 enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS, STAGE_OTHERS };
@@ -91,7 +91,7 @@ struct up {
     char port_path[CLI_PATH_MAX];
     const char *sets[SETS_MAX];
     size_t set_count;
-    char set_text[8][320];
+    char set_text[12][320];
     int set_texts;
 };
 
@@ -679,6 +679,7 @@ static void phase_upstream(struct up *self)
     add_set(self, "poller.bdl.base_url", url);
     add_set(self, "poller.odds.base_url", url);
     add_set(self, "poller.schedule.base_url", url);
+    add_set(self, "poller.bettingpros.base_url", url);
     log_info("upstream-listens", "url=%s", url);
     self->phase = PHASE_ACTORS;
     start_actors(self);

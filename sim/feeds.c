@@ -28,6 +28,8 @@ static const struct {
               {"/v4/sports/*/scores", FEED_ODDS_SCORES},
               {"/v4/historical/sports/*/events", FEED_ODDS_HISTORY_EVENTS},
               {"/v4/historical/sports/*/events/*/odds", FEED_ODDS_HISTORY},
+              {"/v3/events", FEED_BP_EVENTS},
+              {"/v3/offers", FEED_BP_OFFERS},
               {"/static/json/staticData/scheduleLeagueV2.json", FEED_CDN_SCHEDULE},
               {"/static/json/liveData/playbyplay/*", FEED_CDN_PLAYS}};
 

@@ -20,7 +20,9 @@
     X(ODDS_HISTORY, "odds.history")                                                                \
     X(ODDS_SCORES, "odds.scores")                                                                  \
     X(CDN_SCHEDULE, "cdn.schedule")                                                                \
-    X(CDN_PLAYS, "cdn.play_by_play")
+    X(CDN_PLAYS, "cdn.play_by_play")                                                               \
+    X(BP_EVENTS, "bp.events")                                                                      \
+    X(BP_OFFERS, "bp.offers")
 
 #define FEED_ROW(id, name) FEED_##id,
 enum feed { FEEDS(FEED_ROW) FEED_COUNT };

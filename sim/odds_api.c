@@ -205,13 +205,14 @@ static void add_outcome(json_t *outcomes, const char *name, const struct night_o
     }
 }
 
-/* The newest snapshot of one book that is not in the future; what it does not name any more is no longer offered. */
-static int64_t newest_of(const struct night_game *game, const char *book, int64_t now_us)
+/* What it does not name any more is no longer offered. */
+int64_t odds_api_newest_us(const struct night_game *game, const char *book, int64_t now_us)
 {
     int64_t newest_us = CLOCK_NONE;
     for (size_t i = 0; i < game->odds_count; i++) {
         const struct night_odds *odds = &game->odds[i];
-        if (odds->book == book && odds->snapshot_us <= now_us && odds->snapshot_us > newest_us) {
+        if (strcmp(odds->book, book) == 0 && odds->snapshot_us <= now_us &&
+            odds->snapshot_us > newest_us) {
             newest_us = odds->snapshot_us;
         }
     }
@@ -221,7 +222,7 @@ static int64_t newest_of(const struct night_game *game, const char *book, int64_
 static json_t *market_of(const struct night_game *game, const char *book, int64_t now_us,
                          bool decimal)
 {
-    int64_t newest_us = newest_of(game, book, now_us);
+    int64_t newest_us = odds_api_newest_us(game, book, now_us);
     char updated[32];
     json_t *outcomes = json_array();
     for (size_t i = 0; i < game->odds_count; i++) {

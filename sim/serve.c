@@ -9,6 +9,7 @@
 #include "config/log.h"
 #include "schema/hash.h"
 #include "sim/bdl.h"
+#include "sim/bettingpros.h"
 #include "sim/faults.h"
 #include "sim/feeds.h"
 #include "sim/nba_cdn.h"
@@ -535,6 +536,31 @@ static json_t *build_history(struct serve *self, struct httpd_request *request,
                                                 httpd_query(request, "bookmakers")));
 }
 
+static json_t *build_bp_events(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    int32_t date;
+    const char *text = httpd_query(request, "date");
+    (void)route;
+    if (text == NULL || clock_parse_date(text, &date) != 0) {
+        reply_error(request, false, 400, "", "date");
+        return NULL;
+    }
+    return bettingpros_events(&self->scene, date);
+}
+
+static json_t *build_bp_offers(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    const char *market = httpd_query(request, "market_id");
+    (void)route;
+    if (market == NULL || strcmp(market, "156") != 0) {
+        reply_error(request, false, 400, "", "market_id: only 156 is served");
+        return NULL;
+    }
+    return bettingpros_offers(&self->scene, whole(httpd_query(request, "event_id"), 0));
+}
+
 static json_t *build_plays(struct serve *self, struct httpd_request *request,
                            const struct feed_route *route)
 {
@@ -577,6 +603,8 @@ static const struct {
     [FEED_ODDS_HISTORY] = {build_history, "{}"},
     [FEED_ODDS_SCORES] = {build_scores, "[]"},
     [FEED_CDN_SCHEDULE] = {build_schedule, "{\"leagueSchedule\":{\"gameDates\":[]}}"},
+    [FEED_BP_EVENTS] = {build_bp_events, "{\"events\":[]}"},
+    [FEED_BP_OFFERS] = {build_bp_offers, "{\"offers\":[]}"},
     [FEED_CDN_PLAYS] = {build_plays, "{\"game\":{\"actions\":[]}}"},
 };
 

@@ -8,43 +8,48 @@
 
 const struct feed_desc FEEDS[FEED_COUNT] = {
     [FEED_NBA_SCHEDULE] = {"nba_schedule", "PollSchedule", SOURCE_LEAGUE, ARG_NONE,
-                           "/static/json/staticData/scheduleLeagueV2.json", '{', '}', true},
+                           "/static/json/staticData/scheduleLeagueV2.json", '{', '}', "games"},
     [FEED_BDL_GAMES] = {"bdl_games", "PollBdlGames", SOURCE_BDL, ARG_DATE,
-                        "/v1/games?dates%5B%5D=%a&per_page=100", '{', '}', true},
+                        "/v1/games?dates%5B%5D=%a&per_page=100", '{', '}', "games"},
     [FEED_BDL_LIVE] = {"bdl_live", "PollBdlLive", SOURCE_BDL, ARG_NONE, "/v1/box_scores/live", '{',
-                       '}', true},
+                       '}', "games"},
     [FEED_BDL_BOX_SCORES] = {"bdl_box_scores", "PollBdlBoxScores", SOURCE_BDL, ARG_DATE,
-                             "/v1/box_scores?date=%a", '{', '}', true},
+                             "/v1/box_scores?date=%a", '{', '}', "games"},
     [FEED_BDL_INJURIES] = {"bdl_injuries", "PollBdlInjuries", SOURCE_BDL, ARG_PAGE,
-                           "/v1/player_injuries?per_page=100%c", '{', '}', false},
+                           "/v1/player_injuries?per_page=100%c", '{', '}', NULL},
     [FEED_BDL_PLAYERS] = {"bdl_players", "PollBdlActivePlayers", SOURCE_BDL, ARG_PAGE,
-                          "/v1/players/active?per_page=100%c", '{', '}', false},
+                          "/v1/players/active?per_page=100%c", '{', '}', NULL},
     [FEED_BDL_LINEUPS] = {"bdl_lineups", "PollBdlLineups", SOURCE_BDL, ARG_GAME,
-                          "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}', true},
+                          "/v1/lineups?game_ids%5B%5D=%a&per_page=100", '{', '}', "games"},
     [FEED_BDL_STATS] = {"bdl_stats", "PollBdlStats", SOURCE_BDL, ARG_DATE_PAGE,
-                        "/v1/stats?dates%5B%5D=%d&per_page=100%c", '{', '}', true},
+                        "/v1/stats?dates%5B%5D=%d&per_page=100%c", '{', '}', "games"},
     [FEED_BDL_TEAMS] = {"bdl_teams", "PollBdlTeams", SOURCE_BDL, ARG_NONE, "/v1/teams", '{', '}',
-                        false},
+                        NULL},
     [FEED_BDL_ALL_PLAYERS] = {"bdl_all_players", "PollBdlAllPlayers", SOURCE_BDL, ARG_PAGE,
-                              "/v1/players?per_page=100%c", '{', '}', true},
+                              "/v1/players?per_page=100%c", '{', '}', "games"},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
-                          "/v4/sports/%s/events", '[', ']', false},
+                          "/v4/sports/%s/events", '[', ']', NULL},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
                          "/v4/sports/%s/events/%a/odds?regions=%r&markets=%m&oddsFormat=american",
-                         '{', '}', false},
+                         '{', '}', NULL},
     [FEED_ODDS_GAMES] =
         {"odds_games", "PollOddsGameLines", SOURCE_ODDS, ARG_NONE,
          "/v4/sports/%s/odds?regions=%r&markets=h2h,spreads,totals&oddsFormat=american", '[', ']',
-         false},
+         NULL},
     [FEED_ODDS_SCORES] = {"odds_scores", "PollOddsScores", SOURCE_ODDS, ARG_NONE,
-                          "/v4/sports/%s/scores?daysFrom=1", '[', ']', true},
+                          "/v4/sports/%s/scores?daysFrom=1", '[', ']', "games"},
     [FEED_ODDS_HISTORY_EVENTS] = {"odds_history_events", "PollOddsHistoryEvents", SOURCE_ODDS,
                                   ARG_INSTANT, "/v4/historical/sports/%s/events?date=%t", '{', '}',
-                                  false},
+                                  NULL},
     [FEED_ODDS_HISTORY] = {"odds_history", "PollOddsHistory", SOURCE_ODDS, ARG_EVENT_AT,
                            "/v4/historical/sports/%s/events/%e/odds?regions=%r&markets=h2h,spreads,"
                            "totals,%m&oddsFormat=american&date=%t",
-                           '{', '}', false},
+                           '{', '}', NULL},
+    [FEED_BP_EVENTS] = {"bp_events", "PollBettingProsEvents", SOURCE_BETTINGPROS, ARG_DATE,
+                        "/v3/events?sport=NBA&date=%a", '{', '}', "bettingpros"},
+    [FEED_BP_OFFERS] = {"bp_offers", "PollBettingProsOffers", SOURCE_BETTINGPROS, ARG_GAME,
+                        "/v3/offers?sport=NBA&market_id=156&event_id=%a&limit=100", '{', '}',
+                        "bettingpros"},
 };
 
 void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE])
@@ -196,6 +201,8 @@ static const char *base_url(const struct settings *settings, enum feed_source so
         return settings->poller.schedule.base_url;
     case SOURCE_BDL:
         return settings->poller.bdl.base_url;
+    case SOURCE_BETTINGPROS:
+        return settings->poller.bettingpros.base_url;
     case SOURCE_ODDS:
     case SOURCE_COUNT:
         break;
@@ -291,5 +298,5 @@ const char *feed_key_query(enum feed_id feed, const char *url)
 
 const char *feed_order_key(enum feed_id feed, const char *subject)
 {
-    return FEEDS[feed].of_games ? "games" : subject;
+    return FEEDS[feed].order != NULL ? FEEDS[feed].order : subject;
 }

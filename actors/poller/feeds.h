@@ -9,7 +9,7 @@
 
 #include "config/settings.h"
 
-enum feed_source { SOURCE_LEAGUE, SOURCE_BDL, SOURCE_ODDS, SOURCE_COUNT };
+enum feed_source { SOURCE_LEAGUE, SOURCE_BDL, SOURCE_ODDS, SOURCE_BETTINGPROS, SOURCE_COUNT };
 enum feed_id {
     FEED_NBA_SCHEDULE,
     FEED_BDL_GAMES,
@@ -27,6 +27,8 @@ enum feed_id {
     FEED_ODDS_SCORES,
     FEED_ODDS_HISTORY_EVENTS,
     FEED_ODDS_HISTORY,
+    FEED_BP_EVENTS,
+    FEED_BP_OFFERS,
     FEED_COUNT
 };
 enum feed_arg {
@@ -48,10 +50,10 @@ struct feed_desc {
     const char *
         path; /* below the source's base URL; %a argument, %d its date, %s sport, %r regions, %m markets, %c
                    the page, %e event and %t instant of the argument */
-    char opens;  /* what a body begins with */
-    char closes; /* ... and ends with */
-    bool
-        of_games; /* it is held against the games' states: one order with the schedule and the box scores */
+    char opens;        /* what a body begins with */
+    char closes;       /* ... and ends with */
+    const char *order; /* the key of raw.exchange, if what it says must be seen in one order with
+                          others; NULL: the subject */
 };
 extern const struct feed_desc FEEDS[FEED_COUNT];
 

@@ -207,8 +207,11 @@ static struct job *free_job(struct jobs *self)
 /* An event's odds are of one game. */
 static void job_about(const struct jobs *self, struct job *job)
 {
-    for (int i = 0; i < self->view.event_count && FEEDS[job->feed].arg == ARG_EVENT; i++) {
-        if (strcmp(self->view.events[i].event_id, job->arg) == 0) {
+    char event_id[FEED_ARG_SIZE + 4];
+    snprintf(event_id, sizeof event_id, "%s%s", job->feed == FEED_BP_OFFERS ? "bp-" : "", job->arg);
+    bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
+    for (int i = 0; i < self->view.event_count && of_event; i++) {
+        if (strcmp(self->view.events[i].event_id, event_id) == 0) {
             strcpy(job->game_id, self->view.events[i].game_id);
         }
     }

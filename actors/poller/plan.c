@@ -176,14 +176,15 @@ static void plan_events(const struct plan_view *view, const struct day *today, s
 static void plan_until_tip(const struct plan_view *view, const struct day *today, enum feed_id feed,
                            int64_t interval_us, struct plan *plan)
 {
-    int64_t last = asked(view, feed, "");
+    const char *arg = FEEDS[feed].arg == ARG_DATE ? today->arg : "";
+    int64_t last = asked(view, feed, arg);
     if (interval_us == 0 || today->games == 0 || today->last_tip_us == CLOCK_NONE) {
         return;
     }
     int64_t from = today->first_tip_us - view->settings->poller.odds_lead_us;
     int64_t due = last == CLOCK_NONE ? view->now_us : next_slot(last, interval_us, from);
     if (due < today->last_tip_us) {
-        add(plan, feed, "", due, false);
+        add(plan, feed, arg, due, false);
     }
 }
 
@@ -237,26 +238,39 @@ static const struct plan_game *game_of(const struct plan_view *view, const char 
 }
 
 /* As soon as the event is known, then in every slot, and once more shortly before the tip. */
-static void plan_props(const struct plan_view *view, const struct day *today,
-                       const struct plan_event *event, struct plan *plan)
+static void plan_lines(const struct plan_view *view, const struct day *today,
+                       const struct plan_event *event, enum feed_id feed, const char *arg,
+                       int64_t interval_us, struct plan *plan)
 {
     const struct plan_game *game = game_of(view, event->game_id);
     int64_t tip = game != NULL && game->tip_us != CLOCK_NONE
                       ? game->tip_us
                       : event->commence_us - COMMENCE_AFTER_TIP_US;
-    int64_t first_tip = sooner(today->first_tip_us, tip),
-            last = asked(view, FEED_ODDS_PROPS, event->event_id);
+    int64_t first_tip = sooner(today->first_tip_us, tip), last = asked(view, feed, arg);
     int64_t from = first_tip - view->settings->poller.odds_lead_us;
     if (event->date != today->date || view->now_us >= tip ||
         (game != NULL && game->state != PLAN_SCHEDULED)) {
         return;
     }
-    int64_t due = next_slot(last, view->settings->poller.odds_interval_us, from);
+    int64_t due = next_slot(last, interval_us, from);
     if (last != CLOCK_NONE && last < tip - LAST_ODDS_US && due > tip - LAST_ODDS_US) {
         due = tip - LAST_ODDS_US;
     }
     if (due < tip) {
-        add(plan, FEED_ODDS_PROPS, event->event_id, due, false);
+        add(plan, feed, arg, due, false);
+    }
+}
+
+/* Whose event it is stands in its id. */
+static void plan_props(const struct plan_view *view, const struct day *today,
+                       const struct plan_event *event, struct plan *plan)
+{
+    int64_t bp_us = view->settings->poller.bettingpros.interval_us;
+    if (strncmp(event->event_id, "bp-", 3) != 0) {
+        plan_lines(view, today, event, FEED_ODDS_PROPS, event->event_id,
+                   view->settings->poller.odds_interval_us, plan);
+    } else if (bp_us != 0) {
+        plan_lines(view, today, event, FEED_BP_OFFERS, event->event_id + 3, bp_us, plan);
     }
 }
 
@@ -285,6 +299,8 @@ void plan_make(const struct plan_view *view, struct plan *out)
         plan_lineup(view, &view->games[i], out);
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
+                   out);
+    plan_until_tip(view, &today, FEED_BP_EVENTS, view->settings->poller.bettingpros.interval_us,
                    out);
     plan_scores(view, out);
     for (int i = 0; i < view->event_count; i++) {

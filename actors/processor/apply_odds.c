@@ -319,6 +319,28 @@ void apply_props(struct apply *self)
     free(snapshot.gone);
 }
 
+/* Offers name their event by number alone: it is known by its list, or not at all. What drifts is not held against the other source's
+ * lines. */
+void apply_offers(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    if (self->feed->event_count == 0) {
+        return;
+    }
+    const struct feed_event *from = &self->feed->events[0];
+    if (!memory_event(&self->memory, from->event_id, &snapshot.event) ||
+        !memory_game(&self->memory, snapshot.event.game_id, &snapshot.game)) {
+        self->identity_refused = true;
+        feed_refuse(self->feed, from->path, from->event_id, "no such event is known");
+        return;
+    }
+    take_lines(&snapshot);
+    say_gone(&snapshot);
+    say_snapshot(&snapshot);
+    free(snapshot.seen);
+    free(snapshot.gone);
+}
+
 /* ---- snapshots of the past ---- */
 
 /* Only those of the day that the list is of: the others have lists of their own. Nothing is said of them: nobody asks for the lines

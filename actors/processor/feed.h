@@ -174,7 +174,7 @@ typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
     feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_odds_events, feed_odds_props,
-    feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history,
-    feed_nba_schedule;
+    feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history, feed_bp_events,
+    feed_bp_offers, feed_nba_schedule;
 
 #endif

@@ -113,8 +113,7 @@ static bool better_main(const struct feed_line *a, const struct feed_line *b)
     return a_uneven < b_uneven || (a_uneven == b_uneven && a->line < b->line);
 }
 
-/* The main line of each player of one market: of those with both sides the most even, of equals the lowest. */
-static void mark_main(struct feed *feed, size_t first)
+void feed_odds_mark_main(struct feed *feed, size_t first)
 {
     for (size_t i = first; i < feed->line_count; i++) {
         struct feed_line *line = &feed->lines[i];
@@ -122,7 +121,8 @@ static void mark_main(struct feed *feed, size_t first)
         for (size_t j = first; line->main && j < feed->line_count; j++) {
             const struct feed_line *other = &feed->lines[j];
             if (j != i && other->over_price != MESSAGE_NONE && other->under_price != MESSAGE_NONE &&
-                strcmp(line->player, other->player) == 0 && better_main(other, line)) {
+                strcmp(line->book, other->book) == 0 && strcmp(line->player, other->player) == 0 &&
+                better_main(other, line)) {
                 line->main = false;
             }
         }
@@ -148,7 +148,7 @@ static void read_market(struct feed *feed, const json_t *object, struct market *
         snprintf(path, sizeof path, "%.100s.outcomes[%zu]", market->path, i);
         read_outcome(feed, market, json_array_get(outcomes, i), path);
     }
-    mark_main(feed, market->first);
+    feed_odds_mark_main(feed, market->first);
 }
 
 /* False: refused as a whole. */

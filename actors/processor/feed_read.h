@@ -71,6 +71,12 @@ int feed_odds_event(struct feed *feed, const json_t *object, const char *prefix,
                     char error[FEED_ERROR_SIZE]);
 /* The markets of a game at one book, of the event with that index. */
 void feed_odds_book(struct feed *feed, size_t event, const json_t *object, const char *path);
+/* Marks the main line of each player at each book, of those from `first` on: of those with both sides the most even, of equals the lowest. */
+void feed_odds_mark_main(struct feed *feed, size_t first);
+/* BettingPros: an event's id as ours, and the list `name` of a body; NULL with `error` if there is none. */
+#define FEED_BP_ID_MAX INT64_C(9999999999)
+void feed_bp_event_id(int64_t id, char event_id[FEED_EVENT_SIZE]);
+const json_t *feed_bp_open(json_t *root, const char *name, char error[FEED_ERROR_SIZE]);
 /* The price of an outcome of The Odds API, as American odds. */
 int64_t feed_odds_price(struct feed_reader *reader);
 

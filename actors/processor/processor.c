@@ -35,6 +35,8 @@ static const struct source SOURCES[] = {
     {"odds_games", "OddsApiGameLines", feed_odds_games, apply_game_odds},
     {"odds_history_events", "OddsApiHistoryEvents", feed_odds_history_events, apply_past_events},
     {"odds_history", "OddsApiHistory", feed_odds_history, apply_past_odds},
+    {"bp_events", "BettingProsEvents", feed_bp_events, apply_events},
+    {"bp_offers", "BettingProsOffers", feed_bp_offers, apply_offers},
     {"odds_scores", "OddsApiScores", feed_odds_scores, apply_scores},
 };
 

@@ -136,7 +136,7 @@ static void a_body_that_is_none(void **state)
         feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
         feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
         feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
-        feed_bdl_stats,    feed_bdl_teams};
+        feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -900,6 +900,129 @@ static void the_past_is_wrapped(void **state)
     assert_int_equal(feed.markets[0].second_price, 230);
 }
 
+/* ---- lines at second hand ---- */
+
+static void bp_events_read_and_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {"{\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}", "id: missing"},
+        {"{\"id\":\"7\",\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "id: not a whole number but string"},
+        {"{\"id\":7,\"home\":\"A\",\"visitor\":\"B\"}", "scheduled: missing"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-21T23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-41 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"soon\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-21 23:30:00\",\"home\":null,\"visitor\":\"B\"}",
+         "home: missing"},
+        {"{\"id\":5,\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "id: is already in events[0]"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[600];
+        snprintf(body, sizeof body,
+                 "{\"events\":[{\"id\":5,\"scheduled\":\"2021-10-21 "
+                 "23:30:00\",\"home\":\"ATL\",\"visitor\":\"DAL\",\"x\":{}},%s]}",
+                 CASES[i].event);
+        assert_int_equal(parse(feed_bp_events, body), 0);
+        assert_true(feed.event_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.events[0].event_id, "bp-5");
+        assert_string_equal(feed.events[0].away, "DAL");
+        assert_true(feed.events[0].commence_us == INT64_C(1634859000000000));
+    }
+    assert_int_equal(parse(feed_bp_events, "{\"events\":[]}"), 0);
+    assert_int_equal(feed.items, 0);
+    assert_int_equal(parse(feed_bp_events, "{\"events\":null}"), -1);
+}
+
+#define OFFER(event, market, who, over, under)                                                     \
+    "{\"event_id\":" event ",\"market_id\":" market ",\"participants\":[" who "],\"selections\":[" \
+    "{\"selection\":\"over\",\"books\":[" over "]},{\"selection\":\"under\",\"books\":[" under     \
+    "]}]}"
+#define BOOK(id, lines) "{\"id\":" id ",\"lines\":[" lines "]}"
+#define AT_LINE(line, cost, more) "{\"line\":" line ",\"cost\":" cost more "}"
+#define WHO "{\"name\":\"A B\"}"
+
+static void bp_offers_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bp_offers,
+              "{\"offers\":[" OFFER(
+                  "5", "156", WHO,
+                  BOOK("0", AT_LINE("9.5", "-1", "")) "," BOOK(
+                      "10", AT_LINE("10.5", "-110", ",\"active\":true") "," AT_LINE(
+                                "11.5", "-300",
+                                "") "," AT_LINE("9.5", "-110",
+                                                ",\"active\":false")) "," BOOK("77",
+                                                                               AT_LINE("12.5",
+                                                                                       "100", "")),
+                  BOOK("10", AT_LINE("11.5", "240", "") "," AT_LINE("10.5", "-105", ""))) "]}"),
+        0);
+    assert_true(feed.refusal_count == 0 && feed.line_count == 3 && feed.event_count == 1);
+    assert_string_equal(feed.events[0].event_id, "bp-5");
+    assert_string_equal(feed.lines[0].book, "bp-fanduel");
+    assert_string_equal(feed.lines[0].market, "player_points");
+    assert_true(feed.lines[0].main && feed.lines[0].over_price == -110 &&
+                feed.lines[0].under_price == -105);
+    assert_true(!feed.lines[1].main && feed.lines[1].under_price == 240);
+    assert_string_equal(feed.lines[2].book, "bp-77");
+    assert_true(!feed.lines[2].main && feed.lines[2].under_price == MESSAGE_NONE);
+    static const struct {
+        const char *offer, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {OFFER("5", "999", WHO, "", ""), "market_id: no market that is known"},
+        {OFFER("5", "\"156\"", WHO, "", ""), "market_id: not a whole number but string"},
+        {OFFER("6", "156", WHO, "", ""), "event_id: 6 is another event"},
+        {OFFER("null", "156", WHO, "", ""), "event_id: missing"},
+        {OFFER("5", "156", "", "", ""), "participants[0]: not an object"},
+        {OFFER("5", "156", "{\"name\":7}", "", ""),
+         "participants[0]: name: not a string but number"},
+        {"{\"event_id\":5,\"market_id\":156,\"participants\":[" WHO "]}", "selections: missing"},
+        {"{\"event_id\":5,\"market_id\":156,\"participants\":[" WHO
+         "],\"selections\":[{\"selection\":\"both\",\"books\":[]}]}",
+         "selection: neither over nor under"},
+        {OFFER("5", "156", WHO, "7", ""), "not an object"},
+        {OFFER("5", "156", WHO, "{\"id\":10}", ""), "lines: missing"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("\"9.5\"", "-110", "")), ""),
+         "line: not a number within 0..200"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "1.91", "")), ""),
+         "cost: not a whole number but a fraction"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "50", "")), ""),
+         "cost: no American odds"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "-110", ",\"active\":1")), ""),
+         "active: not a boolean but number"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[2000];
+        snprintf(body, sizeof body, "{\"offers\":[%s,%s]}",
+                 OFFER("5", "156", WHO, BOOK("12", AT_LINE("8.5", "-110", "")), ""),
+                 CASES[i].offer);
+        assert_int_equal(parse(feed_bp_offers, body), 0);
+        assert_true(feed.line_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+    assert_int_equal(
+        parse(feed_bp_offers,
+              "{\"offers\":[" OFFER(
+                  "5", "156", WHO,
+                  BOOK("10", AT_LINE("9.5", "-110", "") "," AT_LINE("9.5", "-115", "")), "") "]}"),
+        0);
+    assert_string_equal(
+        feed.refusals[0].rule,
+        "line: the same side is already in offers[0].selections[0].books[0].lines[0]");
+    assert_int_equal(parse(feed_bp_offers, "{\"offers\":[]}"), 0);
+    assert_true(feed.items == 0 && feed.event_count == 0);
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -921,6 +1044,7 @@ static void recorded_bodies(void **state)
         {"balldontlie/stats.json", feed_bdl_stats, 1, 30, 0, 0},
         {"balldontlie/teams.json", feed_bdl_teams, 0, 0, 0, 0},
         {"balldontlie/players_search.json", feed_bdl_players, 0, 0, 0, 0},
+        {"bettingpros/events.json", feed_bp_events, 0, 0, 2, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
@@ -1088,6 +1212,8 @@ int main(void)
         cmocka_unit_test_teardown(teams_read_and_refuse, forget),
         cmocka_unit_test_teardown(scores_read_and_refuse, forget),
         cmocka_unit_test_teardown(the_past_is_wrapped, forget),
+        cmocka_unit_test_teardown(bp_events_read_and_refuse, forget),
+        cmocka_unit_test_teardown(bp_offers_read_and_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

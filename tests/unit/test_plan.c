@@ -308,6 +308,27 @@ static void scores_once_a_game_is_over(void **state)
     assert_true(due(FEED_ODDS_SCORES, "") == CLOCK_NONE);
 }
 
+static void second_hand_only_if_it_is_wanted(void **state)
+{
+    (void)state;
+    view.now_us = at("2025-11-17T17:00:30Z");
+    view.event_count = 2;
+    events[1] = events[0];
+    snprintf(events[1].event_id, sizeof events[1].event_id, "bp-5");
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == CLOCK_NONE &&
+                due(FEED_BP_OFFERS, "5") == CLOCK_NONE);
+    assert_true(due(FEED_ODDS_PROPS, "bp-5") == CLOCK_NONE &&
+                due(FEED_ODDS_PROPS, "e0") != CLOCK_NONE);
+    settings.poller.bettingpros.interval_us = HOUR;
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == view.now_us);
+    assert_true(due(FEED_BP_OFFERS, "5") <= view.now_us && due(FEED_BP_OFFERS, "5") != CLOCK_NONE);
+    assert_true(due(FEED_ODDS_PROPS, "bp-5") == CLOCK_NONE);
+    set_asked("bp_events:2025-11-17", view.now_us);
+    set_asked("bp_offers:5", view.now_us);
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == at("2025-11-17T18:00:00Z"));
+    assert_true(due(FEED_BP_OFFERS, "5") == at("2025-11-17T18:00:00Z"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup(odds_not_too_early, set_up),
         cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
         cmocka_unit_test_setup(scores_once_a_game_is_over, set_up),
+        cmocka_unit_test_setup(second_hand_only_if_it_is_wanted, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -913,6 +913,48 @@ static void everybodys_ids_are_learned(void **state)
     assert_int_equal(box_of(-72)->points, 2); /* nobody knows his team */
 }
 
+#define OFFERS(lines)                                                                              \
+    "{\"offers\":[{\"event_id\":5,\"market_id\":156,\"participants\":[{\"name\":\"Jose "           \
+    "Alvarez\"}],"                                                                                 \
+    "\"selections\":[{\"selection\":\"over\",\"books\":[{\"id\":10,\"lines\":[" lines "]}]},"      \
+    "{\"selection\":\"under\",\"books\":[{\"id\":10,\"lines\":[" lines "]}]}]}]}"
+
+/* The same rows as of the books themselves, under an event and book of their own: neither takes the other's place. */
+static void lines_at_second_hand(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":9.5,\"cost\":-110}"));
+    expect_run("BettingProsOffers", "partial", "identity");
+    give_raw("bp_events", "bp_events:2025-11-17",
+             "{\"events\":[{\"id\":5,\"scheduled\":\"2025-11-18 "
+             "00:00:00\",\"home\":\"BOS\",\"visitor\":\"TOR\"}]}");
+    expect_run("BettingProsEvents", "success", "none");
+    const struct msg_row_event *event = nth(&msg_row_event_desc, 0);
+    assert_non_null(event);
+    assert_string_equal(event->event_id, "bp-5");
+    assert_string_equal(event->game_id, "0022500241");
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    forget_said();
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":9.5,\"cost\":-110}"));
+    expect_run("BettingProsOffers", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_string_equal(row->book, "bp-fanduel");
+    assert_true(row->player_id == 101 && row->main && row->line == 9.5 && !row->past);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 1);
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":8.5,\"cost\":-110}"));
+    assert_int_equal(said(&msg_row_odds_desc), 3); /* one came, one went: its own */
+    row = nth(&msg_row_odds_desc, 2);
+    assert_true(!row->offered && row->line == 9.5);
+    give_raw("bp_offers", "bp_offers:5", "{\"offers\":[]}");
+    expect_run("BettingProsOffers", "empty_ok", "none");
+    give_raw("bp_offers", "bp_offers:5", "{\"offers\":");
+    expect_run("BettingProsOffers", "failed", "malformed");
+}
+
 #define PAST(at, outcomes)                                                                         \
     "{\"timestamp\":\"" at "\",\"data\":{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":["  \
     "{\"key\":\"player_points\",\"outcomes\":[" outcomes "]}," SPREAD("-7.5", "7.5") "]}]}}"
@@ -1263,6 +1305,7 @@ int main(void)
         TEST(single_lines_of_a_day_that_is_over),
         TEST(teams_are_held_against_those_that_are_known),
         TEST(everybodys_ids_are_learned),
+        TEST(lines_at_second_hand),
         TEST(the_past_is_said_as_the_past),
         TEST(a_list_of_the_past_is_of_its_day),
         TEST(an_injured_stranger_is_named),
