@@ -50,6 +50,8 @@ const struct feed_desc FEEDS[FEED_COUNT] = {
     [FEED_BP_OFFERS] = {"bp_offers", "PollBettingProsOffers", SOURCE_BETTINGPROS, ARG_GAME,
                         "/v3/offers?sport=NBA&market_id=156&event_id=%a&limit=100", '{', '}',
                         "bettingpros"},
+    [FEED_NBA_PLAYS] = {"nba_plays", "PollNbaPlays", SOURCE_LEAGUE, ARG_GAME,
+                        "/static/json/liveData/playbyplay/playbyplay_%a.json", '{', '}', "games"},
 };
 
 void feed_subject(enum feed_id feed, const char *arg, char subject[FEED_SUBJECT_SIZE])

@@ -29,6 +29,7 @@ enum feed_id {
     FEED_ODDS_HISTORY,
     FEED_BP_EVENTS,
     FEED_BP_OFFERS,
+    FEED_NBA_PLAYS,
     FEED_COUNT
 };
 enum feed_arg {
@@ -36,7 +37,7 @@ enum feed_arg {
     ARG_DATE,
     ARG_EVENT,
     ARG_PAGE,
-    ARG_GAME,      /* the source's id */
+    ARG_GAME,      /* the source's id of one */
     ARG_DATE_PAGE, /* 2025-11-17 for the first page, then 2025-11-17+CURSOR */
     ARG_INSTANT,   /* of the past, 20251117T233000Z */
     ARG_EVENT_AT   /* an event at an instant, EVENT@20251117T233000Z */

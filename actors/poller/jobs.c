@@ -209,6 +209,9 @@ static void job_about(const struct jobs *self, struct job *job)
 {
     char event_id[FEED_ARG_SIZE + 4];
     snprintf(event_id, sizeof event_id, "%s%s", job->feed == FEED_BP_OFFERS ? "bp-" : "", job->arg);
+    if (job->feed == FEED_NBA_PLAYS) {
+        memcpy(job->game_id, job->arg, strnlen(job->arg, sizeof job->game_id - 1));
+    }
     bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
     for (int i = 0; i < self->view.event_count && of_event; i++) {
         if (strcmp(self->view.events[i].event_id, event_id) == 0) {

@@ -207,6 +207,18 @@ static void plan_lineup(const struct plan_view *view, const struct plan_game *ga
     }
 }
 
+/* Once, when its final box score is in. */
+static void plan_plays(const struct plan_view *view, const struct plan_game *game,
+                       struct plan *plan)
+{
+    int64_t after_us = view->settings->poller.plays_after_us;
+    bool known = game->game_id[strspn(game->game_id, "0123456789")] == '\0'; /* to the league */
+    if (after_us != 0 && known && game->box_final &&
+        asked(view, FEED_NBA_PLAYS, game->game_id) == CLOCK_NONE) {
+        add(plan, FEED_NBA_PLAYS, game->game_id, game->box_final_us + after_us, false);
+    }
+}
+
 /* A game that is not over so long after its beginning is worth another opinion. */
 #define OVERDUE_US (INT64_C(3) * 3600 * 1000000)
 
@@ -297,6 +309,7 @@ void plan_make(const struct plan_view *view, struct plan *out)
                    view->settings->poller.all_players_interval_us, out);
     for (int i = 0; i < view->game_count; i++) {
         plan_lineup(view, &view->games[i], out);
+        plan_plays(view, &view->games[i], out);
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);

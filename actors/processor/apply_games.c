@@ -350,6 +350,7 @@ static void final_box(struct apply *self, const struct meant *meant,
     say_game(self, &row, last, said > 0);
     if (box.lines > 0) {
         check_box(self, meant, &box, &row);
+        apply_plays_check(self, meant->date, meant->game_id);
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "actors/processor/apply.h"
 
-enum check_list { LIST_BOX, LIST_ODDS, LIST_SCORE, LIST_STATS };
+enum check_list { LIST_BOX, LIST_ODDS, LIST_SCORE, LIST_STATS, LIST_PLAYS };
 
 /* NAN: there is none, and the check does not apply. */
 struct check_figures {

@@ -130,6 +130,17 @@ struct feed_club {
     char path[FEED_PATH_SIZE];
 };
 
+/* An action of the play-by-play of one game. */
+struct feed_play {
+    int64_t number, period;
+    int64_t player_id; /* the NBA's; MESSAGE_NONE: a team's or nobody's */
+    int64_t points;
+    int64_t home_score, away_score; /* MESSAGE_NONE if unknown */
+    char clock[FEED_CLOCK_SIZE], team[5], kind[FEED_KEY_SIZE];
+    char path[FEED_PATH_SIZE];
+};
+#define FEED_PLAY_NUMBER_MAX 999999
+
 /* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
 #define FEED_GAMES_MAX 3000
 #define FEED_GAME_PLAYERS_MAX 100
@@ -137,6 +148,7 @@ struct feed_club {
 #define FEED_MARKET_LINES_MAX 1000
 #define FEED_LISTED_MAX 1000
 #define FEED_EVENT_MARKETS_MAX 200
+#define FEED_PLAYS_MAX 2000
 
 /* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
 struct feed {
@@ -158,6 +170,9 @@ struct feed {
     size_t score_count, score_capacity;
     struct feed_club *clubs;
     size_t club_count, club_capacity;
+    struct feed_play *plays;
+    size_t play_count, play_capacity;
+    char game_id[17];    /* of a body that is about one game: the league's */
     int64_t snapshot_us; /* of a body of the past: when it held; 0: it is of when it was fetched */
     int64_t next_page;   /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
@@ -175,6 +190,6 @@ typedef int feed_parse(const void *body, size_t size, struct feed *out,
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
     feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_odds_events, feed_odds_props,
     feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history, feed_bp_events,
-    feed_bp_offers, feed_nba_schedule;
+    feed_bp_offers, feed_nba_schedule, feed_nba_plays;
 
 #endif

@@ -521,6 +521,71 @@ void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row
     memory_put(self, "row-lineup", row->game_date, &key, &msg_row_lineup_desc, row);
 }
 
+static struct store_key key_play(const struct msg_row_play *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_i64(&key, row->action);
+    return key;
+}
+
+bool memory_row_play(struct memory *self, const struct msg_row_play *like, struct msg_row_play *out)
+{
+    struct store_key key = key_play(like);
+    return memory_get(self, "row-play", like->game_date, &key, &msg_row_play_desc, out);
+}
+
+void memory_put_row_play(struct memory *self, const struct msg_row_play *row)
+{
+    struct store_key key = key_play(row);
+    memory_put(self, "row-play", row->game_date, &key, &msg_row_play_desc, row);
+}
+
+struct each_row {
+    const struct message_desc *desc;
+    memory_visit *visit;
+    void *context;
+};
+
+static int visit_row(const struct store_row *row, void *context)
+{
+    const struct each_row *each = context;
+    union {
+        struct msg_row_play play;
+        struct msg_row_box_score box;
+    } message;
+    struct message_error why;
+    if (message_decode(each->desc, row->value.data, row->value.size, &message, &why) != 0) {
+        return STORE_CORRUPT;
+    }
+    each->visit(&message, each->context);
+    return 0;
+}
+
+static void each_of_game(struct memory *self, const char *table, int32_t date, const char *game_id,
+                         struct each_row *each)
+{
+    struct store_key prefix = key_text(game_id);
+    if (self->error == STORE_OK) {
+        int error = store_scan(self->txn, table, date, date, prefix.data, prefix.size, false,
+                               visit_row, each);
+        memory_ok(self, error == STORE_NOT_FOUND ? STORE_OK : error);
+    }
+}
+
+void memory_each_play(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                      void *context)
+{
+    struct each_row each = {&msg_row_play_desc, visit, context};
+    each_of_game(self, "row-play", date, game_id, &each);
+}
+
+void memory_each_box(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                     void *context)
+{
+    struct each_row each = {&msg_row_box_score_desc, visit, context};
+    each_of_game(self, "row-box", date, game_id, &each);
+}
+
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out)
 {
     struct store_key key = key_number(player_id);

@@ -90,6 +90,15 @@ void memory_put_row_player(struct memory *self, const struct msg_row_player *row
 bool memory_row_lineup(struct memory *self, const struct msg_row_lineup *like,
                        struct msg_row_lineup *out);
 void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row);
+bool memory_row_play(struct memory *self, const struct msg_row_play *like,
+                     struct msg_row_play *out);
+void memory_put_row_play(struct memory *self, const struct msg_row_play *row);
+/* Those of one game, each as its message, in order; `visit` must not write. */
+typedef void memory_visit(const void *message, void *context);
+void memory_each_play(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                      void *context);
+void memory_each_box(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                     void *context);
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out);
 void memory_put_row_injury(struct memory *self, const struct msg_row_injury *row);
 /* Those that are listed; `visit` must not write. */

@@ -1,6 +1,6 @@
 /* processor - says what the feeds mean: games, box scores, events and odds as rows of our own, resolved and checked.
  * takes  raw.exchange, history.team, .player, .game, .player_game, import.commit
- * gives  row.game, row.box_score, row.player, row.lineup, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.check, row.refused
+ * gives  row.game, row.box_score, row.player, row.lineup, row.injury, row.odds, row.odds_snapshot, row.game_odds, row.event, row.play, row.check, row.refused
  * keeps  the cross-walk, the schedule, and every row as it was said last: a row is said when it differs
  * never  drops an unknown player, takes a broken row, or takes back what a later body merely lacks */
 #include "actors/processor/processor.h"
@@ -37,6 +37,7 @@ static const struct source SOURCES[] = {
     {"odds_history", "OddsApiHistory", feed_odds_history, apply_past_odds},
     {"bp_events", "BettingProsEvents", feed_bp_events, apply_events},
     {"bp_offers", "BettingProsOffers", feed_bp_offers, apply_offers},
+    {"nba_plays", "NbaPlays", feed_nba_plays, apply_plays},
     {"odds_scores", "OddsApiScores", feed_odds_scores, apply_scores},
 };
 

@@ -20,7 +20,8 @@ static feed_parse *const PARSERS[] = {
     feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
     feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
     feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
-    feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers};
+    feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
+    feed_nba_plays};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -87,6 +88,11 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "\"over\",\"books\":[{\"id\":10,\"lines\":[{\"line\":10.5,\"cost\":-110,\"active\":true}]}]},{"
     "\"selection\":\"under\","
     "\"books\":[{\"id\":10,\"lines\":[{\"line\":10.5,\"cost\":-105}]}]}]}]}",
+    "{\"game\":{\"gameId\":\"0022500241\",\"actions\":[{\"actionNumber\":2,\"clock\":\"PT11M38."
+    "00S\",\"period\":1,"
+    "\"actionType\":\"2pt\",\"shotResult\":\"Made\",\"personId\":101,\"teamTricode\":\"BOS\","
+    "\"scoreHome\":\"2\","
+    "\"scoreAway\":\"0\"}]}}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -154,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
         assert(feed.report_count + feed.market_count + feed.listed_count + feed.score_count == 0);
-        assert(feed.club_count == 0);
+        assert(feed.club_count + feed.play_count == 0);
         assert(feed.snapshot_us == 0);
         check_text(error);
     }
@@ -198,6 +204,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < feed.club_count; i++) {
         assert(feed.clubs[i].team.source_id != MESSAGE_NONE);
         check_text(feed.clubs[i].team.full_name);
+    }
+    for (size_t i = 0; i < feed.play_count; i++) {
+        const struct feed_play *play = &feed.plays[i];
+        assert(play->number > 0 && play->period >= 1 && play->period <= 14 &&
+               play->kind[0] != '\0');
+        assert(play->points >= 0 && play->points <= 3);
+        assert(play->points == 0 || play->player_id > 0);
+        check_text(play->clock);
+        check_text(play->kind);
     }
     for (size_t i = 0; i < feed.score_count; i++) {
         const struct feed_score *score = &feed.scores[i];

@@ -136,7 +136,8 @@ static void a_body_that_is_none(void **state)
         feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
         feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
         feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
-        feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers};
+        feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
+        feed_nba_plays};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -900,6 +901,92 @@ static void the_past_is_wrapped(void **state)
     assert_int_equal(feed.markets[0].second_price, 230);
 }
 
+/* ---- play by play ---- */
+
+#define ACTIONS(list) "{\"meta\":{},\"game\":{\"gameId\":\"0022500241\",\"actions\":[" list "]}}"
+#define ACTION(number, members) "{\"actionNumber\":" number ",\"period\":1" members "}"
+#define SHOT(number, kind, result, who)                                                            \
+    ACTION(number, ",\"clock\":\"PT11M38.00S\",\"actionType\":\"" kind "\",\"shotResult\":" result \
+                   ",\"personId\":" who                                                            \
+                   ",\"teamTricode\":\"BOS\",\"scoreHome\":\"7\",\"scoreAway\":\"5\"")
+
+static void plays_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_nba_plays,
+            ACTIONS(
+                SHOT("2", "2pt", "\"Made\"", "101") "," SHOT("3", "3pt", "\"Made\"", "101") "," SHOT(
+                    "4", "freethrow", "\"Made\"",
+                    "101") "," SHOT("5", "3pt", "\"Missed\"",
+                                    "101") "," SHOT("7", "heave", "\"Made\"",
+                                                    "101") "," SHOT("9", "rebound", "null",
+                                                                    "0") "," ACTION("12",
+                                                                                    ",\"actionType"
+                                                                                    "\":\"period\","
+                                                                                    "\"personId\":"
+                                                                                    "0,"
+                                                                                    "\"teamTricode"
+                                                                                    "\":null"))),
+        0);
+    static const int POINTS[] = {2, 3, 1, 0, 3, 0, 0};
+    assert_true(feed.play_count == 7 && feed.refusal_count == 0 && feed.items == 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(feed.plays[i].points, POINTS[i]);
+    }
+    assert_string_equal(feed.game_id, "0022500241");
+    assert_string_equal(feed.plays[0].clock, "PT11M38.00S");
+    assert_true(feed.plays[0].player_id == 101 && feed.plays[0].home_score == 7 &&
+                feed.plays[0].away_score == 5);
+    assert_true(feed.plays[5].player_id == MESSAGE_NONE &&
+                feed.plays[6].home_score == MESSAGE_NONE);
+    static const struct {
+        const char *action, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {"{\"period\":1,\"actionType\":\"x\"}", "actionNumber: missing"},
+        {ACTION("0", ",\"actionType\":\"x\""), "actionNumber: 0 is outside 1..999999"},
+        {ACTION("1", ",\"actionType\":\"x\""), "actionNumber: is already in game.actions[0]"},
+        {"{\"actionNumber\":2,\"actionType\":\"x\"}", "period: missing"},
+        {"{\"actionNumber\":2,\"actionType\":\"x\",\"period\":15}", "period: 15 is outside 1..14"},
+        {ACTION("2", ""), "actionType: missing"},
+        {ACTION("2", ",\"actionType\":\"\""), "actionType: empty"},
+        {ACTION("2", ",\"actionType\":\"x\",\"personId\":\"101\""),
+         "personId: not a whole number but string"},
+        {ACTION("2", ",\"actionType\":\"x\",\"clock\":7"), "clock: not a string"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreHome\":\"x\""),
+         "scoreHome: not a number within 0..300"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreAway\":\"-1\""),
+         "scoreAway: not a number within 0..300"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreAway\":7"),
+         "scoreAway: not a string but number"},
+        {ACTION("2", ",\"actionType\":\"x\",\"teamTricode\":\"BOSTON\""),
+         "teamTricode: longer than 4 bytes"},
+        {ACTION("2", ",\"actionType\":\"2pt\",\"shotResult\":\"Made\""),
+         "personId: missing, and it went in"},
+        {ACTION("2", ",\"actionType\":\"2pt\",\"shotResult\":true"),
+         "shotResult: not a string but boolean"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[1000];
+        snprintf(body, sizeof body, ACTIONS("%s,%s"),
+                 ACTION("1", ",\"actionType\":\"x\",\"new\":[]"), CASES[i].action);
+        assert_int_equal(parse(feed_nba_plays, body), 0);
+        assert_true(feed.play_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+    assert_int_equal(parse(feed_nba_plays, ACTIONS("")), 0);
+    assert_int_equal(feed.items, 0);
+    static const char *const WRONG[] = {"{\"game\":[]}", "{\"game\":{\"actions\":[]}}",
+                                        "{\"game\":{\"gameId\":\"1\"}}",
+                                        "{\"game\":{\"gameId\":\"1\",\"actions\":{}}}"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(parse(feed_nba_plays, WRONG[i]), -1);
+        assert_true(error[0] != '\0' && feed.game_id[0] == '\0');
+    }
+}
+
 /* ---- lines at second hand ---- */
 
 static void bp_events_read_and_refuse(void **state)
@@ -1045,6 +1132,7 @@ static void recorded_bodies(void **state)
         {"balldontlie/teams.json", feed_bdl_teams, 0, 0, 0, 0},
         {"balldontlie/players_search.json", feed_bdl_players, 0, 0, 0, 0},
         {"bettingpros/events.json", feed_bp_events, 0, 0, 2, 0},
+        {"nba-cdn/liveData_playbyplay_excerpt.json", feed_nba_plays, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
         {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
@@ -1212,6 +1300,7 @@ int main(void)
         cmocka_unit_test_teardown(teams_read_and_refuse, forget),
         cmocka_unit_test_teardown(scores_read_and_refuse, forget),
         cmocka_unit_test_teardown(the_past_is_wrapped, forget),
+        cmocka_unit_test_teardown(plays_read_and_refuse, forget),
         cmocka_unit_test_teardown(bp_events_read_and_refuse, forget),
         cmocka_unit_test_teardown(bp_offers_read_and_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),

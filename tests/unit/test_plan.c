@@ -329,6 +329,22 @@ static void second_hand_only_if_it_is_wanted(void **state)
     assert_true(due(FEED_BP_OFFERS, "5") == at("2025-11-17T18:00:00Z"));
 }
 
+static void plays_once_if_they_are_wanted(void **state)
+{
+    (void)state;
+    games[0].state = PLAN_FINAL;
+    games[0].box_final = true;
+    snprintf(games[0].game_id, sizeof games[0].game_id, "0022500241");
+    games[0].box_final_us = view.now_us = games[0].tip_us + 3 * HOUR;
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == CLOCK_NONE);
+    settings.poller.plays_after_us = 10 * MINUTE;
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == games[0].box_final_us + 10 * MINUTE);
+    set_asked("nba_plays:0022500241", view.now_us + 10 * MINUTE);
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == CLOCK_NONE);
+    snprintf(games[0].game_id, sizeof games[0].game_id, "bdl-7"); /* the league has no such game */
+    assert_true(due(FEED_NBA_PLAYS, "bdl-7") == CLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
         cmocka_unit_test_setup(scores_once_a_game_is_over, set_up),
         cmocka_unit_test_setup(second_hand_only_if_it_is_wanted, set_up),
+        cmocka_unit_test_setup(plays_once_if_they_are_wanted, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -955,6 +955,59 @@ static void lines_at_second_hand(void **state)
     expect_run("BettingProsOffers", "failed", "malformed");
 }
 
+#define SHOT(number, kind, who)                                                                    \
+    "{\"actionNumber\":" number ",\"period\":1,\"clock\":\"PT11M38.00S\",\"actionType\":\"" kind   \
+    "\",\"shotResult\":\"Made\",\"personId\":" who ",\"teamTricode\":\"BOS\"}"
+#define PLAYS(list) "{\"game\":{\"gameId\":\"0022500241\",\"actions\":[" list "]}}"
+
+static void plays(const char *body)
+{
+    give_raw("nba_plays", "nba_plays:0022500241", body);
+}
+
+/* Actions are rows, said when they come, change and go; the points of each player must be those of the final box score. */
+static void plays_are_held_against_the_box_score(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    forget_said();
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("4", "2pt", "102")));
+    expect_run("NbaPlays", "success", "none");
+    assert_int_equal(said(&msg_row_play_desc), 2);
+    const struct msg_row_play *play = nth(&msg_row_play_desc, 0);
+    assert_true(play->player_id == 101 && play->points == 2 && play->action == 2 && !play->removed);
+    assert_string_equal(play->game_id, "0022500241");
+    assert_int_equal(said(&msg_row_check_desc) + said(&msg_row_game_desc),
+                     0); /* nothing is final */
+    final(game_body(OVER, jose, bram));
+    const struct msg_row_check *points = check_of("plays_points");
+    assert_true(points && !points->good && points->value == 2 && points->rows == 2);
+    forget_said();
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("4", "2pt", "102") "," SHOT("7", "2pt", "101")));
+    assert_int_equal(said(&msg_row_play_desc), 1);
+    assert_true(check_of("plays_points")->good);
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("7", "2pt", "101")));
+    assert_int_equal(said(&msg_row_play_desc), 2);
+    play = nth(&msg_row_play_desc, 1);
+    assert_true(play->removed && play->action == 4);
+    points = check_of("plays_points");
+    assert_true(!points->good && points->value == 2);
+    plays(PLAYS("7," SHOT("2", "3pt", "101") "," SHOT(
+        "4", "2pt", "102"))); /* a broken body takes nothing away */
+    expect_run("NbaPlays", "partial", "invalid");
+    assert_int_equal(said(&msg_row_play_desc), 4);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    plays(PLAYS(""));
+    expect_run("NbaPlays", "empty_ok", "none");
+    plays("{\"game\":{\"gameId\":\"0029900001\",\"actions\":[]}}");
+    expect_run("NbaPlays", "partial", "identity");
+    plays("{\"game\":");
+    expect_run("NbaPlays", "failed", "malformed");
+}
+
 #define PAST(at, outcomes)                                                                         \
     "{\"timestamp\":\"" at "\",\"data\":{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":["  \
     "{\"key\":\"player_points\",\"outcomes\":[" outcomes "]}," SPREAD("-7.5", "7.5") "]}]}}"
@@ -1306,6 +1359,7 @@ int main(void)
         TEST(teams_are_held_against_those_that_are_known),
         TEST(everybodys_ids_are_learned),
         TEST(lines_at_second_hand),
+        TEST(plays_are_held_against_the_box_score),
         TEST(the_past_is_said_as_the_past),
         TEST(a_list_of_the_past_is_of_its_day),
         TEST(an_injured_stranger_is_named),

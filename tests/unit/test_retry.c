@@ -174,6 +174,16 @@ static void urls(void **state)
     feed_page_arg(FEED_BDL_INJURIES, "277", 300, next);
     assert_string_equal(next, "300");
     assert_int_equal(feed_arg_page(FEED_BDL_GAMES, "2025-11-17"), -1);
+    assert_int_equal(feed_of_subject("nba_plays:0022500241", arg), FEED_NBA_PLAYS);
+    assert_int_equal(feed_url(&settings, FEED_NBA_PLAYS, arg, url), 0);
+    assert_string_equal(
+        url, "https://cdn.nba.com/static/json/liveData/playbyplay/playbyplay_0022500241.json");
+    assert_int_equal(feed_of_subject("bp_offers:20879", arg), FEED_BP_OFFERS);
+    assert_int_equal(feed_url(&settings, FEED_BP_OFFERS, arg, url), 0);
+    assert_string_equal(
+        url,
+        "https://api.bettingpros.com/v3/offers?sport=NBA&market_id=156&event_id=20879&limit=100");
+    assert_string_equal(feed_order_key(FEED_BP_OFFERS, "bp_offers:20879"), "bettingpros");
     char instant[FEED_INSTANT_SIZE];
     feed_instant(INT64_C(1763423700999999), instant);
     assert_string_equal(instant, "20251117T235500Z");
