@@ -68,8 +68,9 @@ static bool is(const struct msg_ops_run *run, const char *outcome)
 /* Refused as it was asked: the same question again has the same answer. */
 static bool refused(const struct msg_ops_run *run)
 {
-    return !strcmp(run->error_class, "too_large") || (!strncmp(run->error_message, "status 4", 8) &&
-                                                      strcmp(run->error_message, "status 408"));
+    return !strcmp(run->error_class, "too_large") ||
+           (!strncmp(run->error_message, "status 4", 8) &&
+            strcmp(run->error_message, "status 408") != 0);
 }
 
 /* It came, or it failed for good: nobody tries again. */
