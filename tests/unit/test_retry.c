@@ -110,46 +110,22 @@ static void waits_double_with_jitter_to_a_cap(void **state)
     assert_true(retry_wait_us(&settings, 1000000, 0, 1) <= 8000000);
 }
 
-static void urls(void **state)
+/* Arguments of two parts: a page of a day, an instant, an event at an instant. */
+static void urls_of_parts(void **state)
 {
     (void)state;
     char url[FEED_URL_SIZE], arg[FEED_ARG_SIZE];
-    assert_int_equal(feed_url(&settings, FEED_BDL_GAMES, "2025-11-17", url), 0);
-    assert_string_equal(url,
-                        "https://api.balldontlie.io/v1/games?dates%5B%5D=2025-11-17&per_page=100");
-    assert_string_equal(feed_key_query(FEED_BDL_GAMES, url), "");
-    snprintf(settings.poller.odds.base_url, sizeof settings.poller.odds.base_url,
-             "http://127.0.0.1:8/");
-    assert_int_equal(feed_url(&settings, FEED_ODDS_PROPS, "ab12", url), 0);
-    assert_string_equal(
-        url, "http://127.0.0.1:8/v4/sports/basketball_nba/events/ab12/odds?regions=us&markets="
-             "player_points&oddsFormat=american");
-    assert_string_equal(feed_key_query(FEED_ODDS_PROPS, url), "&apiKey=");
-    assert_int_equal(feed_url(&settings, FEED_ODDS_EVENTS, "", url), 0);
-    assert_string_equal(feed_key_query(FEED_ODDS_EVENTS, url), "?apiKey=");
-    assert_int_equal(feed_of_subject("bdl_box_scores:2025-11-17", arg), FEED_BDL_BOX_SCORES);
-    assert_string_equal(arg, "2025-11-17");
-    assert_int_equal(feed_of_subject("bdl_live", arg), FEED_BDL_LIVE);
-    assert_int_equal(feed_of_subject("bdl_injuries", arg), FEED_BDL_INJURIES);
-    assert_string_equal(arg, "");
-    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
-    assert_string_equal(url, "https://api.balldontlie.io/v1/player_injuries?per_page=100");
-    assert_int_equal(feed_of_subject("bdl_injuries:277", arg), FEED_BDL_INJURIES);
-    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
-    assert_string_equal(url,
-                        "https://api.balldontlie.io/v1/player_injuries?per_page=100&cursor=277");
     assert_int_equal(feed_of_subject("odds_history_events:20251117T140000Z", arg),
                      FEED_ODDS_HISTORY_EVENTS);
     assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY_EVENTS, arg, url), 0);
-    assert_string_equal(
-        url,
-        "http://127.0.0.1:8/v4/historical/sports/basketball_nba/events?date=2025-11-17T14:00:00Z");
+    assert_string_equal(url, "https://api.the-odds-api.com/v4/historical/sports/basketball_nba/"
+                             "events?date=2025-11-17T14:00:00Z");
     assert_int_equal(
         feed_of_subject("odds_history:0123456789abcdef0123456789abcdef@20251117T235500Z", arg),
         FEED_ODDS_HISTORY);
     assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY, arg, url), 0);
     assert_string_equal(
-        url, "http://127.0.0.1:8/v4/historical/sports/basketball_nba/events/"
+        url, "https://api.the-odds-api.com/v4/historical/sports/basketball_nba/events/"
              "0123456789abcdef0123456789abcdef/odds?regions=us&markets=h2h,spreads,totals,"
              "player_points&oddsFormat=american&date=2025-11-17T23:55:00Z");
     assert_true(feed_arg_instant(FEED_ODDS_HISTORY, arg) == INT64_C(1763423700000000));
@@ -189,6 +165,36 @@ static void urls(void **state)
     assert_string_equal(instant, "20251117T235500Z");
     assert_string_equal(feed_order_key(FEED_ODDS_SCORES, "odds_scores"), "games");
     assert_string_equal(feed_order_key(FEED_ODDS_PROPS, "odds_props:e1"), "odds_props:e1");
+}
+
+static void urls(void **state)
+{
+    (void)state;
+    char url[FEED_URL_SIZE], arg[FEED_ARG_SIZE];
+    assert_int_equal(feed_url(&settings, FEED_BDL_GAMES, "2025-11-17", url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/games?dates%5B%5D=2025-11-17&per_page=100");
+    assert_string_equal(feed_key_query(FEED_BDL_GAMES, url), "");
+    snprintf(settings.poller.odds.base_url, sizeof settings.poller.odds.base_url,
+             "http://127.0.0.1:8/");
+    assert_int_equal(feed_url(&settings, FEED_ODDS_PROPS, "ab12", url), 0);
+    assert_string_equal(
+        url, "http://127.0.0.1:8/v4/sports/basketball_nba/events/ab12/odds?regions=us&markets="
+             "player_points&oddsFormat=american");
+    assert_string_equal(feed_key_query(FEED_ODDS_PROPS, url), "&apiKey=");
+    assert_int_equal(feed_url(&settings, FEED_ODDS_EVENTS, "", url), 0);
+    assert_string_equal(feed_key_query(FEED_ODDS_EVENTS, url), "?apiKey=");
+    assert_int_equal(feed_of_subject("bdl_box_scores:2025-11-17", arg), FEED_BDL_BOX_SCORES);
+    assert_string_equal(arg, "2025-11-17");
+    assert_int_equal(feed_of_subject("bdl_live", arg), FEED_BDL_LIVE);
+    assert_int_equal(feed_of_subject("bdl_injuries", arg), FEED_BDL_INJURIES);
+    assert_string_equal(arg, "");
+    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/player_injuries?per_page=100");
+    assert_int_equal(feed_of_subject("bdl_injuries:277", arg), FEED_BDL_INJURIES);
+    assert_int_equal(feed_url(&settings, FEED_BDL_INJURIES, arg, url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/player_injuries?per_page=100&cursor=277");
     char subject[FEED_SUBJECT_SIZE];
     feed_subject(FEED_BDL_INJURIES, "", subject);
     assert_string_equal(subject, "bdl_injuries");
@@ -269,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup(answers, set_up),
         cmocka_unit_test_setup(a_503_that_names_a_time_holds_the_source, set_up),
         cmocka_unit_test_setup(waits_double_with_jitter_to_a_cap, set_up),
+        cmocka_unit_test_setup(urls_of_parts, set_up),
         cmocka_unit_test_setup(urls, set_up),
         cmocka_unit_test_setup(pages, set_up),
         cmocka_unit_test_setup(live_lists, set_up),
