@@ -30,7 +30,8 @@
 static void said(struct kit *self)
 {
     const char *state = self->stage == KIT_DRAINING ? "draining"
-                        : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING
+                        : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING ||
+                                self->stage == KIT_REWINDING
                             ? "recovering"
                         : self->ready ? "ready"
                                       : "starting";
@@ -148,6 +149,12 @@ static void drain_begin(struct kit *self)
         shard_drop_queue(self->shard);
 }
 
+void kit_drain_again(struct kit *self)
+{
+    self->again = true;
+    drain_begin(self);
+}
+
 static void runs_end(struct kit *self)
 {
     const struct run_close how = {.outcome = RUN_SKIPPED,
@@ -168,8 +175,9 @@ static void drain_turn(struct kit *self)
 {
     if (self->stage != KIT_DRAINING)
         return;
+    int code = self->again ? EXIT_AGAIN : EXIT_OK;
     if (!self->shard || clock_mono_us() >= self->drain_until_us) {
-        kit_end(self, EXIT_OK);
+        kit_end(self, code);
         return;
     }
     if (self->actor->work && self->granted && shard_runs_open(self->shard) > 0)
@@ -178,7 +186,7 @@ static void drain_turn(struct kit *self)
     if (shard_outbox(self->shard, NULL, NULL) == 0) {
         if (self->granted && shard_trim_due(self->shard))
             (void)shard_trim(self->shard);
-        kit_end(self, EXIT_OK);
+        kit_end(self, code);
     }
 }
 
@@ -280,6 +288,7 @@ void kit_loop(struct kit *self)
                 more = step_turn(self);
             snapshots_restore_turn(self);
             rebuild_turn(self);
+            rewind_turn(self);
             ready_turn(self);
             work_turn(self, fds + 2, own);
             trim_turn(self, &idle_since);

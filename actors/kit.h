@@ -15,6 +15,7 @@ enum kit_stage {
     KIT_WAITING,    /* for the broker, or for the lease */
     KIT_RESTORING,  /* taking the rows of a snapshot */
     KIT_REBUILDING, /* re-executing beside the log */
+    KIT_REWINDING,  /* asked to go back, and not there yet */
     KIT_WORKING,
     KIT_DRAINING
 };
@@ -80,9 +81,9 @@ struct kit {
 
     enum kit_stage stage;
     bool granted;
-    bool verdicts; /* the broker has a stream for them */
-    bool ready;    /* said once caught up since the last start */
-    bool told;     /* the service manager knows */
+    bool own_takes[SHARD_OWN_TAKES]; /* the broker has a stream for them */
+    bool ready;                      /* said once caught up since the last start */
+    bool told;                       /* the service manager knows */
     uint64_t epoch;
     char holder[160]; /* who has the lease that this one waits for, as last said */
     int64_t lease_us;
@@ -98,8 +99,12 @@ struct kit {
     uint64_t compared;      /* records */
     uint64_t uncompared;    /* ... that the log does not hold any more */
     struct snapshots snapshots;
-    struct step *step; /* an edge's own, open */
-    int exit_code;     /* -1: go on */
+    uint64_t rewind_base; /* from where it is done again */
+    bool rewind_tried;    /* the broker was asked for that, and has not answered */
+    bool rewinding;       /* while the state is set back */
+    bool again;           /* draining for another process of this shard to follow */
+    struct step *step;    /* an edge's own, open */
+    int exit_code;        /* -1: go on */
 };
 
 /* Ends the loop; the first reason counts. */
@@ -107,7 +112,10 @@ void kit_end(struct kit *self, int exit_code);
 
 /* recover.c */
 void kit_granted(struct kit *self, const struct link_grant *grant);
-void kit_subscribe(struct kit *self);
+/* The state is set back as if this lease had found it lost; the grant's cursor: an edge's new one, else what was done. */
+void recover_back(struct kit *self, const struct link_grant *grant);
+void kit_subscribe(struct kit *self); /* from its cursor */
+void kit_subscribe_from(struct kit *self, uint64_t position);
 /* Sends what the outbox holds and was not sent under this grant. */
 void kit_publish(struct kit *self);
 /* The environment cannot be read: it gets the name DIR.bad-N, and the next start makes its state again. False: an edge's is left as
@@ -140,7 +148,18 @@ void rebuild_turn(struct kit *self);
 void rebuild_from_start(struct kit *self);
 void rebuild_go_on(struct kit *self);
 
+/* rewind.c */
+void rewind_turn(struct kit *self);
+void rewind_granted(
+    struct kit *self); /* a lease: what was asked for under an earlier one goes on */
+/* The broker said `trimmed`. True: to a rewind, which is off. */
+bool rewind_refused(struct kit *self, const char *why);
+
 /* snapshots.c */
+/* Cursor of the newest at or below `position`; 1: none. */
+uint64_t snapshots_below(const struct kit *self, uint64_t position);
+/* Removes those, durably. Cursor of the oldest that is left; 1: none. */
+uint64_t snapshots_forget_above(struct kit *self, uint64_t cursor);
 void snapshots_open(struct kit *self); /* when the settings are known */
 void snapshots_drop(struct kit *self); /* what is being written or read */
 uint64_t snapshots_keep(const struct kit *self);
@@ -157,6 +176,8 @@ extern const struct link_handlers kit_handlers;
 int kit_register(struct kit *self);
 
 /* actor.c */
+void kit_drain_again(
+    struct kit *self); /* what is open is closed, then the process ends with EXIT_AGAIN */
 void kit_signals(struct kit *self);
 void kit_loop(struct kit *self); /* until exit_code says so */
 

@@ -1,4 +1,4 @@
-/* What the kit itself says: runs and dead letters. The one place that knows these two messages. */
+/* What the kit itself says: runs, dead letters, what became of them and of a rewind. The one place that says these messages. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +92,11 @@ void ops_crashed_emit(struct shard *self, const struct run_mark *mark)
     out.attempt = mark->attempt;
     log_warn("run-crashed", "run=%s name=%s attempt=%" PRId64, out.run_id, out.name, out.attempt);
     (void)say(self, &msg_ops_run_desc, &out, NULL);
+}
+
+void ops_rewound_emit(struct shard *self, const struct msg_ops_rewound *message)
+{
+    (void)say(self, &msg_ops_rewound_desc, message, NULL);
 }
 
 void ops_resolved_emit(struct shard *self, const struct msg_ops_resolved *message)

@@ -15,7 +15,10 @@
 
 struct shard;
 
-extern const struct take verdict_take; /* every shard that reads anything reads it, too */
+/* What every shard that reads anything reads too, where the broker has such streams. */
+extern const struct take verdict_take, rewind_take;
+#define SHARD_OWN_TAKES 2
+extern const struct take *const shard_own_takes[SHARD_OWN_TAKES];
 
 struct shard_options {
     const struct actor *actor;
@@ -46,6 +49,7 @@ void shard_each_lane(struct shard *self, shard_lane_fn *visit, void *context);
 struct shard_start {
     uint64_t epoch;
     bool discard, rebuilding;
+    bool rewound; /* because it was asked to go back */
     uint64_t cursor;
     const struct shard_lane *lanes;
     uint32_t lane_count;
@@ -60,6 +64,13 @@ int shard_known(struct shard *self, const char *stream, uint16_t partition, uint
 /* Re-execution up to here (not included) repeats nothing the kit said before: runs, dead letters. */
 void shard_quiet_until(struct shard *self, uint64_t position);
 void shard_rebuilt(struct shard *self); /* with the next commit */
+
+/* Going back (ops.rewind): asked for by a record, which ends the step that takes it. Then it is the owner's turn: nothing more is built
+ * until it has set the state back (shard_start with `rewound`), or says why not. */
+const struct shard_rewind *shard_rewinding(const struct shard *self); /* as committed */
+/* Says what became of it (ops.rewound), in a step of its own; `why` NULL: done, from `position` on (0: an earlier process knew).
+ * A store_error. */
+int shard_rewind_say(struct shard *self, const char *why, uint64_t position);
 
 /* ---- input ---- */
 struct shard_batch {

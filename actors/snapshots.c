@@ -82,6 +82,27 @@ uint64_t snapshots_keep(const struct kit *kit)
     return self->on ? self->needed : 0;
 }
 
+uint64_t snapshots_below(const struct kit *kit, uint64_t position)
+{
+    const struct snapshots *self = &kit->snapshots;
+    uint64_t cursors[SNAPSHOT_MOST];
+    uint32_t count = self->on ? snapshot_list(self->folder, cursors, SNAPSHOT_MOST) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (cursors[i] <= position)
+            return cursors[i];
+    return 1;
+}
+
+uint64_t snapshots_forget_above(struct kit *kit, uint64_t cursor)
+{
+    struct snapshots *self = &kit->snapshots;
+    if (!self->on)
+        return 1;
+    snapshot_remove_above(self->folder, cursor);
+    look(self, kit);
+    return self->needed;
+}
+
 /* ---- making one ---- */
 
 void snapshots_took(struct kit *kit, uint64_t bytes)
@@ -292,11 +313,13 @@ static int restore_chunk(struct snapshots *self, struct kit *kit, const char **w
         struct shard_start start = {.epoch = self->grant_epoch,
                                     .discard = true,
                                     .rebuilding = true,
+                                    .rewound = kit->rewinding,
                                     .cursor = 1,
                                     .lanes = self->spoken,
                                     .lane_count = self->spoken_count};
         self->cleared = true;
         int error = shard_start(kit->shard, &start);
+        kit->rewinding = kit->rewinding && error;
         return error ? error : 1;
     }
     int more = snapshot_load(self->reader, kit->store);

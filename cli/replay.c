@@ -260,8 +260,8 @@ static void inputs_open(struct rerun *self, struct inputs *inputs, unsigned shar
     inputs->count = 0;
     for (const struct take *take = self->actor->takes; take && take->message; take++)
         input_open(self, inputs, take, shards);
-    if (inputs->count)
-        input_open(self, inputs, &verdict_take, shards);
+    for (int i = 0; inputs->count && i < SHARD_OWN_TAKES; i++)
+        input_open(self, inputs, shard_own_takes[i], shards);
 }
 
 /* 1: offered one; 0: no more; -1: cannot go on. */

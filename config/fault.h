@@ -40,6 +40,8 @@
     X(SNAPSHOT_LOADED, "snapshot-loaded",                                                          \
       "shard: all of a snapshot's rows loaded, its cursor not")                                    \
     X(SNAPSHOT_RENAMED, "snapshot-renamed", "shard: named, its folder not synced, no older gone")  \
+    X(REWIND_TRIED, "rewind-tried",                                                                \
+      "shard: asked to go back, and it can; nothing is set back yet")                              \
     X(EXPORT_WRITTEN, "export-written", "scoreboard: export written, not renamed")                 \
     X(DISK_FULL, "disk-full", "broker or store: the commit says no space")
 

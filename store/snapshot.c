@@ -15,6 +15,7 @@
 
 #include "config/clock.h"
 #include "config/fault.h"
+#include "config/log.h"
 #include "schema/pack.h"
 #include "store/env_make.h"
 #include "store/snapshot_inside.h"
@@ -115,6 +116,22 @@ static bool writer_lives(int folder, const char *name)
     bool lives = flock(fd, LOCK_EX | LOCK_NB) != 0;
     close(fd);
     return lives;
+}
+
+void snapshot_remove_above(const char *folder, uint64_t cursor)
+{
+    uint64_t cursors[SNAPSHOT_MOST];
+    char path[PATH_MAX];
+    uint32_t count;
+    bool stuck = false;
+    while (!stuck && (count = snapshot_list(folder, cursors, SNAPSHOT_MOST)) > 0 &&
+           cursors[0] > cursor)
+        for (uint32_t i = 0; i < count && cursors[i] > cursor; i++)
+            if (snapshot_path(path, sizeof path, folder, cursors[i]) != 0 || unlink(path) != 0) {
+                log_error("snapshot-unremoved", "path=%s why=\"%s\"", path, strerror(errno));
+                stuck = true;
+            }
+    (void)env_dir_sync(folder);
 }
 
 void snapshot_sweep(const char *folder, int64_t *found, int64_t *removed)

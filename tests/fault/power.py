@@ -242,6 +242,13 @@ class Recording(Gate):
         self.runtime.until(ended, 30, "a round of retention")
         self.rewritten = self.rewritten or rewritten()
 
+    def more(self, count):
+        self.numbers += count
+        self.runtime.env["PROOF_TOTAL"] = str(self.numbers)
+        for shard in range(self.shards):
+            self.restart(f"proof-source.{shard}")
+        self.runtime.until(lambda: self.told.turn() or self.arrived() >= self.numbers * self.keys, 60, f"{count} more numbers")
+
     def run(self):
         runtime, whole = self.runtime, self.numbers * self.keys
         self.start(*self.kills)
@@ -263,8 +270,9 @@ class Recording(Gate):
                 events.pop(0)[1]()
             return arrived >= whole and not events
         runtime.until(flowing, 120, "all numbers at the sink")
-        ends = time.monotonic() + 20
-        while not self.rewritten and time.monotonic() < ends:  # snapshots of what was done last let go of more
+        ends = time.monotonic() + 60
+        while not self.rewritten and time.monotonic() < ends:  # what the last snapshots still need is let go by newer ones
+            self.more(10)
             self.retain()
         assert self.rewritten, "retention had nothing to do: no segment was written anew"
         self.told.settle()

@@ -138,6 +138,13 @@ void snapshot_set_aside(const char *folder, uint64_t cursor)
         file->bad = true;
 }
 
+void snapshot_remove_above(const char *folder, uint64_t cursor)
+{
+    for (uint32_t i = 0; i < file_count; i++)
+        if (strcmp(files[i]->folder, folder) == 0 && files[i]->about.cursor > cursor)
+            files[i]->bad = true;
+}
+
 /* ---- reading one ---- */
 
 int snapshot_open(struct snapshot_reader **out, const char *path, struct snapshot_about *about)
