@@ -169,7 +169,8 @@ static int body_make(const struct cli *cli, struct say *self, const void *messag
                             .version = self->desc->version,
                             .parent_count = parent_count,
                             .payload = {payload, (uint32_t)size}};
-    memcpy(record.parents, parents, parent_count * sizeof *parents);
+    if (parent_count)
+        memcpy(record.parents, parents, parent_count * sizeof *parents);
     batch_head(&self->body, 1, version_code(), config_hash);
     int failed = !payload || record_encode(&self->body, &record, &rule) != 0 || self->body.failed;
     free(payload);
