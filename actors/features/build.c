@@ -7,6 +7,7 @@
 #include "actors/features/career.h"
 #include "actors/features/league.h"
 #include "actors/features/line.h"
+#include "actors/features/summary.h"
 #include "actors/features/window.h"
 #include "schema/hash.h"
 #include "schema/pack.h"
@@ -280,6 +281,14 @@ static int add_said(struct build *build, struct build_player *player, bool home,
                         &input->line_opening, true);
 }
 
+static int note_before(struct build *build, const struct build_player *player,
+                       const struct line_median *line, const struct window_input *input)
+{
+    const struct summary_before before = {line->books > 0 ? line->line : NAN, input->injury_risk};
+    return summary_note_before(build->txn, build->game->date, build->game_id, player->player_id,
+                               &before);
+}
+
 static void fill_values(const struct window_output *output, uint8_t *values_bytes,
                         uint8_t *sources_bytes, struct msg_feature_player *message)
 {
@@ -392,6 +401,10 @@ static int build_player(struct build *build, struct build_player *player)
     if (message.player_name[0] == 0) { /* no record ever named him */
         build->counts->teamless++;
         return 0;
+    }
+    error = note_before(build, player, &line, &input);
+    if (error) {
+        return error;
     }
     fill_line(&line, &message);
     message.games = input.games_career;

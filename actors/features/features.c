@@ -7,6 +7,7 @@
 #include "actors/features/build.h"
 #include "actors/features/career.h"
 #include "actors/features/game.h"
+#include "actors/features/summary.h"
 #include "config/clock.h"
 
 #define LEAD_US (INT64_C(12) * 3600 * 1000000)
@@ -277,6 +278,27 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
     return verdict;
 }
 
+/* Those of a game that this shard has are summed up, when they are all in. */
+static int sum_up_later(struct step *step, const struct msg_row_box_score *row,
+                        const struct window_line *line)
+{
+    struct summary_line summary = {.line = *line, .player_id = row->player_id};
+    struct game_state game;
+    int error = game_load(step_store(step), row->game_id, &game);
+    memcpy(summary.name, row->player_name, strlen(row->player_name));
+    return error && error != STORE_NOT_FOUND ? error
+                                             : summary_take(step, row->game_id, &summary, !error);
+}
+
+static enum verdict take_timer_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_timer_summary *timer = input->message;
+    int64_t said;
+    (void)self;
+    int error = summary_say(step, timer->game_id, timer->game_date, &said);
+    return store_verdict(step, error);
+}
+
 /* A line of a final box score is history for later days. */
 static enum verdict take_box_score(struct step *step, const struct input *input, void *self)
 {
@@ -295,8 +317,10 @@ static enum verdict take_box_score(struct step *step, const struct input *input,
     career_game(line.game_id, row->game_id);
     career_code(line.team, row->team);
     career_code(line.opponent, row->opponent);
-    return store_verdict(step,
-                         career_add(step_store(step), row->player_id, row->player_name, &line));
+    int error = sum_up_later(step, row, &line);
+    return store_verdict(
+        step,
+        error ? error : career_add(step_store(step), row->player_id, row->player_name, &line));
 }
 
 /* ---- odds ---- */
@@ -445,6 +469,7 @@ static const struct take TAKES[] = {
     {&msg_row_game_odds_desc, take_game_odds, RUN_NONE, NULL, false},
     {&msg_row_injury_desc, take_injury, RUN_NONE, NULL, true},
     {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
+    {&msg_timer_summary_desc, take_timer_summary, RUN_PER_STEP, "GameSummary", false},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

@@ -10,6 +10,8 @@
  *   box           game's       game_id, player_id                              row_box_score, newest
  *   odds          game's       game_id, player_id, market, book, line*1000, position   row_odds, every one
  *   feature       game's       game_id, player_id                              feature_player, newest
+ *   summary       game's       game_id, player_id                              summary_player_game, newest
+ *   team_summary  game's       game_id, team                                   summary_team_game, newest
  *   prediction    game's       game_id, player_id, system, stat, position      prediction_points, every one
  *   grade         game's       game_id, player_id, system, stat                grade_points, newest
  *   run           data_date, else day it was opened   opened_at, run_id        ops_run
@@ -41,6 +43,8 @@
 #define TABLE_BOX "box"
 #define TABLE_ODDS "odds"
 #define TABLE_FEATURE "feature"
+#define TABLE_SUMMARY "summary"
+#define TABLE_TEAM_SUMMARY "team_summary"
 #define TABLE_PREDICTION "prediction"
 #define TABLE_GRADE "grade"
 #define TABLE_RUN "run"

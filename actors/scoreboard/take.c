@@ -141,6 +141,26 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     return put(step, input, TABLE_FEATURE, row->game_date, &key);
 }
 
+static enum verdict take_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_summary_player_game *row = input->message;
+    struct store_key key;
+    (void)self;
+    player_key(&key, row->game_id, row->player_id);
+    return put(step, input, TABLE_SUMMARY, row->game_date, &key);
+}
+
+static enum verdict take_team_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_summary_team_game *row = input->message;
+    struct store_key key;
+    (void)self;
+    store_key_start(&key);
+    store_key_text(&key, row->game_id);
+    store_key_text(&key, row->team);
+    return put(step, input, TABLE_TEAM_SUMMARY, row->game_date, &key);
+}
+
 static enum verdict take_prediction(struct step *step, const struct input *input, void *self)
 {
     const struct msg_prediction_points *row = input->message;
@@ -433,6 +453,8 @@ const struct take scoreboard_takes[] = {
     {&msg_row_box_score_desc, take_box, RUN_NONE, NULL, false},
     {&msg_row_odds_desc, take_odds, RUN_NONE, NULL, false},
     {&msg_feature_player_desc, take_feature, RUN_NONE, NULL, false},
+    {&msg_summary_player_game_desc, take_summary, RUN_NONE, NULL, false},
+    {&msg_summary_team_game_desc, take_team_summary, RUN_NONE, NULL, false},
     {&msg_prediction_points_desc, take_prediction, RUN_NONE, NULL, false},
     {&msg_grade_points_desc, take_grade, RUN_NONE, NULL, false},
     {&msg_ops_run_desc, take_run, RUN_NONE, NULL, false},

@@ -309,6 +309,54 @@ static json_t *view_features(struct store_txn *txn, const struct view_query *que
     return *error ? fail(out, *error, error) : out;
 }
 
+/* ---- what games came to ---- */
+
+/* Every field of the message. */
+static json_t *whole(const struct message_desc *desc, const void *message)
+{
+    json_t *row = json_object();
+    for (size_t i = 0; i < desc->field_count; i++) {
+        const char *const one[] = {desc->fields[i].name, NULL};
+        put_fields(row, desc, message, one);
+    }
+    return row;
+}
+
+static int put_summary(void *context, int32_t date, const struct table_mark *mark,
+                       const void *message)
+{
+    (void)date;
+    (void)mark;
+    json_array_append_new(context, whole(&msg_summary_player_game_desc, message));
+    return 0;
+}
+
+static json_t *view_summaries(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_SUMMARY, query->date, query->date, NULL,
+                        &msg_summary_player_game_desc, put_summary, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+static int put_team_summary(void *context, int32_t date, const struct table_mark *mark,
+                            const void *message)
+{
+    (void)date;
+    (void)mark;
+    json_array_append_new(context, whole(&msg_summary_team_game_desc, message));
+    return 0;
+}
+
+static json_t *view_team_summaries(struct store_txn *txn, const struct view_query *query,
+                                   int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_TEAM_SUMMARY, query->date, query->date, NULL,
+                        &msg_summary_team_game_desc, put_team_summary, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
 /* ---- predictions ---- */
 
 struct predictions {
@@ -466,6 +514,12 @@ static const char *const people_boxes[] = {
     "steals",  "blocks",      "turnovers", "plus_minus", "game_status", NULL};
 static const char *const people_features[] = {"game_id", "player_id", "player_name",
                                               "quality", "as_of",     NULL};
+static const char *const people_summaries[] = {
+    "game_id", "player_name", "team",   "minutes", "points",      "usage", "true_shooting",
+    "line",    "line_move",   "result", "margin",  "injury_risk", NULL};
+static const char *const people_team_summaries[] = {
+    "game_id",        "team",           "won",         "points",          "points_allowed", "pace",
+    "offense_rating", "defense_rating", "three_share", "free_throw_rate", "turnover_share", NULL};
 static const char *const people_predictions[] = {
     "game_id",   "player_name", "system",         "predicted", "stddev", "line", "line_source",
     "prob_over", "edge",        "recommendation", "made_at",   "active", NULL};
@@ -481,6 +535,8 @@ static const struct view views[] = {
     {"boxscores", false, people_boxes, view_boxscores},
     {"odds", false, NULL, view_odds},
     {"features", false, people_features, view_features},
+    {"summaries", false, people_summaries, view_summaries},
+    {"team_summaries", false, people_team_summaries, view_team_summaries},
     {"predictions", false, people_predictions, view_predictions},
     {"grades", false, people_grades, view_grades},
     {"runs", true, people_runs, view_runs},
