@@ -220,7 +220,7 @@ static void fill_trained(const struct msg_feature_player *feature, const struct 
     memcpy(message->model, trained->sha256, TRAINED_NAME_SIZE - 1);
     name_prediction(feature, message->system, message->model, message->stat, NULL,
                     message->prediction_id);
-    message->predicted = model_round(outlook->centre);
+    message->predicted = model_round(outlook_median(outlook));
     message->stddev = model_round(outlook_deviation(outlook));
     message->low = model_round(outlook_quantile(outlook, 0.1));
     message->high = model_round(outlook_quantile(outlook, 0.9));
