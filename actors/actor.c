@@ -27,7 +27,18 @@
 
 /* ---- the turn ---- */
 
-static void said(struct kit *self)
+/* What must not go before it has been read: behind the snapshots that are kept, behind the cursor, behind where a rewind begins. */
+static uint64_t keep_of(const struct kit *self)
+{
+    uint64_t keep = snapshots_keep(self), cursor = shard_state(self->shard)->cursor;
+    if (keep == 0 || cursor < keep)
+        keep = cursor;
+    if (self->stage == KIT_REWINDING && self->rewind_base < keep)
+        keep = self->rewind_base;
+    return keep;
+}
+
+void kit_said(struct kit *self)
 {
     const char *state = self->stage == KIT_DRAINING ? "draining"
                         : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING ||
@@ -44,7 +55,7 @@ static void said(struct kit *self)
                                       .done = totals.done,
                                       .never = totals.never,
                                       .later = totals.later,
-                                      .keep = snapshots_keep(self)};
+                                      .keep = reads ? keep_of(self) : 0};
     (void)shard_outbox(self->shard, &progress.outbox, NULL);
     link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
@@ -68,7 +79,7 @@ static void ready_turn(struct kit *self)
         return;
     }
     self->ready = true;
-    said(self);
+    kit_said(self);
     log_info("ready", "shard=%s.%u cursor=%" PRIu64 " steps=%" PRIu64, self->actor->name,
              self->number, shard_state(self->shard)->cursor, shard_state(self->shard)->step);
     if (!self->told)
@@ -136,6 +147,10 @@ static void trim_turn(struct kit *self, int64_t *idle_since)
 
 static void drain_begin(struct kit *self)
 {
+    if (self->stage == KIT_DRAINING && self->again) { /* first to begin anew, now to stop */
+        self->again = false;
+        return;
+    }
     if (self->stage == KIT_DRAINING) { /* asked twice: now */
         kit_end(self, EXIT_OK);
         return;
@@ -288,12 +303,12 @@ void kit_loop(struct kit *self)
                 more = step_turn(self);
             snapshots_restore_turn(self);
             rebuild_turn(self);
-            rewind_turn(self);
+            bool back = rewind_turn(self);
             ready_turn(self);
             work_turn(self, fds + 2, own);
             trim_turn(self, &idle_since);
-            more |= snapshots_turn(self) || self->stage == KIT_RESTORING;
-            said(self);
+            more |= snapshots_turn(self) || back || self->stage == KIT_RESTORING;
+            kit_said(self);
         }
         drain_turn(self);
         if (watchdog_us && clock_mono_us() - watched_us >= watchdog_us) {

@@ -64,6 +64,8 @@ struct actor {
     const struct take *takes; /* ended by a row with message == NULL; may be NULL */
     bool
         edge; /* may read clocks and do I/O in `work`; is never re-executed by replay or after a lost environment */
+    bool
+        once; /* an edge: what it takes has it do things outside that must not be done twice; never set back (ops.rewind) */
     /* Memory of this process. `start` may return NULL and set *failed. All optional. */
     void *(*start)(const struct settings *settings, bool *failed);
     void (*forget)(

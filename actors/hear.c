@@ -126,8 +126,9 @@ static void on_batch(void *context, const struct link_batch *batch)
                                .stream = batch->stream,
                                .time_us = batch->time_us,
                                .body = batch->body};
-    if (self->stage == KIT_DRAINING || !self->shard)
-        return;
+    if (self->stage == KIT_DRAINING || self->stage == KIT_REWINDING ||
+        self->stage == KIT_RESTORING || !self->shard)
+        return; /* nothing of it is for the state that will be */
     if (shard_offer(self->shard, &mine) != 0) {
         log_error("no-memory", "what=batch bytes=%u", batch->body.size);
         kit_end(self, EXIT_AGAIN);

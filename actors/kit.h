@@ -54,6 +54,7 @@ struct snapshots {
     struct snapshot_reader *reader;
     bool cleared;   /* the environment, for what is read */
     uint64_t tried; /* cursor of the one being read; older ones are left */
+    bool own_lease; /* those made under the grant's own epoch are good too */
     /* The grant under which the state is made again. */
     uint64_t first, head, grant_epoch, grant_cursor;
     struct shard_lane *lanes, *spoken; /* all of them; those of the kit's own streams */
@@ -99,12 +100,14 @@ struct kit {
     uint64_t compared;      /* records */
     uint64_t uncompared;    /* ... that the log does not hold any more */
     struct snapshots snapshots;
-    uint64_t rewind_base; /* from where it is done again */
-    bool rewind_tried;    /* the broker was asked for that, and has not answered */
-    bool rewinding;       /* while the state is set back */
-    bool again;           /* draining for another process of this shard to follow */
-    struct step *step;    /* an edge's own, open */
-    int exit_code;        /* -1: go on */
+    uint64_t log_first; /* as the last grant said */
+    enum { REWIND_SETTLING, REWIND_GUARDING, REWIND_CHECKING, REWIND_TRYING } rewind_stage;
+    uint64_t rewind_base;     /* from where it is done again; 0: not known */
+    bool rewinding;           /* while the state is set back */
+    char rewind_differs[240]; /* done again it was not the same */
+    bool again;               /* draining for another process of this shard to follow */
+    struct step *step;        /* an edge's own, open */
+    int exit_code;            /* -1: go on */
 };
 
 /* Ends the loop; the first reason counts. */
@@ -149,24 +152,31 @@ void rebuild_from_start(struct kit *self);
 void rebuild_go_on(struct kit *self);
 
 /* rewind.c */
-void rewind_turn(struct kit *self);
+bool rewind_turn(struct kit *self); /* true: more at once */
 void rewind_granted(
     struct kit *self); /* a lease: what was asked for under an earlier one goes on */
 /* The broker said `trimmed`. True: to a rewind, which is off. */
 bool rewind_refused(struct kit *self, const char *why);
+/* No snapshot above this is one to make the state from; UINT64_MAX: any will do. */
+uint64_t rewind_limit(const struct kit *self);
 
 /* snapshots.c */
 /* Cursor of the newest at or below `position`; 1: none. */
 uint64_t snapshots_below(const struct kit *self, uint64_t position);
-/* Removes those, durably. Cursor of the oldest that is left; 1: none. */
-uint64_t snapshots_forget_above(struct kit *self, uint64_t cursor);
+/* Reads the next chunk of that one. 1: more; 0: all of it is good; -1: it is not, and set aside. */
+int snapshots_check(struct kit *self, uint64_t cursor);
+/* One of the state as it is. 1: being made; 0: there is one; -1: it cannot be made. */
+int snapshots_guard(struct kit *self);
+/* Removes those with above < cursor <= last, durably. */
+void snapshots_forget(struct kit *self, uint64_t above, uint64_t last);
 void snapshots_open(struct kit *self); /* when the settings are known */
 void snapshots_drop(struct kit *self); /* what is being written or read */
 uint64_t snapshots_keep(const struct kit *self);
 void snapshots_took(struct kit *self, uint64_t bytes);
 bool snapshots_turn(struct kit *self); /* true: a slice is left to copy */
-/* False: there is none to make the state from. Else it is being made, or the process ends. The grant is kept either way. */
-bool snapshots_restore(struct kit *self, const struct link_grant *grant);
+/* From the newest with cursor <= last. False: there is none to make the state from. Else it is being made, or the process ends.
+ * The grant is kept either way. */
+bool snapshots_restore(struct kit *self, const struct link_grant *grant, uint64_t last);
 void snapshots_restore_turn(struct kit *self);
 
 /* hear.c */
@@ -176,6 +186,7 @@ extern const struct link_handlers kit_handlers;
 int kit_register(struct kit *self);
 
 /* actor.c */
+void kit_said(struct kit *self); /* how far it is, for the next beat */
 void kit_drain_again(
     struct kit *self); /* what is open is closed, then the process ends with EXIT_AGAIN */
 void kit_signals(struct kit *self);

@@ -252,6 +252,7 @@ void rebuild_go_on(struct kit *self)
         return;
     }
     self->rewind_base = shard_state(self->shard)->cursor;
+    shard_drop_queue(self->shard);
     shard_quiet_until(self->shard, grant->grant_cursor);
     self->rebuild_until = grant->grant_cursor;
     self->stage = KIT_REBUILDING;
@@ -268,6 +269,12 @@ void rebuild_from_start(struct kit *self)
                                 .cursor = 1,
                                 .lanes = grant->spoken,
                                 .lane_count = grant->spoken_count};
+    if (grant->first > 1 && rewind_limit(self) != UINT64_MAX) {
+        /* it was good a moment ago: not the end of the shard, which has a newer one */
+        (void)shard_rewind_off(self->shard, "the snapshot to begin from cannot be read any more");
+        kit_end(self, EXIT_AGAIN);
+        return;
+    }
     if (grant->first > 1) {
         char text[160];
         snprintf(text, sizeof text,
@@ -285,7 +292,7 @@ static void rebuild_begin(struct kit *self, const struct link_grant *grant, cons
     self->lost_why = why;
     log_warn("rebuild", "shard=%s.%u why=\"%s\" lanes=%u to=%" PRIu64, self->actor->name,
              self->number, why, grant->lane_count, grant->head);
-    if (!snapshots_restore(self, grant))
+    if (!snapshots_restore(self, grant, rewind_limit(self)))
         rebuild_from_start(self);
 }
 
@@ -341,6 +348,7 @@ void kit_granted(struct kit *self, const struct link_grant *grant)
     self->lease_us = grant->lease_us;
     self->heard_us = clock_mono_us();
     self->granted = true;
+    self->log_first = grant->first;
     self->ready = self->rewinding = false;
     snapshots_drop(self);
     if (self->stage == KIT_DRAINING) { /* only what is unsent matters now */

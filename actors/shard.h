@@ -68,6 +68,9 @@ void shard_rebuilt(struct shard *self); /* with the next commit */
 /* Going back (ops.rewind): asked for by a record, which ends the step that takes it. Then it is the owner's turn: nothing more is built
  * until it has set the state back (shard_start with `rewound`), or says why not. */
 const struct shard_rewind *shard_rewinding(const struct shard *self); /* as committed */
+/* It came to nothing after the state was set back: noted, durably; said when the state is made again. The built step is undone. A
+ * store_error. */
+int shard_rewind_off(struct shard *self, const char *why);
 /* Says what became of it (ops.rewound), in a step of its own; `why` NULL: done, from `position` on (0: an earlier process knew).
  * A store_error. */
 int shard_rewind_say(struct shard *self, const char *why, uint64_t position);

@@ -455,8 +455,9 @@ static enum shard_built crashed_build(struct shard *self)
 enum shard_built shard_build(struct shard *self, int64_t mono_us)
 {
     uint64_t position = next_position(self);
-    if (self->rewind.state == SHARD_REWIND_ASKED && !self->options.replay)
-        return SHARD_NOTHING; /* the owner's turn */
+    if (self->rewind.state == SHARD_REWIND_ASKED && !self->state.rebuilding &&
+        !self->options.replay)
+        return SHARD_NOTHING; /* the owner's turn; a rebuild that is under way goes before */
     self->quiet = self->options.replay || position < self->quiet_until;
     if (self->crashed_count && !self->quiet)
         return crashed_build(self);

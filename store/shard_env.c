@@ -111,9 +111,9 @@ int shard_env_open(struct store *store, struct shard_state *state)
     return error;
 }
 
-/* ---- the last rewind: asked, to, state ---- */
+/* ---- the last rewind: asked, to, state, why ---- */
 
-#define REWIND_BYTES (2 * 8 + 1)
+#define REWIND_BYTES (2 * 8 + 1 + SHARD_REWIND_WHY)
 
 int shard_env_rewind(struct store_txn *txn, struct shard_rewind *rewind)
 {
@@ -126,8 +126,9 @@ int shard_env_rewind(struct store_txn *txn, struct shard_rewind *rewind)
     if (row.size != REWIND_BYTES)
         return STORE_CORRUPT;
     const uint8_t *at = get_number(row.data, &rewind->asked, 8);
-    get_number(get_number(at, &rewind->to, 8), &state, 1);
-    if (state > SHARD_REWIND_BEGUN)
+    at = get_number(get_number(at, &rewind->to, 8), &state, 1);
+    memcpy(rewind->why, at, SHARD_REWIND_WHY);
+    if (state > SHARD_REWIND_OFF || rewind->why[SHARD_REWIND_WHY - 1])
         return STORE_CORRUPT;
     rewind->state = (enum shard_rewind_state)state;
     return STORE_OK;
@@ -135,8 +136,10 @@ int shard_env_rewind(struct store_txn *txn, struct shard_rewind *rewind)
 
 int shard_env_put_rewind(struct store_txn *txn, const struct shard_rewind *rewind)
 {
-    uint8_t row[REWIND_BYTES];
-    put_number(put_number(put_number(row, rewind->asked, 8), rewind->to, 8), rewind->state, 1);
+    uint8_t row[REWIND_BYTES] = {0};
+    uint8_t *at =
+        put_number(put_number(put_number(row, rewind->asked, 8), rewind->to, 8), rewind->state, 1);
+    memcpy(at, rewind->why, strnlen(rewind->why, SHARD_REWIND_WHY - 1));
     return store_put(txn, TABLE_META, STORE_UNDATED, KEY_REWIND, strlen(KEY_REWIND), row,
                      sizeof row);
 }

@@ -118,19 +118,17 @@ static bool writer_lives(int folder, const char *name)
     return lives;
 }
 
-void snapshot_remove_above(const char *folder, uint64_t cursor)
+void snapshot_remove(const char *folder, uint64_t above, uint64_t last)
 {
     uint64_t cursors[SNAPSHOT_MOST];
     char path[PATH_MAX];
-    uint32_t count;
-    bool stuck = false;
-    while (!stuck && (count = snapshot_list(folder, cursors, SNAPSHOT_MOST)) > 0 &&
-           cursors[0] > cursor)
-        for (uint32_t i = 0; i < count && cursors[i] > cursor; i++)
-            if (snapshot_path(path, sizeof path, folder, cursors[i]) != 0 || unlink(path) != 0) {
-                log_error("snapshot-unremoved", "path=%s why=\"%s\"", path, strerror(errno));
-                stuck = true;
-            }
+    uint32_t count = snapshot_list(folder, cursors, SNAPSHOT_MOST);
+    for (uint32_t i = 0; i < count; i++) {
+        if (cursors[i] <= above || cursors[i] > last)
+            continue;
+        if (snapshot_path(path, sizeof path, folder, cursors[i]) != 0 || unlink(path) != 0)
+            log_error("snapshot-unremoved", "path=%s why=\"%s\"", path, strerror(errno));
+    }
     (void)env_dir_sync(folder);
 }
 

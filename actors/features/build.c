@@ -281,12 +281,20 @@ static int add_said(struct build *build, struct build_player *player, bool home,
                         &input->line_opening, true);
 }
 
+/* What was known of him, whether or not features can be made of it: his first line, his last, the report. */
 static int note_before(struct build *build, const struct build_player *player,
-                       const struct line_median *line, const struct window_input *input)
+                       const struct line_median *line)
 {
-    const struct summary_before before = {line->books > 0 ? line->line : NAN, input->injury_risk};
-    return summary_note_before(build->txn, build->game->date, build->game_id, player->player_id,
-                               &before);
+    struct summary_before before = {line->books > 0 ? line->line : NAN, NAN, build->trigger};
+    const int32_t date = build->game->date;
+    double opening = line->line;
+    int error = game_injury(build->txn, player->player_id, &before.injury_risk);
+    if (!error && line->books > 0) {
+        error = game_opening(build->txn, date, build->game_id, player->player_id, &opening, true);
+    }
+    return error
+               ? error
+               : summary_note_before(build->txn, date, build->game_id, player->player_id, &before);
 }
 
 static void fill_values(const struct window_output *output, uint8_t *values_bytes,
@@ -374,15 +382,18 @@ static int build_player(struct build *build, struct build_player *player)
         build->counts->built++;
         return 0;
     }
-    int error = find_side(build, player, &home, &away);
-    if (!error && !home && !away) {
-        build->counts->teamless++;
-        return 0;
-    }
     for (size_t i = 0; i < player->offer_count; i++) {
         player->offers[i].book = player->books[i];
     }
     struct line_median line = line_median(player->offers, player->offer_count);
+    int error = note_before(build, player, &line);
+    if (!error) {
+        error = find_side(build, player, &home, &away);
+    }
+    if (!error && !home && !away) {
+        build->counts->teamless++;
+        return 0;
+    }
     if (!error) {
         error = league_input(build->league, player->player_id, build->game_id, build->game->date,
                              home, home ? &build->home_side : &build->away_side,
@@ -401,10 +412,6 @@ static int build_player(struct build *build, struct build_player *player)
     if (message.player_name[0] == 0) { /* no record ever named him */
         build->counts->teamless++;
         return 0;
-    }
-    error = note_before(build, player, &line, &input);
-    if (error) {
-        return error;
     }
     fill_line(&line, &message);
     message.games = input.games_career;

@@ -240,6 +240,12 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     if (!news && !postponed && game.play_seen == MESSAGE_NONE) {
         return DONE;
     }
+    if (!known) {
+        error = summary_game_known(step, row->game_id, row->game_date);
+        if (error) {
+            return store_verdict(step, error);
+        }
+    }
     build_look_again(self);
     game.position = input->position;
     error = game_save(step_store(step), row->game_id, &game);

@@ -38,14 +38,18 @@ static double side_plays(const struct window_sums *sums)
 
 static double possessions_of(const struct window_sums *sums)
 {
-    return side_plays(sums) - sums->offensive_rebounds;
+    double possessions = side_plays(sums) - sums->offensive_rebounds;
+    return possessions < 0 ? 0 : possessions;
 }
 
-/* NaN of nothing. */
-static double share(double part, double whole)
+/* NaN of nothing, and of what cannot be: lines that are odd are what they are, and the ratio says nothing. */
+static double share(double part, double whole, double most)
 {
-    return whole > 0 ? window_round(part / whole) : NAN;
+    double ratio = whole > 0 ? window_round(part / whole) : NAN;
+    return ratio <= most ? ratio : NAN;
 }
+
+enum { SHARE_MOST = 1, RATE_MOST = 10, RATING_MOST = 400, USAGE_MOST = 1000 };
 
 static int64_t won(const struct summary_side *own, const struct summary_side *other)
 {
@@ -68,9 +72,9 @@ void summary_of_player(const struct summary_line *from, const struct summary_sid
     out->three_pointers_made = line->three_pointers_made;
     out->usage =
         share(100 * plays_of(line->fga, line->fta, line->turnovers) * (double)own->sums.minutes / 5,
-              (double)line->minutes * side_plays(&own->sums));
-    out->true_shooting = share(line->points, 2 * shooting);
-    out->three_share = share(line->three_attempts, line->fga);
+              (double)line->minutes * side_plays(&own->sums), USAGE_MOST);
+    out->true_shooting = share(line->points, 2 * shooting, RATE_MOST);
+    out->three_share = share(line->three_attempts, line->fga, SHARE_MOST);
 }
 
 void summary_of_side(const struct summary_side *own, const struct summary_side *other,
@@ -83,18 +87,19 @@ void summary_of_side(const struct summary_side *own, const struct summary_side *
     out->minutes = mine->minutes;
     out->points = mine->points;
     out->points_allowed = theirs->points;
-    out->possessions = window_round(ours < 0 ? 0 : ours);
-    out->possessions_allowed = window_round(allowed < 0 ? 0 : allowed);
+    out->possessions = window_round(ours);
+    out->possessions_allowed = window_round(allowed);
     /* Both sides played the same minutes, but for rounding: the mean of what their players have. */
-    out->pace = share(48 * (ours + allowed) / 2, (double)(mine->minutes + theirs->minutes) / 10);
-    out->offense_rating = share(100 * (double)mine->points, ours);
-    out->defense_rating = share(100 * (double)theirs->points, allowed);
-    out->three_share = share(mine->three_attempts, mine->fga);
-    out->free_throw_rate = share(mine->fta, mine->fga);
-    out->turnover_share = share(mine->turnovers, side_plays(mine));
-    out->three_share_allowed = share(theirs->three_attempts, theirs->fga);
-    out->free_throw_rate_allowed = share(theirs->fta, theirs->fga);
-    out->turnover_share_forced = share(theirs->turnovers, side_plays(theirs));
+    out->pace = share(48 * (ours + allowed) / 2, (double)(mine->minutes + theirs->minutes) / 10,
+                      RATING_MOST);
+    out->offense_rating = share(100 * (double)mine->points, ours, RATING_MOST);
+    out->defense_rating = share(100 * (double)theirs->points, allowed, RATING_MOST);
+    out->three_share = share(mine->three_attempts, mine->fga, SHARE_MOST);
+    out->free_throw_rate = share(mine->fta, mine->fga, RATE_MOST);
+    out->turnover_share = share(mine->turnovers, side_plays(mine), SHARE_MOST);
+    out->three_share_allowed = share(theirs->three_attempts, theirs->fga, SHARE_MOST);
+    out->free_throw_rate_allowed = share(theirs->fta, theirs->fga, RATE_MOST);
+    out->turnover_share_forced = share(theirs->turnovers, side_plays(theirs), SHARE_MOST);
     out->threes_allowed = theirs->three_pointers_made;
     out->rebounds = mine->rebounds;
     out->rebounds_allowed = theirs->rebounds;
@@ -140,13 +145,28 @@ static int timer_set(struct step *step, const char *game_id, int32_t date)
 int summary_take(struct step *step, const char *game_id, const struct summary_line *line, bool mine)
 {
     struct store_key key;
-    if (!mine) {
-        return 0;
-    }
     player_key(&key, game_id, line->player_id);
     int error = store_put(step_store(step), "final", line->line.date, key.data, key.size, line,
                           sizeof *line);
-    return error ? error : timer_set(step, game_id, line->line.date);
+    return error || !mine ? error : timer_set(step, game_id, line->line.date);
+}
+
+static int one_is_there(const struct store_row *row, void *context)
+{
+    (void)row;
+    *(bool *)context = true;
+    return 1;
+}
+
+int summary_game_known(struct step *step, const char *game_id, int32_t date)
+{
+    struct store_key prefix;
+    bool there = false;
+    store_key_start(&prefix);
+    store_key_text(&prefix, game_id);
+    int error = store_scan(step_store(step), "final", date, date, prefix.data, prefix.size, false,
+                           one_is_there, &there);
+    return there ? timer_set(step, game_id, date) : error;
 }
 
 static int before_load(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
@@ -154,7 +174,7 @@ static int before_load(struct store_txn *txn, int32_t date, const char *game_id,
 {
     struct store_key key;
     struct span value;
-    *before = (struct summary_before){NAN, NAN};
+    *before = (struct summary_before){NAN, NAN, 0};
     player_key(&key, game_id, player_id);
     int error = store_get(txn, "closing", date, key.data, key.size, &value);
     if (!error && value.size == sizeof *before) {
@@ -179,6 +199,7 @@ int summary_note_before(struct store_txn *txn, int32_t date, const char *game_id
     }
     if (isnan(now.line)) {
         now.line = old.line;
+        now.position = old.position;
     }
     if (same_number(now.line, old.line) && same_number(now.injury_risk, old.injury_risk)) {
         return 0;
@@ -275,14 +296,35 @@ static void against_line(struct store_txn *txn, const struct summary_line *line,
     }
 }
 
+/* Who made it: the line itself, or none; what told of the time before; then everyone who came in, on either side, as far as there is
+ * room. */
+static uint32_t parents_of(const struct finals *finals, const struct summary_line *own,
+                           uint64_t before, uint64_t parents[RECORD_PARENTS_MAX])
+{
+    uint32_t count = 0;
+    if (own) {
+        parents[count++] = own->line.position;
+    }
+    if (before) {
+        parents[count++] = before;
+    }
+    for (size_t i = 0; i < finals->count && count < RECORD_PARENTS_MAX; i++) {
+        if (finals->lines[i].line.played && &finals->lines[i] != own) {
+            parents[count++] = finals->lines[i].line.position;
+        }
+    }
+    return count;
+}
+
 static int say_player(struct step *step, const char *game_id, int32_t date,
-                      const struct summary_line *line, const struct summary_side *own,
-                      const struct summary_side *other)
+                      const struct finals *finals, const struct summary_line *line,
+                      const struct summary_side *own, const struct summary_side *other)
 {
     struct msg_summary_player_game out;
     struct summary_before before;
     struct store_key key;
     struct store_txn *txn = step_store(step);
+    uint64_t parents[RECORD_PARENTS_MAX];
     message_clear(&msg_summary_player_game_desc, &out);
     strcpy(out.game_id, game_id);
     out.game_date = date;
@@ -295,10 +337,11 @@ static int say_player(struct step *step, const char *game_id, int32_t date,
     if (!error) {
         against_line(txn, line, &before, &out, &error);
     }
+    uint32_t parent_count = parents_of(finals, line, before.position, parents);
     player_key(&key, game_id, line->player_id);
     return error ? error
-                 : say_changed(step, &msg_summary_player_game_desc, &out, date, &key,
-                               &line->line.position, 1);
+                 : say_changed(step, &msg_summary_player_game_desc, &out, date, &key, parents,
+                               parent_count);
 }
 
 static int say_side(struct step *step, const char *game_id, int32_t date,
@@ -307,7 +350,6 @@ static int say_side(struct step *step, const char *game_id, int32_t date,
 {
     struct msg_summary_team_game out;
     uint64_t parents[RECORD_PARENTS_MAX];
-    uint32_t parent_count = 0;
     struct store_key key;
     message_clear(&msg_summary_team_game_desc, &out);
     strcpy(out.game_id, game_id);
@@ -319,10 +361,8 @@ static int say_side(struct step *step, const char *game_id, int32_t date,
             code_copy(out.team, line->team);
             code_copy(out.opponent, line->opponent);
         }
-        if (line->played && parent_count < RECORD_PARENTS_MAX) {
-            parents[parent_count++] = line->position;
-        }
     }
+    uint32_t parent_count = parents_of(finals, NULL, 0, parents);
     summary_of_side(own, other, &out);
     player_key(&key, game_id, home ? INT64_MAX : INT64_MAX - 1);
     return say_changed(step, &msg_summary_team_game_desc, &out, date, &key, parents, parent_count);
@@ -340,7 +380,7 @@ int summary_say(struct step *step, const char *game_id, int32_t date, int64_t *s
     summary_sides(finals->lines, finals->count, &home, &away);
     for (size_t i = 0; i < finals->count && result >= 0; i++) {
         bool at_home = finals->lines[i].line.home;
-        result = say_player(step, game_id, date, &finals->lines[i], at_home ? &home : &away,
+        result = say_player(step, game_id, date, finals, &finals->lines[i], at_home ? &home : &away,
                             at_home ? &away : &home);
         *said += result > 0;
     }

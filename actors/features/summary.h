@@ -1,4 +1,4 @@
-/* What a game came to: final lines in, a row for each player and each side out. A game is summed up a little after its last new line, so
+/* What a game came to: final lines in, a row for each player and each side out. A game is summed up a minute after its first new line, so
  * that a box score is said once and not line by line; a correction says what it changes.
  *
  *   final      game date, (game, player)  -> struct summary_line, the newest final one
@@ -24,6 +24,7 @@ struct summary_line {
 };
 struct summary_before {
     double line, injury_risk; /* NaN: none, no report */
+    uint64_t position; /* of the record that had the features with this line built; 0: none */
 };
 
 /* One side's sums over who came in, and how many that were. */
@@ -40,9 +41,11 @@ void summary_of_side(const struct summary_side *own, const struct summary_side *
                      struct msg_summary_team_game *out);
 
 /* ---- in a step; 0 or a store_error ---- */
-/* A final line. Only who has the game sums it up: `mine`. */
+/* A final line, kept by every shard. Only who has the game sums it up: `mine`. */
 int summary_take(struct step *step, const char *game_id, const struct summary_line *line,
                  bool mine);
+/* The game is known now, with the lines that came before it. */
+int summary_game_known(struct step *step, const char *game_id, int32_t date);
 /* What was known of him when features were last built. A line that was taken down stays the last. */
 int summary_note_before(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
                         const struct summary_before *before);

@@ -125,6 +125,7 @@ const struct actor poller_actor = {
     .does = "asks the services, and says what they answered when it is news",
     .takes = TAKES,
     .edge = true,
+    .once = true, /* a command heard again is a poll again, and some are paid for */
     .start = poller_start,
     .forget = poller_forget,
     .stop = poller_stop,

@@ -64,6 +64,8 @@ struct tip_actor {
     const struct tip_take *takes; /* ended by a row with message == NULL; may be NULL */
     bool
         edge; /* may read clocks and do I/O in `work`; is never re-executed after a lost environment */
+    bool
+        once; /* an edge: what it takes has it do things outside that must not be done twice; `tipoff rewind` is refused */
     /* The memory of this process, handed to every call as `self`: the actor's own. `start` may return NULL, and sets *failed to give up
      * (exit 78). All of these may be NULL. */
     void *(*start)(const struct tip_settings *settings, bool *failed);

@@ -573,6 +573,7 @@ static void test_injury(void **state)
 
 /* ---- what a game came to ---- */
 
+enum { ODD = 3 }; /* so many shots, and more of three */
 static void final_line(int64_t player, bool home, int points, int shots, bool played,
                        int64_t time_us)
 {
@@ -589,7 +590,7 @@ static void final_line(int64_t player, bool home, int points, int shots, bool pl
     row.points = points;
     row.minutes = played ? 40 : 0;
     row.field_goals_attempted = shots;
-    row.three_pointers_attempted = shots / 2;
+    row.three_pointers_attempted = shots == ODD ? ODD + 1 : shots / 2;
     row.free_throws_attempted = 5;
     row.turnovers = 2;
     row.offensive_rebounds = 1;
@@ -677,12 +678,26 @@ static void test_summary(void **state)
     assert_int_equal(summary_of(2)->points, 12);
 }
 
-/* A line of a game that another shard has, or nobody: history, and nothing else. */
-static void test_no_summary_of_others(void **state)
+/* Of a game that another shard has, or nobody yet: history; summed up when the game is known. What is odd is blank, and the rest is said. */
+static void test_summary_of_a_late_game(void **state)
 {
     (void)state;
     final_line(1, true, 30, 20, true, TIP);
+    final_line(2, false, 7, ODD, true, TIP);
+    assert_int_equal(harness_advance(harness, TIP + HOUR), 0);
     assert_int_equal(harness_count(harness, &msg_timer_summary_desc), 0);
+    game("final", TIP, TIP + HOUR);
+    assert_int_equal(harness_advance(harness, TIP + HOUR + MINUTE), 0);
+    assert_int_equal(harness_count(harness, &msg_summary_player_game_desc), 2);
+    assert_int_equal(harness_count(harness, &msg_summary_team_game_desc), 2);
+    assert_true(isnan(summary_of(2)->three_share));
+    assert_int_equal(summary_of(2)->points, 7);
+    assert_int_equal(harness_count(harness, &msg_dead_letter_desc), 0);
+    /* the line itself first, then the other, which makes whether he won */
+    const struct harness_record *record = harness_at(harness, &msg_summary_player_game_desc, 0);
+    assert_int_equal(record->parent_count, 2);
+    assert_int_equal(record->parents[0], 1);
+    assert_int_equal(record->parents[1], 2);
 }
 
 int main(void)
@@ -706,7 +721,7 @@ int main(void)
         TEST(test_spread_and_total),
         TEST(test_injury),
         TEST(test_summary),
-        TEST(test_no_summary_of_others),
+        TEST(test_summary_of_a_late_game),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
