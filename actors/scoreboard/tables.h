@@ -15,7 +15,10 @@
  *   prediction    game's       game_id, player_id, system, stat, position      prediction_points, every one
  *   grade         game's       game_id, player_id, system, stat                grade_points, newest
  *   run           data_date, else day it was opened   opened_at, run_id        ops_run
- *   poll          the same     opened_at, run_id                               ops_run, those of the poller only
+ *   run_name      the run's    name, outcome, opened_at, run_id                none }
+ *   run_outcome   the run's    outcome, opened_at, run_id                      none } actors/scoreboard/run_index.h
+ *   run_index     undated      "made"                                          is it whole; else up to which date }
+ *   poll          the run's    opened_at, run_id                               ops_run, those of the poller only
  *   alert         league day   alert_id                                        ops_alert, newest
  *   exit          league day   position                                        ops_exit
  *   expected      game's       game_id, output                                 ops_expected, newest
@@ -48,6 +51,9 @@
 #define TABLE_PREDICTION "prediction"
 #define TABLE_GRADE "grade"
 #define TABLE_RUN "run"
+#define TABLE_RUN_NAME "run_name"
+#define TABLE_RUN_OUTCOME "run_outcome"
+#define TABLE_RUN_INDEX "run_index"
 #define TABLE_POLL "poll"
 #define TABLE_ALERT "alert"
 #define TABLE_EXIT "exit"

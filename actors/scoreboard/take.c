@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/scoreboard/tables.h"
+#include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 #include "schema/messages.h"
 
@@ -199,13 +199,14 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     int32_t date = run->data_date ? run->data_date : day_of(step, run->opened_at);
     struct store_key key;
     (void)self;
+    struct table_mark mark = mark_of(input);
+    int error = run_put(step_store(step), date, run, &mark, &input->record->payload);
+    if (error)
+        return failed(step, error);
     store_key_start(&key);
     store_key_i64(&key, run->opened_at);
     store_key_text(&key, run->run_id);
-    enum verdict verdict = put(step, input, TABLE_RUN, date, &key);
-    if (verdict == DONE && !strcmp(run->actor, "poller"))
-        verdict = put(step, input, TABLE_POLL, date, &key);
-    return verdict;
+    return strcmp(run->actor, "poller") == 0 ? put(step, input, TABLE_POLL, date, &key) : DONE;
 }
 
 static enum verdict take_alert(struct step *step, const struct input *input, void *self)

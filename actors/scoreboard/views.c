@@ -9,6 +9,7 @@
 #include "actors/scoreboard/games.h"
 #include "actors/scoreboard/odds_history.h"
 #include "actors/scoreboard/report.h"
+#include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 
 static json_t *fail(json_t *out, int code, int *error)
@@ -452,11 +453,6 @@ static json_t *view_grades(struct store_txn *txn, const struct view_query *query
 
 /* ---- runs ---- */
 
-struct runs {
-    const struct view_query *query;
-    json_t *out;
-};
-
 static int put_run(void *context, int32_t date, const struct table_mark *mark, const void *message)
 {
     static const char *const fields[] = {
@@ -465,34 +461,24 @@ static int put_run(void *context, int32_t date, const struct table_mark *mark, c
         "opened_at",    "closed_at",    "rows_in",      "rows_out",    "bytes_in",
         "cause",        "duplicate_of", "code_version", "config_hash", "host",
         "rows_refused", "duration_us",  "attempt",      "next_check",  NULL};
-    struct runs *self = context;
-    const struct msg_ops_run *run = message;
+    json_t *row = json_object();
     (void)date;
     (void)mark;
-    if (self->query->name && strcmp(self->query->name, run->name) != 0)
-        return 0;
-    if (self->query->outcome && strcmp(self->query->outcome, run->outcome) != 0)
-        return 0;
-    json_t *row = json_object();
-    put_fields(row, &msg_ops_run_desc, run, fields);
-    json_array_append_new(self->out, row);
+    put_fields(row, &msg_ops_run_desc, message, fields);
+    json_array_append_new(context, row);
     return 0;
 }
 
 static json_t *view_runs(struct store_txn *txn, const struct view_query *query, int *error)
 {
-    struct runs self = {.query = query, .out = json_array()};
-    int32_t from = query->date ? query->date : TABLE_DATE_FIRST;
-    int32_t to = query->date ? query->date : TABLE_DATE_LAST;
-    const char *words[3] = {NULL}; /* names and outcomes stand in a payload as they are */
-    int count = 0;
-    if (query->name)
-        words[count++] = query->name;
-    if (query->outcome)
-        words[count++] = query->outcome;
-    *error =
-        table_each_with(txn, TABLE_RUN, from, to, NULL, words, &msg_ops_run_desc, put_run, &self);
-    return *error ? fail(self.out, *error, error) : self.out;
+    const struct run_query runs = {.from = query->date ? query->date : TABLE_DATE_FIRST,
+                                   .to = query->date ? query->date : TABLE_DATE_LAST,
+                                   .name = query->name,
+                                   .outcome = query->outcome,
+                                   .last = query->last};
+    json_t *out = json_array();
+    *error = run_each(txn, &runs, put_run, out);
+    return *error ? fail(out, *error, error) : out;
 }
 
 static json_t *view_report(struct store_txn *txn, const struct view_query *query, int *error)
