@@ -59,8 +59,11 @@ void kit_said(struct kit *self)
     (void)shard_outbox(self->shard, &progress.outbox, NULL);
     link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
-    link_state(self->link, state, self->pause_us ? "no space" : "", reads ? at->cursor : 0,
-               at->step);
+    link_state(self->link, state,
+               self->pause_us           ? "no space"
+               : compactions_hold(self) ? "compacting"
+                                        : "",
+               reads ? at->cursor : 0, at->step);
 }
 
 /* Caught up once: from then on it is ready, however long its queue gets. */
@@ -101,7 +104,8 @@ static void credit_give(struct kit *self)
 static bool step_turn(struct kit *self)
 {
     if (!self->granted || (self->stage != KIT_WORKING && self->stage != KIT_REBUILDING) ||
-        !kit_room(self) || kit_stale(self) || clock_mono_us() < self->pause_us)
+        !kit_room(self) || kit_stale(self) || compactions_hold(self) ||
+        clock_mono_us() < self->pause_us)
         return false;
     switch (shard_build(self->shard, clock_mono_us())) {
     case SHARD_BUILT:
@@ -133,7 +137,8 @@ static void trim_turn(struct kit *self, int64_t *idle_since)
     if (self->stage == KIT_WORKING && self->granted && shard_queued(self->shard) == 0 &&
         link_passed(self->link) > shard_state(self->shard)->cursor + PASS_RECORDS)
         shard_pass(self->shard, link_passed(self->link));
-    if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self)) {
+    if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self) ||
+        compactions_hold(self)) {
         *idle_since = now;
         return;
     }
@@ -256,6 +261,7 @@ static int64_t timeout_of(struct kit *self, bool more)
         limit(&timeout_us, TRIM_AFTER_US);
     if (!self->ready && self->granted)
         limit(&timeout_us, ASK_LAG_US);
+    limit(&timeout_us, compactions_timeout_us(self));
     if (self->stage == KIT_DRAINING)
         limit(&timeout_us, self->drain_until_us - now);
     return timeout_us;
@@ -308,6 +314,7 @@ void kit_loop(struct kit *self)
             work_turn(self, fds + 2, own);
             trim_turn(self, &idle_since);
             more |= snapshots_turn(self) || back || self->stage == KIT_RESTORING;
+            more |= compactions_turn(self);
             kit_said(self);
         }
         drain_turn(self);
@@ -419,6 +426,7 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     kit_loop(&self);
     link_close(&self.link);
     snapshots_drop(&self);
+    compactions_drop(&self);
     shard_close(&self.shard);
     if (actor->stop && self.self)
         actor->stop(self.self);

@@ -130,6 +130,7 @@ struct run_close {
     int32_t data_date;
     const char *game_id, *duplicate_of; /* NULL: none */
     int64_t rows_in, rows_refused, bytes_in;
+    int64_t bytes_out;  /* 0: none */
     int64_t next_check; /* CLOCK_NONE: none */
 };
 void step_run_close(struct step *step, int run, const struct run_close *how);

@@ -7,6 +7,7 @@
 #include "actors/shard.h"
 #include "broker/link.h"
 #include "config/options.h"
+#include "store/compact.h"
 #include "store/snapshot.h"
 
 #define KIT_STREAMS_MAX 256
@@ -61,6 +62,19 @@ struct snapshots {
     uint32_t lane_count, spoken_count;
 };
 
+/* compactions.c: the one being made, and the run that it is. */
+struct compactions {
+    struct compaction *making;
+    struct store_space before;
+    bool whole;   /* all but its name */
+    bool closing; /* its run is to be closed, like this */
+    int run;      /* -1: none could be opened */
+    struct run_close how;
+    int64_t begun_us; /* monotonic */
+    int64_t look_us;  /* monotonic: not looked before */
+    int64_t wait_us;  /* between two looks; longer after one that failed */
+};
+
 struct kit {
     const struct actor *actor;
     void *self;
@@ -100,6 +114,7 @@ struct kit {
     uint64_t compared;      /* records */
     uint64_t uncompared;    /* ... that the log does not hold any more */
     struct snapshots snapshots;
+    struct compactions compactions;
     uint64_t log_first; /* as the last grant said */
     enum { REWIND_SETTLING, REWIND_GUARDING, REWIND_CHECKING, REWIND_TRYING } rewind_stage;
     uint64_t rewind_base;     /* from where it is done again; 0: not known */
@@ -178,6 +193,12 @@ bool snapshots_turn(struct kit *self); /* true: a slice is left to copy */
  * The grant is kept either way. */
 bool snapshots_restore(struct kit *self, const struct link_grant *grant, uint64_t last);
 void snapshots_restore_turn(struct kit *self);
+
+/* compactions.c */
+bool compactions_hold(const struct kit *self); /* one is being made: no step, no snapshot */
+bool compactions_turn(struct kit *self);       /* true: a slice is left to copy */
+int64_t compactions_timeout_us(const struct kit *self);
+void compactions_drop(struct kit *self);
 
 /* hear.c */
 extern const struct link_handlers kit_handlers;

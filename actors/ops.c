@@ -67,6 +67,8 @@ void ops_run_emit(struct shard *self, const struct run *run, int64_t closed_at)
     out.rows_out = run->rows_out;
     out.rows_refused = run->rows_refused;
     out.bytes_in = run->bytes_in;
+    if (run->bytes_out)
+        out.bytes_out = run->bytes_out;
     text_set(out.cause, sizeof out.cause, run->cause);
     text_set(out.duplicate_of, sizeof out.duplicate_of, run->duplicate_of);
     out.attempt = run->attempt;

@@ -215,7 +215,7 @@ bool rewind_turn(struct kit *self)
         return false;
     if (self->stage == KIT_REWINDING)
         return settled(self);
-    if (self->stage != KIT_WORKING)
+    if (self->stage != KIT_WORKING || compactions_hold(self))
         return false;
     if (rewind->state == SHARD_REWIND_ASKED)
         asked(self);

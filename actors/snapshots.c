@@ -219,7 +219,8 @@ bool snapshots_turn(struct kit *kit)
     struct snapshots *self = &kit->snapshots;
     if (!self->on || kit->stage != KIT_WORKING || !kit->granted || !kit->ready)
         return false;
-    if (!self->writer && clock_mono_us() >= self->again_us && is_due(self, kit))
+    if (!self->writer && clock_mono_us() >= self->again_us && !compactions_hold(kit) &&
+        is_due(self, kit))
         begin(self, kit);
     return self->writer && copy(self, kit, (uint32_t)kit->settings.snapshot.keep);
 }

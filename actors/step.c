@@ -219,6 +219,7 @@ void step_run_close(struct step *step, int number, const struct run_close *how)
     run.rows_in = how->rows_in;
     run.rows_refused = how->rows_refused;
     run.bytes_in = how->bytes_in;
+    run.bytes_out = how->bytes_out;
     run.next_check = how->next_check;
     run.rows_out += step->loose;
     step->loose = 0;

@@ -22,7 +22,7 @@ struct run {
     enum error_class error;
     int32_t data_date;
     int64_t opened_at, opened_mono_us;
-    int64_t rows_in, rows_out, rows_refused, bytes_in;
+    int64_t rows_in, rows_out, rows_refused, bytes_in, bytes_out;
     int64_t attempt, next_check;
     bool rows_told; /* the handler counted the rows of the record in hand itself */
 };

@@ -460,7 +460,8 @@ static int put_run(void *context, int32_t date, const struct table_mark *mark, c
         "data_date",    "game_id",      "outcome",      "error_class", "error_message",
         "opened_at",    "closed_at",    "rows_in",      "rows_out",    "bytes_in",
         "cause",        "duplicate_of", "code_version", "config_hash", "host",
-        "rows_refused", "duration_us",  "attempt",      "next_check",  NULL};
+        "rows_refused", "duration_us",  "attempt",      "next_check",  "bytes_out",
+        NULL};
     json_t *row = json_object();
     (void)date;
     (void)mark;

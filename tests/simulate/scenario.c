@@ -217,6 +217,7 @@ static int kit_life(void *context)
     int code = self->exit_code;
     link_close(&self->link);
     snapshots_drop(self);
+    compactions_drop(self);
     shard_close(&self->shard);
     store_close(&self->store);
     rebuild_forget(self);
@@ -390,7 +391,8 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
                                 "broker.credit_records=8",
                                 "broker.segment_bytes=65536",
                                 "actor.step_records=4",
-                                "snapshot.every_records=12"};
+                                "snapshot.every_records=12",
+                                "store.compact_every=300ms"};
     memset(result, 0, sizeof *result);
     snprintf(dir, sizeof dir, "/dev/shm/tipoff-simulate-%d", (int)getpid());
     snprintf(set, sizeof set, "dir=%s", dir);
@@ -423,6 +425,7 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
     result->hash = world_hash();
     result->deaths = world_deaths();
     result->lost = lost;
+    result->compacted = disk_compactions();
     snprintf(result->died, sizeof result->died, "%s", world_died());
     world_close();
     (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
