@@ -160,6 +160,13 @@ static int next_row(struct compaction *self, MDB_val *key, MDB_val *value)
     return rc;
 }
 
+/* Table, NUL, date and more. What is not of this form is no store's: LMDB's named databases would be lost by copying. */
+static bool is_row(const MDB_val *key)
+{
+    const uint8_t *end = memchr(key->mv_data, '\0', key->mv_size);
+    return end && key->mv_size - (size_t)(end + 1 - (const uint8_t *)key->mv_data) >= DATE_BYTES;
+}
+
 /* Rows come in the order of their keys: each is put behind the last, and pages are left full. */
 static int copy_rows(struct compaction *self, MDB_txn *txn, const struct compact_slice *slice)
 {
@@ -170,6 +177,8 @@ static int copy_rows(struct compaction *self, MDB_txn *txn, const struct compact
         int rc = next_row(self, &key, &value);
         if (rc)
             return rc;
+        if (!is_row(&key))
+            return MDB_INCOMPATIBLE;
         sum_add(&self->written, &key, &value);
         rc = mdb_put(txn, self->dbi, &key, &value, MDB_APPEND);
         if (rc)

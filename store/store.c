@@ -48,6 +48,7 @@ int store_error_of(int rc)
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
     case MDB_VERSION_MISMATCH:
     case MDB_PANIC:
         return STORE_CORRUPT;

@@ -150,7 +150,7 @@ def exports(checks, night, port):
     files = [os.path.join(night.dir, "exports", *parts) for parts in
              (("live", "latest.json"), ("live-grading", "latest.json"), ("status.json",))]
     _night.until(lambda: all(os.path.exists(f) for f in files), 30, "the exported files")
-    _night.until(lambda: not glob.glob(os.path.join(night.dir, "exports", "**", "*.tmp"), recursive=True), 30,
+    _night.until(lambda: not glob.glob(os.path.join(night.dir, "exports", "**", "*.new"), recursive=True), 30,
                  "files without left-overs of a kill")
     for path in files:
         with open(path, encoding="utf-8") as stream:

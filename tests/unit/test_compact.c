@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -418,6 +419,40 @@ static void a_copy_that_is_not_equal_is_not_taken(void **state)
     store_close(&store);
 }
 
+/* A file of LMDB's that is no store's (a segment of the log has named databases) is left as it is. */
+static void what_is_no_store_is_refused(void **state)
+{
+    struct store *store = open_store();
+    struct store_txn *txn = begin(store, true);
+    struct compaction *compaction;
+    MDB_txn *raw;
+    MDB_env *env;
+    MDB_dbi dbi;
+    MDB_val key = {5, "batch"}, value = {4, "data"};
+    int more;
+    (void)state;
+    assert_int_equal(store_clear_all(txn), STORE_OK);
+    assert_int_equal(store_commit(&txn), STORE_OK);
+    store_close(&store);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, (size_t)1 << 30), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 4), 0);
+    assert_int_equal(mdb_env_open(env, dir, 0, 0640), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &raw), 0);
+    assert_int_equal(mdb_dbi_open(raw, "batches", MDB_CREATE, &dbi), 0);
+    assert_int_equal(mdb_put(raw, dbi, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(raw), 0);
+    mdb_env_close(env);
+    store = open_store();
+    assert_int_equal(compact_begin(&compaction, store), STORE_OK);
+    while ((more = compact_turn(compaction, &slice)) == 1)
+        ;
+    assert_int_equal(more, STORE_CORRUPT);
+    compact_drop(&compaction);
+    assert_int_equal(size_of(copy_file), -1);
+    store_close(&store);
+}
+
 static void a_full_disk_gives_it_up(void **state)
 {
     (void)state;
@@ -459,6 +494,7 @@ int main(int argc, char **argv)
         TEST(who_reads_elsewhere_holds_it_up_and_finds_the_new_file),
         TEST(kills_leave_the_old_or_the_new),
         TEST(a_copy_that_is_not_equal_is_not_taken),
+        TEST(what_is_no_store_is_refused),
         TEST(a_full_disk_gives_it_up),
     };
     if (argc == 5 && strcmp(argv[1], "reader") == 0)
