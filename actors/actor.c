@@ -414,6 +414,9 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     if (self.number >= self.shards)
         log_fatal(EXIT_USAGE, "no-such-shard", "shard=%d shards=%u", self.options.shard,
                   self.shards);
+    const char *unknown = aging_unknown(actor, &self.settings);
+    if (unknown)
+        log_fatal(EXIT_CONFIG, "no-such-table", "setting=retention.tables item=\"%s\"", unknown);
     self.signals = process_signals_open(false);
     if (self.signals < 0)
         log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));

@@ -58,6 +58,24 @@ struct take {
         every_partition; /* each shard reads all of it (reference data), not only its own partitions */
 };
 
+/* A table that only grows, and for how long its dated rows are kept: once the league day of a record that is taken is so many
+ * days later than a row's date, the row goes, some with each record (actors/aging.c). It is declared where the tables are, and
+ * the setting retention.tables overrides it.
+ *
+ * For an actor that is re-executed this is part of its function: only rows may be aged that its output does not need any more. Not rows that
+ * an import writes: an import is appended today, however old its games are. */
+struct aging {
+    const char *table;
+    int32_t days; /* AGING_LOG: as long as the log (retention.default_days); AGING_NEVER */
+    /* NULL: store_del. For a row that others hang on. `key` is the row's. */
+    int (*remove)(struct store_txn *txn, int32_t date, const struct span *key);
+    /* League time that a row was written at; NULL: its date alone counts. Where it is told, a row of an old day stays until it is
+     * itself so old: what is polled or done again today about a season ago is new. */
+    int64_t (*written_us)(const struct span *value);
+};
+#define AGING_NEVER 0
+#define AGING_LOG (-1)
+
 struct actor {
     const char *name;         /* "grader" */
     const char *does;         /* one line, for --help and docs */
@@ -75,6 +93,7 @@ struct actor {
      * work: called once per loop turn while the shard holds its lease and its outbox is acknowledged far enough; opens steps by kit_step. */
     int (*fds)(void *self, struct pollfd *fds, int max, int64_t *timeout_us);
     void (*work)(void *self, struct kit *kit, const struct pollfd *fds, int count);
+    const struct aging *ages; /* ended by a row with table == NULL; NULL: nothing is aged */
     /* The messages that this application brings, ended by NULL: what --register tells the broker. NULL: those registered by hand. */
     const struct message_desc *const *messages;
 };

@@ -124,7 +124,7 @@ fail:
 
 void harness_close(struct harness **self_ref)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "runs.mark"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "gate", "runs.mark"};
     struct harness *self = *self_ref;
     if (!self)
         return;

@@ -19,6 +19,12 @@ struct shard;
 extern const struct take verdict_take, rewind_take;
 #define SHARD_OWN_TAKES 2
 extern const struct take *const shard_own_takes[SHARD_OWN_TAKES];
+/* Days that a table's rows are kept under these settings; AGING_NEVER: for ever. */
+int32_t aging_days(const struct actor *actor, const struct aging *aging,
+                   const struct settings *settings);
+/* What retention.tables says of a table of this actor that it does not age; NULL: nothing. */
+const char *aging_unknown(const struct actor *actor, const struct settings *settings);
+
 
 struct shard_options {
     const struct actor *actor;

@@ -38,6 +38,9 @@ enum shard_built shard_begin(struct shard *self)
         return SHARD_ZOMBIE;
     }
     self->step = (struct step){.shard = self, .txn = self->step.txn};
+    error = aging_load(self);
+    if (error)
+        return failed(self, error);
     self->bodies_made = false;
     self->step_records = 0;
     self->step_run_count = 0;
@@ -402,6 +405,7 @@ static enum taken batch_take(struct shard *self, size_t *bytes)
                 return TAKE_BACK;
             if (self->step_records >= self->limit) /* it said LATER */
                 return TAKEN;
+            (void)aging_turn(self, input.time_us); /* a failure spoils the transaction */
             *bytes += record.payload.size + 1;
             self->step_records++;
             self->building.cursor = input.position + 1;

@@ -125,6 +125,14 @@ struct shard {
     struct run open_runs[RUN_MARKS_OPEN_MAX];
     enum { RUN_FREE, RUN_OPEN, RUN_CLOSING } open_state[RUN_MARKS_OPEN_MAX];
     struct shard_totals totals;
+
+    struct { /* aging.c: how far the step being built is */
+        int32_t day;
+        uint32_t table;
+        int32_t date;
+        int64_t removed;
+        int64_t from_us, to_us; /* league time of that day */
+    } aging;
 };
 
 /* ---- run.c ---- */
@@ -144,6 +152,9 @@ void run_undone(struct shard *self);
 const struct take *own_take_of(const struct shard *self, const char *stream);
 /* True: the record asks this shard to go back, and that is noted. `*error`: a store_error, nothing was. */
 bool rewind_open(struct shard *self, const struct input *input, int *error);
+/* ---- aging.c ---- */
+int aging_load(struct shard *self);                  /* as the step's transaction finds it */
+int aging_turn(struct shard *self, int64_t time_us); /* a record of then has its outcome */
 
 /* ---- verdict.c ---- */
 enum verdict_asks {

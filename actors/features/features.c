@@ -498,10 +498,14 @@ static void features_stop(void *self)
     free(self);
 }
 
+/* Careers, lines and openings are what models are fitted on: kept for ever. */
+static const struct aging AGES[] = {{"emitted", AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL}};
+
 const struct actor features_actor = {
     .name = "features",
     .does = "says what is known of each player before a game",
     .takes = TAKES,
+    .ages = AGES,
     .start = features_start,
     .forget = features_forget,
     .stop = features_stop,

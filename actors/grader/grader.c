@@ -354,6 +354,7 @@ const struct actor grader_actor = {
     .name = "grader",
     .does = "says how each prediction stands while its game is on, and how it ended",
     .takes = TAKES,
+    .ages = ledger_ages,
     .start = grader_start,
     .stop = grader_stop,
 };

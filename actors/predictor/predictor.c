@@ -362,10 +362,14 @@ static const struct take TAKES[] = {
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 
+/* What was said last of each: nothing is said of a game so long ago. */
+static const struct aging AGES[] = {{"prediction", AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL}};
+
 const struct actor predictor_actor = {
     .name = "predictor",
     .does = "says what to expect of each player: mean, spread, and what to make of the line",
     .takes = TAKES,
+    .ages = AGES,
     .start = predictor_start,
     .forget = predictor_forget,
     .stop = predictor_stop,

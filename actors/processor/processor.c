@@ -153,8 +153,20 @@ static const struct take TAKES[] = {
     {0},
 };
 
+/* What was said last of each, and seen. Not games and figures: an import writes those, too. */
+static const struct aging AGES[] = {
+    {"row-odds", AGING_LOG, NULL, NULL},
+    {"odds-seen", AGING_LOG, NULL, NULL},
+    {"row-event", AGING_LOG, NULL, NULL},
+    {"row-lineup", AGING_LOG, NULL, NULL},
+    {"row-game-odds", AGING_LOG, NULL, NULL},
+    {"row-check", AGING_LOG, NULL, NULL},
+    {NULL, 0, NULL, NULL},
+};
+
 const struct actor processor_actor = {
     .name = "processor",
     .does = "turns what the feeds say into rows, resolved and checked",
     .takes = TAKES,
+    .ages = AGES,
 };

@@ -162,6 +162,7 @@ const struct actor scoreboard_actor = {
     .name = "scoreboard",
     .does = "keeps the tables that people see: page, API, exported files",
     .takes = scoreboard_takes,
+    .ages = scoreboard_ages,
     .edge = false, /* its tables are a function of the log: lost ones are made again from it */
     .start = scoreboard_start,
     .forget = scoreboard_forget,

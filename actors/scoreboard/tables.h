@@ -4,6 +4,9 @@
  * A row's value is 16 bytes, position and league time of the record it came from (big-endian), and that record's payload as
  * it was. Keys are built by store_key_*, parts in the order given here. Rows are dated by the game's date.
  *
+ * A table that is aged (scoreboard_ages) is kept as long as the log, unless retention.tables says otherwise; the others are kept for ever:
+ * the season's games, lines, predictions and grades, and what was imported.
+ *
  *   table         date         key                                             message
  *   game          game's       game_id                                         row_game, newest
  *   span          game's       game_id                                         two instants: first seen in play, first seen final
@@ -36,6 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actors/actor.h"
 #include "schema/messages.h"
 #include "store/store.h"
 
@@ -69,6 +73,8 @@
 
 #define TABLE_DATE_FIRST 1 /* every dated row lies between these */
 #define TABLE_DATE_LAST 99991231
+
+extern const struct aging scoreboard_ages[];
 
 /* Which record a row came from. */
 struct table_mark {

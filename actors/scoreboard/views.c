@@ -456,12 +456,11 @@ static json_t *view_grades(struct store_txn *txn, const struct view_query *query
 static int put_run(void *context, int32_t date, const struct table_mark *mark, const void *message)
 {
     static const char *const fields[] = {
-        "run_id",       "name",         "actor",        "shard",       "epoch",
-        "data_date",    "game_id",      "outcome",      "error_class", "error_message",
-        "opened_at",    "closed_at",    "rows_in",      "rows_out",    "bytes_in",
-        "cause",        "duplicate_of", "code_version", "config_hash", "host",
-        "rows_refused", "duration_us",  "attempt",      "next_check",  "bytes_out",
-        NULL};
+        "run_id",      "name",     "actor",        "shard",         "epoch",        "data_date",
+        "game_id",     "outcome",  "error_class",  "error_message", "opened_at",    "closed_at",
+        "rows_in",     "rows_out", "bytes_in",     "cause",         "duplicate_of", "code_version",
+        "config_hash", "host",     "rows_refused", "duration_us",   "attempt",      "next_check",
+        "bytes_out",   NULL};
     json_t *row = json_object();
     (void)date;
     (void)mark;

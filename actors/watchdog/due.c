@@ -7,13 +7,9 @@
 
 #include "config/clock.h"
 
-#define TABLE_EXPECTED "expected" /* game's date; game_id, output -> ops_expected */
 #define CHECK_DAYS                                                                                 \
     2 /* a check that failed for a game of so many days ago is history, not an incident */
-#define TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
-#define TABLE_SEEN "seen"   /* game's date; game_id, output, hash of what was counted -> nothing */
-#define TABLE_CHECK "check" /* game's date; game_id, output, check that fails -> how */
-#define TABLE_DAY "day"     /* undated; game_id -> the date its rows are under */
+#define TABLE_DAY "day" /* undated; game_id -> the date its rows are under */
 
 static void key_of(struct store_key *key, const char *game_id, const char *output)
 {
@@ -27,21 +23,21 @@ static int read_row(struct store_txn *txn, int32_t date, const char *game_id, en
 {
     struct store_key key;
     key_of(&key, game_id, OUTPUTS[output].name);
-    return store_get_message(txn, TABLE_EXPECTED, date, key.data, key.size, &msg_ops_expected_desc,
-                             row);
+    return store_get_message(txn, DUE_TABLE_EXPECTED, date, key.data, key.size,
+                             &msg_ops_expected_desc, row);
 }
 
 static int write_row(struct store_txn *txn, const struct msg_ops_expected *row)
 {
     struct store_key key;
     key_of(&key, row->game_id, row->output);
-    int error = store_put_message(txn, TABLE_EXPECTED, row->game_date, key.data, key.size,
+    int error = store_put_message(txn, DUE_TABLE_EXPECTED, row->game_date, key.data, key.size,
                                   &msg_ops_expected_desc, row);
     if (error)
         return error;
     if (expect_open(row))
-        return store_put(txn, TABLE_OPEN, row->game_date, key.data, key.size, "", 0);
-    error = store_del(txn, TABLE_OPEN, row->game_date, key.data, key.size);
+        return store_put(txn, DUE_TABLE_OPEN, row->game_date, key.data, key.size, "", 0);
+    error = store_del(txn, DUE_TABLE_OPEN, row->game_date, key.data, key.size);
     return error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
@@ -147,9 +143,9 @@ static int seen_first(struct store_txn *txn, int32_t date, const char *game_id,
     struct span value;
     key_of(&key, game_id, OUTPUTS[output].name);
     store_key_text(&key, what);
-    int error = store_get(txn, TABLE_SEEN, date, key.data, key.size, &value);
+    int error = store_get(txn, DUE_TABLE_SEEN, date, key.data, key.size, &value);
     *first = error == STORE_NOT_FOUND;
-    return *first ? store_put(txn, TABLE_SEEN, date, key.data, key.size, "", 0) : error;
+    return *first ? store_put(txn, DUE_TABLE_SEEN, date, key.data, key.size, "", 0) : error;
 }
 
 /* So many rows more; `wanted` more are wanted of it. A row that nobody expected is none of ours. */
@@ -264,9 +260,9 @@ static int check_put(struct step *step, const struct msg_row_check *check,
         check->check, check->value, check->least, check->most, check->rows, check->feed);
     key_of(&key, check->game_id, output->name);
     store_key_text(&key, check->check);
-    int error = check->good ? store_del(txn, TABLE_CHECK, check->game_date, key.data, key.size)
-                            : store_put(txn, TABLE_CHECK, check->game_date, key.data, key.size, how,
-                                        (size_t)size + 1);
+    int error = check->good ? store_del(txn, DUE_TABLE_CHECK, check->game_date, key.data, key.size)
+                            : store_put(txn, DUE_TABLE_CHECK, check->game_date, key.data, key.size,
+                                        how, (size_t)size + 1);
     if (error && error != STORE_NOT_FOUND)
         return error;
     error =
@@ -412,7 +408,7 @@ static int failed_check(const struct store_row *at, void *context)
 int due_checks(struct store_txn *txn, int64_t now_us, struct incidents *out)
 {
     int32_t today = clock_date_of(now_us);
-    int error = store_scan(txn, TABLE_CHECK, clock_date_add(today, -CHECK_DAYS),
+    int error = store_scan(txn, DUE_TABLE_CHECK, clock_date_add(today, -CHECK_DAYS),
                            clock_date_add(today, 1), NULL, 0, false, failed_check, out);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
@@ -430,7 +426,7 @@ static int check_find(struct store_txn *txn, const struct msg_ops_expected *row,
     struct store_key prefix;
     how[0] = '\0';
     key_of(&prefix, row->game_id, row->output);
-    int error = store_scan(txn, TABLE_CHECK, row->game_date, row->game_date, prefix.data,
+    int error = store_scan(txn, DUE_TABLE_CHECK, row->game_date, row->game_date, prefix.data,
                            prefix.size, false, first_check, how);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
@@ -471,8 +467,8 @@ int due_judge(struct due_look *look, struct store_txn *txn)
 {
     look->txn = txn;
     look->count = 0;
-    int error = store_scan(txn, TABLE_OPEN, 1, clock_date_add(clock_date_of(look->now_us), 1), NULL,
-                           0, false, judge_row, look);
+    int error = store_scan(txn, DUE_TABLE_OPEN, 1, clock_date_add(clock_date_of(look->now_us), 1),
+                           NULL, 0, false, judge_row, look);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
 

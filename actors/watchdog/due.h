@@ -7,6 +7,12 @@
 #include "actors/watchdog/expect.h"
 #include "actors/watchdog/rules.h"
 
+/* Its tables, by the game's date. */
+#define DUE_TABLE_EXPECTED "expected" /* game_id, output -> ops_expected */
+#define DUE_TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
+#define DUE_TABLE_SEEN "seen"   /* game_id, output, hash of what was counted -> nothing */
+#define DUE_TABLE_CHECK "check" /* game_id, output, check that fails -> how */
+
 /* ---- records: each returns 0 or a store_error ---- */
 int due_game(struct step *step, const struct input *input, const struct msg_row_game *game);
 int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, int64_t at_us);

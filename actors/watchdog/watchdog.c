@@ -837,10 +837,17 @@ static const struct take takes[] = {
     {.message = NULL},
 };
 
+static const struct aging ages[] = {
+    {TABLE_GAME, AGING_LOG, NULL, NULL},      {DUE_TABLE_EXPECTED, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_OPEN, AGING_LOG, NULL, NULL},  {DUE_TABLE_SEEN, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_CHECK, AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL},
+};
+
 const struct actor watchdog_actor = {
     .name = "watchdog",
     .does = "says what is wrong and when it is right again, and asks again for what is late",
     .takes = takes,
+    .ages = ages,
     .edge = true,
     .start = start,
     .stop = stop,

@@ -258,6 +258,45 @@ static void runs_are_dated_and_polls_are_kept_apart(void **state)
     assert_int_equal(rows_in(TABLE_POLL), 1);
 }
 
+static void give_run(const char *id, const char *opened)
+{
+    struct msg_ops_run run;
+    message_clear(&msg_ops_run_desc, &run);
+    snprintf(run.run_id, sizeof run.run_id, "poller.0-1-%s", id);
+    strcpy(run.name, "PollBdlLive");
+    strcpy(run.actor, "poller");
+    strcpy(run.outcome, "failed");
+    strcpy(run.error_class, "network");
+    assert_int_equal(clock_parse_utc(opened, &run.opened_at), 0);
+    run.closed_at = run.opened_at;
+    run.attempt = 1;
+    strcpy(run.code_version, "1");
+    strcpy(run.config_hash, "1");
+    strcpy(run.host, "h");
+    give(&msg_ops_run_desc, &run);
+}
+
+/* As long as the log, and the index with them; a season's games for ever. */
+static void runs_are_kept_as_long_as_the_log(void **state)
+{
+    (void)state;
+    give_game("final", 4);
+    give_run("1", "2025-11-18T08:30:00Z");
+    give_run("2", "2025-11-18T08:31:00Z");
+    assert_int_equal(clock_parse_utc("2026-12-20T20:00:00Z", &now_us), 0);
+    give_run("3", "2026-12-20T08:30:00Z"); /* 398 days later */
+    assert_int_equal(rows_in(TABLE_RUN), 3);
+    assert_int_equal(clock_parse_utc("2026-12-24T20:00:00Z", &now_us), 0);
+    give_run("4", "2026-12-24T08:30:00Z");
+    assert_int_equal(rows_in(TABLE_RUN), 3); /* and the run that this is */
+    assert_int_equal(rows_in(TABLE_POLL), 2);
+    assert_int_equal(rows_in(TABLE_RUN_NAME), 3);
+    assert_int_equal(rows_in(TABLE_RUN_OUTCOME), 3);
+    assert_int_equal(rows_in(TABLE_TOUCHED), 0);
+    assert_int_equal(rows_in(TABLE_GAME), 1);
+    assert_int_equal(clock_parse_utc("2025-11-18T00:00:00Z", &now_us), 0);
+}
+
 static void a_dead_letter_is_kept_without_its_payload(void **state)
 {
     (void)state;
@@ -291,13 +330,10 @@ static void it_says_nothing_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_game_keeps_when_it_began_and_ended),
-        TEST(an_import_shows_at_its_commit),
-        TEST(what_a_dead_importer_left_is_swept),
-        TEST(a_grade_replaces_the_earlier),
-        TEST(runs_are_dated_and_polls_are_kept_apart),
-        TEST(a_dead_letter_is_kept_without_its_payload),
-        TEST(it_says_nothing_itself),
+        TEST(a_game_keeps_when_it_began_and_ended),      TEST(an_import_shows_at_its_commit),
+        TEST(what_a_dead_importer_left_is_swept),        TEST(a_grade_replaces_the_earlier),
+        TEST(runs_are_dated_and_polls_are_kept_apart),   TEST(runs_are_kept_as_long_as_the_log),
+        TEST(a_dead_letter_is_kept_without_its_payload), TEST(it_says_nothing_itself),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
