@@ -127,10 +127,12 @@ static void every(struct compact *self)
     struct dirent **entries = NULL;
     int count = scandir(cli_path(self->cli, path, "shards"), &entries, is_shard, by_name);
     for (int i = 0; i < count; i++) {
-        char name[300];
+        char name[300], file[CLI_PATH_MAX + 300];
         const char *folder = entries[i]->d_name, *hyphen = strrchr(folder, '-');
         snprintf(name, sizeof name, "%.*s.%s", (int)(hyphen - folder), folder, hyphen + 1);
-        named(self, name);
+        snprintf(file, sizeof file, "%s/%s/data.mdb", path, folder);
+        if (access(file, F_OK) == 0)
+            named(self, name);
         free(entries[i]);
     }
     free(entries);

@@ -147,7 +147,7 @@ void sweep_state(const char *dir, struct swept *out)
 /* Who has a shard's environment open holds this lock; while we do, nobody opens it. */
 static int shard_lock(int shard)
 {
-    int fd = openat(shard, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(shard, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
         return -1;

@@ -181,6 +181,11 @@ static void test_shards(void **state)
     assert_false(there("%s/shards/one-0/data.new", folder, 0));
     assert_true(there("%s/shards/one-0/data.mdb", folder, 0));
     assert_true(there("%s/shards/one-0/lock", folder, 0));
+    make("%s/shards/two-0", folder, 0, true); /* nobody ever locked this one */
+    make("%s/shards/two-0/data.new", folder, 0, false);
+    sweep_shards(folder, &swept);
+    assert_int_equal(swept.removed, 3);
+    assert_int_equal(swept.failed, 0);
     make("%s/shards/one-0/data.compact", folder, 0, false);
     assert_int_equal(store_open(&store, path, NULL), 0); /* an owner removes it itself */
     assert_false(there("%s/shards/one-0/data.compact", folder, 0));
