@@ -93,9 +93,9 @@ struct actor {
      * work: called once per loop turn while the shard holds its lease and its outbox is acknowledged far enough; opens steps by kit_step. */
     int (*fds)(void *self, struct pollfd *fds, int max, int64_t *timeout_us);
     void (*work)(void *self, struct kit *kit, const struct pollfd *fds, int count);
-    const struct aging *ages; /* ended by a row with table == NULL; NULL: nothing is aged */
     /* The messages that this application brings, ended by NULL: what --register tells the broker. NULL: those registered by hand. */
     const struct message_desc *const *messages;
+    const struct aging *ages; /* ended by a row with table == NULL; NULL: nothing is aged */
 };
 
 /* ---- inside a step ---- */
@@ -149,8 +149,8 @@ struct run_close {
     int32_t data_date;
     const char *game_id, *duplicate_of; /* NULL: none */
     int64_t rows_in, rows_refused, bytes_in;
-    int64_t bytes_out;  /* 0: none */
     int64_t next_check; /* CLOCK_NONE: none */
+    int64_t bytes_out;  /* left of bytes_in; 0: none */
 };
 void step_run_close(struct step *step, int run, const struct run_close *how);
 /* What this step emits from here on belongs to that open run (-1: to none). */

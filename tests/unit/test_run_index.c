@@ -91,7 +91,8 @@ static void put_one(struct store_txn *txn, uint64_t which, bool indexed)
     struct msg_ops_run run;
     uint8_t payload[4096];
     struct store_key key;
-    struct table_mark mark = {.position = ++position, .time_us = 1};
+    struct table_mark mark = {.position = position + 1, .time_us = 1};
+    position++;
     int32_t date = run_make(which, &run);
     struct span span = {payload, (uint32_t)encode(&run, payload, sizeof payload)};
     if (indexed) {
