@@ -172,10 +172,11 @@ bool compactions_turn(struct kit *kit)
     if (self->making) {
         make_turn(kit);
     } else if (may_begin(kit) && now >= self->look_us) {
-        if (!self->wait_us) /* the first look */
+        bool first = !self->wait_us; /* who has just begun has other things to do */
+        if (first)
             self->wait_us = kit->settings.store.compact_every_us;
         self->look_us = now + self->wait_us;
-        if (is_due(kit, &self->before))
+        if (!first && is_due(kit, &self->before))
             begin(kit);
     }
     return self->making && !self->whole;
