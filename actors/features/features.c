@@ -499,7 +499,10 @@ static void features_stop(void *self)
 }
 
 /* Careers, lines and openings are what models are fitted on: kept for ever. */
-static const struct aging AGES[] = {{"emitted", AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL}};
+static const struct aging AGES[] = {
+    {"emitted", AGING_LOG, NULL, NULL},   {"final", AGING_LOG, NULL, NULL},
+    {"final_due", AGING_LOG, NULL, NULL}, {"closing", AGING_LOG, NULL, NULL},
+    {"summed", AGING_LOG, NULL, NULL},    {NULL, 0, NULL, NULL}};
 
 const struct actor features_actor = {
     .name = "features",

@@ -31,6 +31,8 @@ const struct aging scoreboard_ages[] = {
     {TABLE_GAME, AGING_NEVER, NULL, written_us},
     {TABLE_SPAN, AGING_NEVER, NULL, written_us},
     {TABLE_BOX, AGING_NEVER, NULL, written_us},
+    {TABLE_SUMMARY, AGING_NEVER, NULL, written_us},
+    {TABLE_TEAM_SUMMARY, AGING_NEVER, NULL, written_us},
     {TABLE_PREDICTION, AGING_NEVER, NULL, written_us},
     {TABLE_GRADE, AGING_NEVER, NULL, written_us},
     {NULL, 0, NULL, NULL},
