@@ -105,6 +105,10 @@ step_now_us(const struct step *step); /* append time of the record in hand (edge
 uint32_t step_shard(const struct step *step,
                     uint32_t *shards); /* this shard's number, and how many there are */
 const struct settings *step_settings(const struct step *step);
+/* Is the record of `desc`'s stream that has this key one of this shard's partitions? */
+bool step_owns(const struct step *step, const struct message_desc *desc, const char *key);
+/* Records that this step emitted so far: what a handler emitted is the difference. */
+uint32_t step_emitted(const struct step *step);
 
 /* Publishes `message` with this step. Key: the message's key field, or `key` if given. Parents: the position in hand, or
  * those given. A message that fails its own check is our bug: the record in hand becomes NEVER. */
@@ -127,6 +131,7 @@ enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fm
 
 /* The run of the record in hand (no-ops without one). rows_out, bytes_in and durations are counted by the kit. */
 void step_run_name(struct step *step, const char *name);
+void step_run_none(struct step *step); /* it was nothing to this shard: no run is said of it */
 void step_run_about(struct step *step, int32_t data_date,
                     const char *game_id); /* either may be absent: 0, NULL */
 void step_run_rows(struct step *step, int64_t rows_in, int64_t rows_refused);

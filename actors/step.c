@@ -29,6 +29,20 @@ const struct settings *step_settings(const struct step *step)
     return step->shard->options.settings;
 }
 
+bool step_owns(const struct step *step, const struct message_desc *desc, const char *key)
+{
+    const struct shard_options *options = &step->shard->options;
+    uint16_t partitions = options->partitions(options->context, desc->stream);
+    uint32_t shards = options->shards ? options->shards : 1;
+    return partitions > 0 &&
+           record_partition(key, strlen(key), partitions) % shards == options->number;
+}
+
+uint32_t step_emitted(const struct step *step)
+{
+    return step->shard->emission.added_count;
+}
+
 enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fmt, ...)
 {
     va_list args;
@@ -156,6 +170,11 @@ void step_run_name(struct step *step, const char *name)
         step->run = other;
     }
     run_mark_open(step->shard, step->run, 0, step->input ? step->input->position : 0);
+}
+
+void step_run_none(struct step *step)
+{
+    step->run = NULL;
 }
 
 void step_run_about(struct step *step, int32_t data_date, const char *game_id)

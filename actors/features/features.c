@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/command.h"
 #include "actors/features/build.h"
 #include "actors/features/career.h"
 #include "actors/features/game.h"
@@ -305,6 +306,41 @@ static enum verdict take_timer_summary(struct step *step, const struct input *in
     return store_verdict(step, error);
 }
 
+/* Asked to: from all that is known, and what is other than it was said, or was not said, is said. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc};
+    const struct msg_ops_command *command = input->message;
+    struct build_counts counts = {0};
+    struct game_state game;
+    if (!command_take(step, input, &KIND, NULL)) {
+        return DONE;
+    }
+    int error = game_load(step_store(step), command->subject, &game);
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (error || game.postponed || step_now_us(step) < build_from(&game) ||
+        game_locked(&game, step_now_us(step), step_settings(step)->lock.grace_us)) {
+        command_nothing(step, input, "%s",
+                        error            ? "no such game is known"
+                        : game.postponed ? "the game is postponed"
+                        : step_now_us(step) < build_from(&game)
+                            ? "its features are not built so early"
+                            : "the game is closed");
+        return DONE;
+    }
+    build_forget(self);
+    step_run_about(step, game.date, command->subject);
+    uint32_t said = step_emitted(step);
+    enum verdict verdict = build(step, input, self, command->subject, &game, &counts);
+    count_run(step, &counts);
+    if (verdict == DONE) {
+        command_done(step, input, said);
+    }
+    return verdict;
+}
+
 /* A line of a final box score is history for later days. */
 static enum verdict take_box_score(struct step *step, const struct input *input, void *self)
 {
@@ -476,6 +512,7 @@ static const struct take TAKES[] = {
     {&msg_row_injury_desc, take_injury, RUN_NONE, NULL, true},
     {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
     {&msg_timer_summary_desc, take_timer_summary, RUN_PER_STEP, "GameSummary", false},
+    {&msg_ops_command_desc, take_command, RUN_PER_RECORD, "PlayerFeatures", true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

@@ -32,7 +32,7 @@
  *   import_open   undated      import_id                                       none: seen, not committed
  *   import        undated      import_id                                       import_commit
  *   import_file   undated      import_id, file                                 import_file
- *   touched       game's       "live" or "grading"                             none: the newest record that the exports show */
+ *   touched       game's       "live", "grading" or "export"                    none: the newest record that the exports show, or that asked for them */
 #ifndef ACTORS_SCOREBOARD_TABLES_H
 #define ACTORS_SCOREBOARD_TABLES_H
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/command.h"
 #include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 #include "schema/messages.h"
@@ -254,6 +255,13 @@ static enum verdict take_action(struct step *step, const struct input *input, vo
     return put(step, input, TABLE_ACTION, row->game_date, &key);
 }
 
+static int find_any(const struct store_row *row, void *context)
+{
+    (void)row;
+    (void)context;
+    return 1;
+}
+
 /* Without the payload: it stays in the log, where `tipoff dead` finds it. */
 static enum verdict take_dead(struct step *step, const struct input *input, void *self)
 {
@@ -272,6 +280,31 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
     store_key_i64(&key, (int64_t)input->position);
     int failure = table_put(step_store(step), TABLE_DEAD, STORE_UNDATED, &key, &mark, &payload);
     return failure ? failed(step, failure) : DONE;
+}
+
+/* Asked to: the day's files have something new, so that they are written again, whatever became of them. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc};
+    const struct msg_ops_command *command = input->message;
+    int32_t date;
+    (void)self;
+    if (!command_take(step, input, &KIND, NULL))
+        return DONE;
+    int error = clock_parse_date(command->subject, &date)
+                    ? STORE_NOT_FOUND
+                    : store_scan(step_store(step), TABLE_TOUCHED, date, date, NULL, 0, false,
+                                 find_any, NULL);
+    if (error < 0 && error != STORE_NOT_FOUND)
+        return failed(step, error);
+    if (error != 1) {
+        command_nothing(step, input, "no table has anything of that day");
+        return DONE;
+    }
+    enum verdict verdict = touch(step, input, date, "export", "");
+    if (verdict == DONE)
+        command_done(step, input, step_emitted(step));
+    return verdict;
 }
 
 /* ---- imports: rows wait under their import's id until its commit makes them visible ---- */
@@ -463,6 +496,7 @@ const struct take scoreboard_takes[] = {
     {&msg_ops_exit_desc, take_exit, RUN_NONE, NULL, false},
     {&msg_ops_expected_desc, take_expected, RUN_NONE, NULL, false},
     {&msg_ops_action_desc, take_action, RUN_NONE, NULL, false},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {&msg_dead_letter_desc, take_dead, RUN_NONE, NULL, false},
     {&msg_history_game_desc, take_history_game, RUN_NONE, NULL, false},
     {&msg_history_player_game_desc, take_history_player_game, RUN_NONE, NULL, false},

@@ -654,7 +654,7 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
     }
     due->heal = self->settings->watchdog.heal;
     due->tries = self->settings->watchdog.heal_tries;
-    due->cooldown_us = self->settings->watchdog.heal_cooldown_us;
+    due->cooldown_us = self->settings->watchdog.poll_cooldown_us;
     due->left = self->settings->watchdog.heal_per_hour - self->asked;
     due->incidents = &self->incidents;
     static char classes[OUTPUT_COUNT][17];

@@ -14,6 +14,7 @@
 #include "config/clock.h"
 #include "schema/messages.h"
 #include "schema/pack.h"
+#include "tests/unit/commanding.h"
 
 #define MINUTE INT64_C(60000000)
 #define HOUR (60 * MINUTE)
@@ -700,6 +701,41 @@ static void test_summary_of_a_late_game(void **state)
     assert_int_equal(record->parents[1], 2);
 }
 
+/* What came without a trigger of its own is said when somebody asks, once; what is closed or unknown is answered so. */
+static void test_rebuilt_when_asked(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    size_t before = features();
+    size_t runs = harness_count(harness, &msg_ops_run_desc);
+    commanded(harness, "predictor", "rebuild", "0022500241", NOON + MINUTE); /* not to us */
+    assert_int_equal(harness_count(harness, &msg_command_answer_desc), 0);
+    assert_int_equal(harness_count(harness, &msg_ops_run_desc), runs); /* and no run of ours */
+    commanded(harness, "features", "rebuild", "0022500241", NOON + MINUTE);
+    answered(harness, 1, "done", 0);
+    assert_int_equal(features(), before);
+    box(1, 20251116, "0022500231", 30, true, true, NOON + 2 * MINUTE);
+    assert_int_equal(features(), before);
+    uint64_t asked = commanded(harness, "features", "rebuild", "0022500241", NOON + 3 * MINUTE);
+    const struct msg_feature_player *message = newest(1)->message;
+    assert_int_equal(message->games, 3);
+    assert_true(has_parent(newest(1), asked));
+    const int64_t said = (int64_t)(features() - before);
+    answered(harness, 2, "done", said);
+    assert_int_equal(harness_restart(harness), 0);
+    commanded(harness, "features", "rebuild", "0022500241", NOON + 4 * MINUTE);
+    answered(harness, 3, "done", 0);
+    commanded(harness, "features", "rebuild", "0022500999", NOON + 5 * MINUTE);
+    answered(harness, 4, "nothing", 0);
+    commanded(harness, "features", "guess", "0022500241", NOON + 5 * MINUTE);
+    answered(harness, 5, "refused", 0);
+    game("in_progress", TIP, TIP + MINUTE);
+    commanded(harness, "features", "rebuild", "0022500241", TIP + 2 * MINUTE);
+    answered(harness, 6, "nothing", 0);
+    assert_int_equal(features(), before + (size_t)said);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -722,6 +758,7 @@ int main(void)
         TEST(test_injury),
         TEST(test_summary),
         TEST(test_summary_of_a_late_game),
+        TEST(test_rebuilt_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "actors/harness.h"
+#include "actors/scoreboard/exports.h"
 #include "actors/scoreboard/games.h"
 #include "actors/scoreboard/scoreboard.h"
 #include "actors/scoreboard/views.h"
 #include "config/clock.h"
 #include "schema/messages.h"
+#include "tests/unit/commanding.h"
 
 #define DATE 20251117
 #define GAME "0022500248"
@@ -325,6 +328,57 @@ static void it_says_nothing_itself(void **state)
     assert_int_equal(harness_count(harness, NULL), 0);
 }
 
+static void write_exports(struct exports *exports)
+{
+    struct store_txn *txn;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(exports_write(exports, txn, now_us, 6), 0);
+    store_abort(&txn);
+}
+
+static bool holds(const char *path, const char *text)
+{
+    char data[4096] = "";
+    FILE *in = fopen(path, "re");
+    size_t size = in ? fread(data, 1, sizeof data - 1, in) : 0;
+    if (in)
+        assert_int_equal(fclose(in), 0);
+    data[size] = '\0';
+    return strstr(data, text) != NULL;
+}
+
+/* What became of a file that was written, its writer does not know: it is written again when somebody asks. */
+static void files_are_written_again_when_asked(void **state)
+{
+    char dir[] = "/tmp/tipoff-exports-XXXXXX", path[128], shows[64];
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    struct exports *exports = exports_new(dir);
+    commanded(harness, "scoreboard", "export", "2025-11-17", ++now_us);
+    answered(harness, 1, "nothing", 0);
+    give_game("in_progress", 1);
+    snprintf(shows, sizeof shows, "\"position\": 3,"); /* of the game: commands and answers have one, too */
+    write_exports(exports);
+    snprintf(path, sizeof path, "%s/exports/live/2025-11-17.json", dir);
+    assert_true(holds(path, "\"position\":3") || holds(path, shows));
+    assert_int_equal(exports_replace(path, "{}", 2), 0);
+    write_exports(exports);
+    assert_true(holds(path, "{}"));
+    commanded(harness, "scoreboard", "export", "2025-11-17", ++now_us);
+    answered(harness, 2, "done", 0);
+    write_exports(exports);
+    assert_true(holds(path, "\"position\":3") || holds(path, shows));
+    assert_int_equal(exports_replace(path, "{}", 2), 0);
+    write_exports(exports);
+    assert_true(holds(path, "{}"));
+    commanded(harness, "scoreboard", "export", "yesterday", ++now_us);
+    answered(harness, 3, "nothing", 0);
+    exports_free(&exports);
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_harness, close_harness)
 
 int main(void)
@@ -334,6 +388,7 @@ int main(void)
         TEST(what_a_dead_importer_left_is_swept),        TEST(a_grade_replaces_the_earlier),
         TEST(runs_are_dated_and_polls_are_kept_apart),   TEST(runs_are_kept_as_long_as_the_log),
         TEST(a_dead_letter_is_kept_without_its_payload), TEST(it_says_nothing_itself),
+        TEST(files_are_written_again_when_asked),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
