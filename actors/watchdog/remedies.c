@@ -79,14 +79,16 @@ void remedies_begin(struct msg_ops_action *action, int32_t date, const char *gam
 
 void remedies_end(struct msg_ops_action *action, bool helped, int64_t at_us, const char *fmt, ...)
 {
+    char text[sizeof action->text]; /* what is said may be made of what was */
     va_list args;
     int64_t failed = action->failed == MESSAGE_NONE ? 0 : action->failed;
     snprintf(action->outcome, sizeof action->outcome, "%s", helped ? "helped" : "no_help");
     action->failed = helped ? 0 : failed + 1;
     action->at = at_us;
     va_start(args, fmt);
-    vsnprintf(action->text, sizeof action->text, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    memcpy(action->text, text, sizeof text);
 }
 
 /* It comes of the record that it is about: so do the rows that come of it. */
@@ -233,8 +235,18 @@ int remedies_answer(struct step *step, const struct msg_command_answer *answer)
 
 /* ---- looking ---- */
 
-static int facts_find(struct store_txn *txn, const struct msg_ops_expected *row,
-                      enum output_id output, struct remedy_facts *facts, uint64_t *raw_position)
+/* What it is made of is there. Features are due at the tip, and nobody builds them long after it. */
+static bool has_inputs(const struct remedies_look *look, const struct msg_ops_expected *row,
+                       enum output_id output)
+{
+    return output == OUTPUT_FEATURES ? row->deadline == CLOCK_NONE ||
+                                           look->now_us < row->deadline + look->grace_us
+                                     : row->wanted > row->rows;
+}
+
+static int facts_find(const struct remedies_look *look, struct store_txn *txn,
+                      const struct msg_ops_expected *row, enum output_id output,
+                      struct remedy_facts *facts, uint64_t *raw_position)
 {
     struct msg_watch_raw raw;
     struct store_key key;
@@ -242,7 +254,7 @@ static int facts_find(struct store_txn *txn, const struct msg_ops_expected *row,
     int error = STORE_OK;
     *facts = (struct remedy_facts){.so[CAUSE_NOTHING] = true};
     *raw_position = 0;
-    facts->so[CAUSE_INPUTS] = output == OUTPUT_FEATURES || row->wanted > row->rows;
+    facts->so[CAUSE_INPUTS] = has_inputs(look, row, output);
     for (size_t i = 0; i < REMEDIES_MOST && !error; i++) {
         const struct remedy *remedy = &REMEDIES[i];
         if (remedy->output != output)
@@ -307,7 +319,7 @@ int remedies_look(const struct remedies_look *look, struct store_txn *txn,
     int error = past_find(look, txn, row, past, turn);
     if (error || !look->heal || !wanting)
         return error;
-    error = facts_find(txn, row, output, &facts, &raw_position);
+    error = facts_find(look, txn, row, output, &facts, &raw_position);
     if (error)
         return error;
     enum remedy_answer answer =

@@ -683,7 +683,8 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
     due->remedies = (struct remedies_look){.limits = &self->limits,
                                            .budget = &self->budget,
                                            .heal = self->settings->watchdog.heal,
-                                           .now_us = now_us};
+                                           .now_us = now_us,
+                                           .grace_us = self->settings->lock.grace_us};
     due->incidents = &self->incidents;
     static char classes[OUTPUT_COUNT][17];
     for (int i = 0; i < OUTPUT_COUNT; i++) {
