@@ -131,7 +131,8 @@ enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fm
 
 /* The run of the record in hand (no-ops without one). rows_out, bytes_in and durations are counted by the kit. */
 void step_run_name(struct step *step, const char *name);
-void step_run_none(struct step *step); /* it was nothing to this shard: no run is said of it */
+/* Of a record that is a run only when it is for this shard: its take has RUN_NONE, and this begins one, RUN_PER_RECORD. */
+void step_run_begin(struct step *step, const char *name);
 void step_run_about(struct step *step, int32_t data_date,
                     const char *game_id); /* either may be absent: 0, NULL */
 void step_run_rows(struct step *step, int64_t rows_in, int64_t rows_refused);

@@ -32,15 +32,17 @@ bool command_take(struct step *step, const struct input *input, const struct com
     const struct msg_ops_command *command = input->message;
     bool known = strcmp(command->verb, kind->verb) == 0;
     if (strcmp(command->target, kind->actor) == 0) {
-        if (known && step_owns(step, kind->of, key ? key : command->subject))
+        if (known && step_owns(step, kind->of, key ? key : command->subject)) {
+            if (kind->run)
+                step_run_begin(step, kind->run);
             return true;
+        }
         if (!known && step_shard(step, NULL) == 0) {
             char text[120];
             snprintf(text, sizeof text, "the %s knows %s", kind->actor, kind->verb);
             answer(step, input, "refused", 0, text);
         }
     }
-    step_run_none(step);
     return false;
 }
 

@@ -11,8 +11,9 @@
 struct command_kind {
     const char *actor, *verb;
     const struct message_desc *of;
+    const char *run; /* of doing it; NULL: none */
 };
-/* True: it is for this shard. `key` NULL: the subject itself is the key. False: there is nothing more to do (another verb to
+/* True: it is for this shard, and its run has begun. `key` NULL: the subject itself is the key. False: there is nothing more to do (another verb to
  * this actor is answered `refused`). */
 bool command_take(struct step *step, const struct input *input, const struct command_kind *kind,
                   const char *key);

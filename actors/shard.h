@@ -39,6 +39,9 @@ struct shard_options {
     /* Re-execution: runs and dead letters are not said again, nothing is marked open, all that is emitted counts as
      * known (see shard_each_out), nothing enters the outbox. */
     bool replay;
+    /* Re-execution: was what is in hand at this position (a record, or a verdict that offers one again) refused? What it was refused for
+     * may have been the machine's (a full disk), and is not in the log; NULL: nobody knows. */
+    bool (*refused)(void *context, uint64_t position);
 };
 /* Reads what the environment holds, and which runs a dead owner left open. A store_error. */
 int shard_open(struct shard **out, const struct shard_options *options);

@@ -262,6 +262,11 @@ static enum taken record_offer(struct shard *self, const struct take *take,
         never(self, take, input, ERROR_INVALID, refused->rule, refused->attempts);
         return TAKEN;
     }
+    if (self->options.refused &&
+        self->options.refused(self->options.context, input->position)) {
+        never(self, take, input, ERROR_INVALID, "as it was", 1);
+        return TAKEN;
+    }
     if (input->record->version > take->message->version) {
         snprintf(rule, sizeof rule, "%s: version %" PRIu32 " is newer than %" PRIu32,
                  take->message->name, input->record->version, take->message->version);

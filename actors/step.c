@@ -172,9 +172,12 @@ void step_run_name(struct step *step, const char *name)
     run_mark_open(step->shard, step->run, 0, step->input ? step->input->position : 0);
 }
 
-void step_run_none(struct step *step)
+void step_run_begin(struct step *step, const char *name)
 {
-    step->run = NULL;
+    const struct take take = {.scope = RUN_PER_RECORD, .run = name};
+    step->run = run_of_record(step->shard, &take, step->input);
+    step->scope = take.scope;
+    run_mark_open(step->shard, step->run, 0, step->input->position);
 }
 
 void step_run_about(struct step *step, int32_t data_date, const char *game_id)

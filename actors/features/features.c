@@ -309,7 +309,7 @@ static enum verdict take_timer_summary(struct step *step, const struct input *in
 /* Asked to: from all that is known, and what is other than it was said, or was not said, is said. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc};
+    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc, "PlayerFeatures"};
     const struct msg_ops_command *command = input->message;
     struct build_counts counts = {0};
     struct game_state game;
@@ -512,7 +512,7 @@ static const struct take TAKES[] = {
     {&msg_row_injury_desc, take_injury, RUN_NONE, NULL, true},
     {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
     {&msg_timer_summary_desc, take_timer_summary, RUN_PER_STEP, "GameSummary", false},
-    {&msg_ops_command_desc, take_command, RUN_PER_RECORD, "PlayerFeatures", true},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

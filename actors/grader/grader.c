@@ -333,7 +333,7 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
 /* Asked to: from all that is kept of the game, and a grade that was said and is the same is not said again. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"grader", "grade", &msg_row_game_desc};
+    static const struct command_kind KIND = {"grader", "grade", &msg_row_game_desc, "GradeLive"};
     const struct msg_ops_command *command = input->message;
     struct ledger_game game;
     if (!command_take(step, input, &KIND, NULL)) {
@@ -375,7 +375,7 @@ static const struct take TAKES[] = {
     {&msg_row_game_desc, take_game, RUN_PER_STEP, "GradeLive", false},
     {&msg_row_box_score_desc, take_box, RUN_PER_STEP, "GradeLive", false},
     {&msg_timer_grader_desc, take_timer, RUN_PER_STEP, "GradeLive", false},
-    {&msg_ops_command_desc, take_command, RUN_PER_RECORD, "GradeLive", true},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

@@ -334,7 +334,7 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
 /* Asked to: from the newest features of each of the game's players, what was never said of them. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc};
+    static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc, "PredictPoints"};
     const struct msg_ops_command *command = input->message;
     struct kept_game kept;
     enum verdict verdict = DONE;
@@ -412,7 +412,7 @@ static void predictor_stop(void *self)
 static const struct take TAKES[] = {
     {&msg_model_promoted_desc, take_model, RUN_PER_RECORD, "PromoteModel", true},
     {&msg_feature_player_desc, take_feature, RUN_PER_STEP, "PredictPoints", false},
-    {&msg_ops_command_desc, take_command, RUN_PER_RECORD, "PredictPoints", true},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 

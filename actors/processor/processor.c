@@ -130,7 +130,7 @@ static enum verdict take_raw(struct step *step, const struct input *input, void 
 /* Asked to: the newest body of a subject, if it was not taken whole; what is known now may make more of it. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"processor", "reprocess", &msg_raw_exchange_desc};
+    static const struct command_kind KIND = {"processor", "reprocess", &msg_raw_exchange_desc, "RawExchange"};
     const struct msg_ops_command *command = input->message;
     struct memory memory = {.txn = step_store(step)};
     struct msg_raw_exchange raw;
@@ -197,7 +197,7 @@ static const struct take TAKES[] = {
     {&msg_history_game_desc, take_game, RUN_NONE, NULL, true},
     {&msg_history_player_game_desc, take_player_game, RUN_NONE, NULL, true},
     {&msg_import_commit_desc, take_commit, RUN_PER_RECORD, "CrossWalkImport", true},
-    {&msg_ops_command_desc, take_command, RUN_PER_RECORD, "RawExchange", true},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {0},
 };
 

@@ -285,7 +285,7 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
 /* Asked to: the day's files have something new, so that they are written again, whatever became of them. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc};
+    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc, NULL};
     const struct msg_ops_command *command = input->message;
     int32_t date;
     (void)self;

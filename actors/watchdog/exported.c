@@ -51,6 +51,7 @@ struct turn {
 struct exported {
     char dir[PATH_SIZE - 64];
     int64_t lag_us;
+    int64_t asked_us; /* monotonic: the last time that files were asked for, as far as this process knows */
     bool busy;
     struct file files[FILES_MOST];
     int file_count;
@@ -65,6 +66,7 @@ struct exported *exported_new(const struct settings *settings)
         return NULL;
     snprintf(self->dir, sizeof self->dir, "%s/exports", settings->dir);
     self->lag_us = settings->watchdog.export_lag_us;
+    self->asked_us = clock_mono_us();
     return self;
 }
 
@@ -285,7 +287,9 @@ static int day_remedy(struct exported *self, struct store_txn *txn,
     int error = remedies_past(txn, day->date, "", OUTPUT_EXPORT, REMEDY_EXPORT, &turn->end, &past);
     if (error)
         return error;
-    bool over = remedy_over(REMEDY_EXPORT, &past, look->limits, look->now_us);
+    /* Files are written in real time, however fast the league's runs. */
+    bool over = remedy_over(REMEDY_EXPORT, &past, look->limits, look->now_us) &&
+                clock_mono_us() - self->asked_us >= self->lag_us;
     if (past.open && (!behind || (stale && over))) {
         remedies_end(&turn->end, !behind, look->now_us, "%s",
                      behind ? "its files are as far behind as before" : "its files show all");
@@ -300,6 +304,7 @@ static int day_remedy(struct exported *self, struct store_txn *txn,
         turn->ask = answer == REMEDY_ASK && !self->busy;
     }
     if (turn->ask) {
+        self->asked_us = clock_mono_us();
         action_begin(turn, &past, stale, look->now_us);
         look->budget->asked[REMEDY_EXPORT]++;
     }

@@ -223,13 +223,17 @@ int remedies_answer(struct step *step, const struct msg_command_answer *answer)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     if (strcmp(action.outcome, "asked") != 0)
         return STORE_OK;
+    /* A body holds many games: who asks for one as others did a moment before may get nothing, and yet have all of it. */
+    bool alone = strcmp(answer->subject, action.game_id) == 0;
     bool done = strcmp(answer->outcome, "done") == 0;
-    if (!done)
-        remedies_end(&action, false, 0, "%.20s: %.100s", answer->outcome, answer->text);
-    else if (answer->said == 0 && strcmp(answer->verb, remedy_verb(REMEDY_EXPORT)) != 0)
-        remedies_end(&action, false, 0, "done, and there was nothing to say");
-    else
+    if (done && strcmp(answer->verb, remedy_verb(REMEDY_EXPORT)) == 0)
+        snprintf(action.text, sizeof action.text, "done");
+    else if (done)
         snprintf(action.text, sizeof action.text, "done: %" PRId64 " said", answer->said);
+    else
+        snprintf(action.text, sizeof action.text, "%.20s: %.100s", answer->outcome, answer->text);
+    if (alone && (!done || answer->said == 0))
+        remedies_end(&action, false, 0, "%s", action.text);
     return remedies_say(step, &action);
 }
 
@@ -357,9 +361,14 @@ static int ask(struct step *step, const struct msg_ops_expected *row,
                                   &letters);
         if (error)
             return error;
-        snprintf(action.why, sizeof action.why,
-                 "%" PRId64 " of %" PRId64 "; %" PRId64 " record%s refused: offered again",
-                 row->rows, expect_need(row), letters, letters == 1 ? " was" : "s were");
+        if (letters)
+            snprintf(action.why, sizeof action.why,
+                     "%" PRId64 " of %" PRId64 "; refused before: %" PRId64, row->rows,
+                     expect_need(row), letters);
+        else /* it is of many games */
+            snprintf(action.why, sizeof action.why,
+                     "%" PRId64 " of %" PRId64 "; offered again for another game", row->rows,
+                     expect_need(row));
     } else {
         remedies_command(step, &action);
         snprintf(action.why, sizeof action.why, "%" PRId64 " of %" PRId64, row->rows,
