@@ -262,8 +262,7 @@ static enum taken record_offer(struct shard *self, const struct take *take,
         never(self, take, input, ERROR_INVALID, refused->rule, refused->attempts);
         return TAKEN;
     }
-    if (self->options.refused &&
-        self->options.refused(self->options.context, input->position)) {
+    if (self->options.refused && self->options.refused(self->options.context, input->position)) {
         never(self, take, input, ERROR_INVALID, "as it was", 1);
         return TAKEN;
     }

@@ -394,8 +394,8 @@ static int refusals_find(struct replay *self, const char *reader)
     self->refused_count = 0;
     if (!records_stream_named(self->records, msg_dead_letter_desc.stream))
         return 0;
-    if (records_each(self->records, msg_dead_letter_desc.stream, 0, UINT64_MAX, visit_letter,
-                     &of) < 0)
+    if (records_each(self->records, msg_dead_letter_desc.stream, 0, UINT64_MAX, visit_letter, &of) <
+        0)
         return -1;
     if (self->refused_count)
         qsort(self->refused, self->refused_count, sizeof *self->refused, compare_positions);

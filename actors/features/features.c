@@ -309,7 +309,8 @@ static enum verdict take_timer_summary(struct step *step, const struct input *in
 /* Asked to: from all that is known, and what is other than it was said, or was not said, is said. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc, "PlayerFeatures"};
+    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc,
+                                             "PlayerFeatures"};
     const struct msg_ops_command *command = input->message;
     struct build_counts counts = {0};
     struct game_state game;

@@ -8,7 +8,8 @@
 
 #define TABLE_FEATURE "feature"
 #define HEAD_SIZE (2 * sizeof(int64_t))
-#define DAYS 7 /* a game is predicted so many days before it at most, and asked about so many behind */
+#define DAYS                                                                                       \
+    7 /* a game is predicted so many days before it at most, and asked about so many behind */
 
 int kept_put(struct store_txn *txn, const struct input *input)
 {
@@ -77,9 +78,9 @@ int kept_load(struct store_txn *txn, const char *game_id, int64_t now_us, struct
 {
     int32_t today = clock_date_of(now_us);
     *out = (struct kept_game){.count = 0};
-    int error = store_scan(txn, TABLE_FEATURE, clock_date_add(today, -DAYS),
-                           clock_date_add(today, DAYS), game_id, strlen(game_id) + 1, false, add,
-                           out);
+    int error =
+        store_scan(txn, TABLE_FEATURE, clock_date_add(today, -DAYS), clock_date_add(today, DAYS),
+                   game_id, strlen(game_id) + 1, false, add, out);
     return error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 

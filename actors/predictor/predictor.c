@@ -334,7 +334,8 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
 /* Asked to: from the newest features of each of the game's players, what was never said of them. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc, "PredictPoints"};
+    static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc,
+                                             "PredictPoints"};
     const struct msg_ops_command *command = input->message;
     struct kept_game kept;
     enum verdict verdict = DONE;

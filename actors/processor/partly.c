@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define TABLE_PARTLY "partly"
-#define PARTLY_MOST_US (INT64_C(4) * 24 * 3600 * 1000000) /* a body so old is of no game that is asked about */
+#define PARTLY_MOST_US                                                                             \
+    (INT64_C(4) * 24 * 3600 * 1000000) /* a body so old is of no game that is asked about */
 
 struct old {
     int64_t before_us;
@@ -37,8 +38,7 @@ static void del(struct memory *memory, const char *subject)
     store_key_start(&key);
     store_key_text(&key, subject);
     if (memory->error == STORE_OK) {
-        memory_ok(memory,
-                  store_del(memory->txn, TABLE_PARTLY, STORE_UNDATED, key.data, key.size));
+        memory_ok(memory, store_del(memory->txn, TABLE_PARTLY, STORE_UNDATED, key.data, key.size));
     }
 }
 
@@ -53,8 +53,8 @@ static void drop_old(struct memory *memory, int64_t now_us)
     }
 }
 
-void partly_put(struct memory *memory, const struct msg_raw_exchange *raw, const struct span *payload,
-              bool whole)
+void partly_put(struct memory *memory, const struct msg_raw_exchange *raw,
+                const struct span *payload, bool whole)
 {
     struct store_key key;
     if (whole) {
@@ -71,7 +71,7 @@ void partly_put(struct memory *memory, const struct msg_raw_exchange *raw, const
 }
 
 bool partly_get(struct memory *memory, const char *subject, struct msg_raw_exchange *raw,
-              struct span *payload)
+                struct span *payload)
 {
     struct store_key key;
     struct span value;

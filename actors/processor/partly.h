@@ -10,10 +10,10 @@
 #include "actors/processor/memory.h"
 
 /* The newest of its subject: kept if not `whole`, else nothing of the subject is. */
-void partly_put(struct memory *memory, const struct msg_raw_exchange *raw, const struct span *payload,
-              bool whole);
+void partly_put(struct memory *memory, const struct msg_raw_exchange *raw,
+                const struct span *payload, bool whole);
 /* False: there is none. `*payload` is a copy of the whole record, which the caller frees; `raw` borrows from it. */
 bool partly_get(struct memory *memory, const char *subject, struct msg_raw_exchange *raw,
-              struct span *payload);
+                struct span *payload);
 
 #endif

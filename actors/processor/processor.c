@@ -130,7 +130,8 @@ static enum verdict take_raw(struct step *step, const struct input *input, void 
 /* Asked to: the newest body of a subject, if it was not taken whole; what is known now may make more of it. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"processor", "reprocess", &msg_raw_exchange_desc, "RawExchange"};
+    static const struct command_kind KIND = {"processor", "reprocess", &msg_raw_exchange_desc,
+                                             "RawExchange"};
     const struct msg_ops_command *command = input->message;
     struct memory memory = {.txn = step_store(step)};
     struct msg_raw_exchange raw;

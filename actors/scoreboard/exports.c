@@ -563,8 +563,7 @@ json_t *export_status(struct store_txn *txn, int32_t today, int64_t now_us, int 
     json_object_set_new(predicted, "target_date", json_of_date(today));
     json_object_set_new(services, "predictions", predicted);
     json_object_set_new(out, "updated_at", json_of_time(now_us));
-    json_object_set_new(out, "position",
-                        json_of_int((int64_t)touched_any(txn, today).position));
+    json_object_set_new(out, "position", json_of_int((int64_t)touched_any(txn, today).position));
     json_object_set_new(out, "overall_status", json_string(overall(services)));
     json_object_set_new(out, "services", services);
     json_object_set_new(out, "known_issues", issues);

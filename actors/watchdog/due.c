@@ -456,8 +456,8 @@ static int judge_row(const struct store_row *at, void *context)
     bool said = expect_judge(&row, &look->owners[output - OUTPUTS], check, look->now_us);
     const struct owner *owner = &look->owners[output - OUTPUTS];
     struct remedy_turn *turn = &look->turns[look->count];
-    error = remedies_look(&look->remedies, txn, &row, expect_wanting(&row, owner, look->now_us),
-                          turn);
+    error =
+        remedies_look(&look->remedies, txn, &row, expect_wanting(&row, owner, look->now_us), turn);
     if (error)
         return error;
     if (expect_missing(&row))

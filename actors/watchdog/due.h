@@ -39,7 +39,7 @@ struct due_look {
     struct msg_ops_expected
         rows[DUE_CHANGES_MAX]; /* to be stored and said, or (`tries` counted up) to be asked for */
     struct remedy_turn turns[DUE_CHANGES_MAX]; /* what is asked for, and how what was ended */
-    bool said[DUE_CHANGES_MAX]; /* its state is news */
+    bool said[DUE_CHANGES_MAX];                /* its state is news */
     int count;
     struct incidents *incidents; /* what is late, a line for each output and day */
 };

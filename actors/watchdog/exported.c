@@ -51,7 +51,8 @@ struct turn {
 struct exported {
     char dir[PATH_SIZE - 64];
     int64_t lag_us;
-    int64_t asked_us; /* monotonic: the last time that files were asked for, as far as this process knows */
+    int64_t
+        asked_us; /* monotonic: the last time that files were asked for, as far as this process knows */
     bool busy;
     struct file files[FILES_MOST];
     int file_count;

@@ -79,9 +79,10 @@ static bool about_timer(struct about *out)
 static const struct {
     const struct message_desc *desc;
     bool (*about)(struct about *out);
-} readable[] = {{&msg_raw_exchange_desc, about_raw},   {&msg_row_game_desc, about_game},
-                {&msg_row_box_score_desc, about_box},  {&msg_feature_player_desc, about_feature},
-                {&msg_timer_features_desc, about_timer}, {&msg_prediction_points_desc, about_prediction}};
+} readable[] = {
+    {&msg_raw_exchange_desc, about_raw},     {&msg_row_game_desc, about_game},
+    {&msg_row_box_score_desc, about_box},    {&msg_feature_player_desc, about_feature},
+    {&msg_timer_features_desc, about_timer}, {&msg_prediction_points_desc, about_prediction}};
 
 /* False: of a message that nobody needs for a game, without a copy, or unreadable: that will not change. */
 static bool about_of(const struct msg_dead_letter *letter, int rollover_hour, struct about *out)
@@ -209,13 +210,13 @@ static int visit(const struct store_row *row, void *context)
     uint64_t newest;
     if (store_key_read_text(&rest, &part) != 0 || store_key_read_text(&rest, &part) != 0 ||
         store_key_read_i64(&rest, &position) != 0 ||
-        message_decode(&msg_dead_letter_desc, row->value.data, row->value.size, &letter,
-                       &broken) != 0)
+        message_decode(&msg_dead_letter_desc, row->value.data, row->value.size, &letter, &broken) !=
+            0)
         return STORE_CORRUPT;
     scan->letters[scan->count++] = position;
     if (about_of(&letter, 0, &about)) { /* its date is the row's */
-        int error = newest_get(scan->txn, letter.stream, row->date, about.about, about.entity,
-                               &newest);
+        int error =
+            newest_get(scan->txn, letter.stream, row->date, about.about, about.entity, &newest);
         if (error)
             return error;
         if (newest <= letter.position) {

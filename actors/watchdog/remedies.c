@@ -39,8 +39,8 @@ int remedies_past(struct store_txn *txn, int32_t date, const char *game_id, cons
     struct store_key key;
     action_key(&key, game_id, output, remedy_verb(kind));
     *past = (struct remedy_past){.asked_us = CLOCK_NONE};
-    int error = store_get_message(txn, TABLE_ACTION, date, key.data, key.size,
-                                  &msg_ops_action_desc, action);
+    int error = store_get_message(txn, TABLE_ACTION, date, key.data, key.size, &msg_ops_action_desc,
+                                  action);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     *past = (struct remedy_past){.open = strcmp(action->outcome, "asked") == 0,
@@ -210,9 +210,7 @@ static int action_named(struct store_txn *txn, const char *id, struct msg_ops_ac
     int error = day ? STORE_OK : due_day(txn, about, &date);
     if (!error && date)
         error = remedies_past(txn, date, day ? "" : about, output, kind, action, &past);
-    return error                                      ? error
-           : !date || strcmp(action->action_id, id) != 0 ? STORE_NOT_FOUND
-                                                      : STORE_OK;
+    return error ? error : !date || strcmp(action->action_id, id) != 0 ? STORE_NOT_FOUND : STORE_OK;
 }
 
 int remedies_answer(struct step *step, const struct msg_command_answer *answer)
@@ -243,9 +241,9 @@ int remedies_answer(struct step *step, const struct msg_command_answer *answer)
 static bool has_inputs(const struct remedies_look *look, const struct msg_ops_expected *row,
                        enum output_id output)
 {
-    return output == OUTPUT_FEATURES ? row->deadline == CLOCK_NONE ||
-                                           look->now_us < row->deadline + look->grace_us
-                                     : row->wanted > row->rows;
+    return output == OUTPUT_FEATURES
+               ? row->deadline == CLOCK_NONE || look->now_us < row->deadline + look->grace_us
+               : row->wanted > row->rows;
 }
 
 static int facts_find(const struct remedies_look *look, struct store_txn *txn,
@@ -296,9 +294,9 @@ static int past_find(const struct remedies_look *look, struct store_txn *txn,
                                   (enum remedy_kind)i, &action, &past[i]);
         if (error)
             return error;
-        if (!past[i].open || (expect_open(row) && !there(row) &&
-                              !remedy_over((enum remedy_kind)i, &past[i], look->limits,
-                                           look->now_us)))
+        if (!past[i].open ||
+            (expect_open(row) && !there(row) &&
+             !remedy_over((enum remedy_kind)i, &past[i], look->limits, look->now_us)))
             continue;
         remedies_end(&action, there(row), look->now_us, "%s: %" PRId64 " of %" PRId64 " there%s%s",
                      row->state, row->rows, expect_need(row), action.text[0] ? "; " : "",
@@ -357,8 +355,8 @@ static int ask(struct step *step, const struct msg_ops_expected *row,
     if (turn->position)
         action.position = turn->position;
     if (remedy->cause == CAUSE_REFUSED) {
-        int error = letters_retry(step, row->game_date, subject, action.target, &action.position,
-                                  &letters);
+        int error =
+            letters_retry(step, row->game_date, subject, action.target, &action.position, &letters);
         if (error)
             return error;
         if (letters)

@@ -88,8 +88,7 @@ bool remedy_affords(const struct remedy_budget *budget, const struct remedy_limi
 bool remedy_over(enum remedy_kind kind, const struct remedy_past *past,
                  const struct remedy_limits *limits, int64_t now_us)
 {
-    return past->asked_us == CLOCK_NONE ||
-           now_us - past->asked_us >= limits->of[kind].cooldown_us;
+    return past->asked_us == CLOCK_NONE || now_us - past->asked_us >= limits->of[kind].cooldown_us;
 }
 
 enum remedy_answer remedy_again(enum remedy_kind kind, const struct remedy_past *past,

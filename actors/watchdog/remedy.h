@@ -56,7 +56,7 @@ bool remedy_affords(const struct remedy_budget *budget, const struct remedy_limi
 
 /* What was asked last of one kind for one output of one game. Blank outcome: nothing ever. */
 struct remedy_past {
-    bool open; /* nobody knows yet whether it helped */
+    bool open;                          /* nobody knows yet whether it helped */
     int64_t asked_us, attempts, failed; /* failed: in a row */
 };
 /* How something that is missing stands: for each cause whether it is so. */
@@ -64,10 +64,10 @@ struct remedy_facts {
     bool so[REMEDY_CAUSES];
 };
 enum remedy_answer {
-    REMEDY_ASK,  /* `*remedy` */
-    REMEDY_WAIT, /* one is on its way, cools down, or the hour's are used up */
+    REMEDY_ASK,   /* `*remedy` */
+    REMEDY_WAIT,  /* one is on its way, cools down, or the hour's are used up */
     REMEDY_SPENT, /* all that fit were tried, and did not help */
-    REMEDY_NONE  /* there is none for it */
+    REMEDY_NONE   /* there is none for it */
 };
 enum remedy_answer remedy_next(enum output_id output, const struct remedy_facts *facts,
                                const struct remedy_past past[REMEDY_KINDS],

@@ -24,11 +24,11 @@
 #include "schema/json.h"
 #include "schema/messages.h"
 
-#define TABLE_GAME "game"         /* date, game_id -> watch_game */
-#define TABLE_SOURCE "source"     /* run name -> watch_source */
-#define TABLE_DEAD "dead"         /* reader -> watch_dead */
-#define TABLE_REFUSED "refused"   /* feed -> watch_refused */
-#define TABLE_MODEL "model"       /* "promoted" -> watch_model */
+#define TABLE_GAME "game"       /* date, game_id -> watch_game */
+#define TABLE_SOURCE "source"   /* run name -> watch_source */
+#define TABLE_DEAD "dead"       /* reader -> watch_dead */
+#define TABLE_REFUSED "refused" /* feed -> watch_refused */
+#define TABLE_MODEL "model"     /* "promoted" -> watch_model */
 
 #define REAL_INTERVAL_US                                                                           \
     250000 /* however fast the league clock runs, the broker is not asked more often */
@@ -141,10 +141,10 @@ static enum verdict take_box(struct step *step, const struct input *input, void 
 {
     const struct msg_row_box_score *row = input->message;
     (void)self;
-    return row->final ? stored(step, note_newest(step, input, &msg_row_box_score_desc,
-                                                 row->game_date, row->game_id, "%" PRId64,
-                                                 row->player_id))
-                      : DONE;
+    return row->final
+               ? stored(step, note_newest(step, input, &msg_row_box_score_desc, row->game_date,
+                                          row->game_id, "%" PRId64, row->player_id))
+               : DONE;
 }
 
 static enum verdict take_odds(struct step *step, const struct input *input, void *self)
@@ -282,7 +282,7 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     bool bad = !strcmp(run->outcome, "failed") || !strcmp(run->outcome, "timeout");
     key_of(&key, run->name);
     error = store_get_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
-                                  &msg_watch_source_desc, &row);
+                              &msg_watch_source_desc, &row);
     if (error == STORE_NOT_FOUND) {
         message_clear(&msg_watch_source_desc, &row);
         error = STORE_OK;

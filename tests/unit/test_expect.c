@@ -184,7 +184,8 @@ static void test_wanting(void **state)
     (void)expect_count(&ahead, 1, 0, TIP - 55 * MINUTE); /* they are coming */
     assert_false(expect_wanting(&ahead, &well, TIP - 50 * MINUTE));
     assert_true(expect_wanting(&ahead, &well, TIP - 45 * MINUTE));
-    assert_false(expect_wanting(&made, &well, TIP - 30 * MINUTE)); /* no features, nothing to make */
+    assert_false(
+        expect_wanting(&made, &well, TIP - 30 * MINUTE)); /* no features, nothing to make */
     (void)expect_count(&made, 0, 3, TIP - 100 * MINUTE);
     assert_true(expect_wanting(&made, &well, TIP - 30 * MINUTE));
 }

@@ -375,9 +375,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_prediction),       TEST(test_too_few_games), TEST(test_missing_feature),
-        TEST(test_no_line),          TEST(test_said_once),     TEST(test_same_inputs_same_name),
-        TEST(test_malformed_values), TEST(test_model),         TEST(test_model_refused), TEST(test_predicted_when_asked),
+        TEST(test_prediction),       TEST(test_too_few_games),
+        TEST(test_missing_feature),  TEST(test_no_line),
+        TEST(test_said_once),        TEST(test_same_inputs_same_name),
+        TEST(test_malformed_values), TEST(test_model),
+        TEST(test_model_refused),    TEST(test_predicted_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

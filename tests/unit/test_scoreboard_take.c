@@ -357,7 +357,8 @@ static void files_are_written_again_when_asked(void **state)
     commanded(harness, "scoreboard", "export", "2025-11-17", ++now_us);
     answered(harness, 1, "nothing", 0);
     give_game("in_progress", 1);
-    snprintf(shows, sizeof shows, "\"position\": 3,"); /* of the game: commands and answers have one, too */
+    snprintf(shows, sizeof shows,
+             "\"position\": 3,"); /* of the game: commands and answers have one, too */
     write_exports(exports);
     snprintf(path, sizeof path, "%s/exports/live/2025-11-17.json", dir);
     assert_true(holds(path, "\"position\":3") || holds(path, shows));
