@@ -304,7 +304,7 @@ static int day_remedy(struct exported *self, struct store_txn *txn,
         *spent = answer == REMEDY_SPENT;
         turn->ask = answer == REMEDY_ASK && !self->busy;
     }
-    if (turn->ask) {
+    if (stale && turn->ask) {
         self->asked_us = clock_mono_us();
         action_begin(turn, &past, stale, look->now_us);
         look->budget->asked[REMEDY_EXPORT]++;

@@ -205,10 +205,10 @@ static int visit(const struct store_row *row, void *context)
     struct span rest = row->key;
     struct message_error broken;
     struct about about;
-    const char *part;
+    const char *about_text, *actor;
     int64_t position;
     uint64_t newest;
-    if (store_key_read_text(&rest, &part) != 0 || store_key_read_text(&rest, &part) != 0 ||
+    if (store_key_read_text(&rest, &about_text) != 0 || store_key_read_text(&rest, &actor) != 0 ||
         store_key_read_i64(&rest, &position) != 0 ||
         message_decode(&msg_dead_letter_desc, row->value.data, row->value.size, &letter, &broken) !=
             0)

@@ -81,14 +81,13 @@ void remedies_end(struct msg_ops_action *action, bool helped, int64_t at_us, con
 {
     char text[sizeof action->text]; /* what is said may be made of what was */
     va_list args;
-    int64_t failed = action->failed == MESSAGE_NONE ? 0 : action->failed;
-    snprintf(action->outcome, sizeof action->outcome, "%s", helped ? "helped" : "no_help");
-    action->failed = helped ? 0 : failed + 1;
-    action->at = at_us;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     memcpy(action->text, text, sizeof text);
+    snprintf(action->outcome, sizeof action->outcome, "%s", helped ? "helped" : "no_help");
+    action->failed = helped ? 0 : action->failed == MESSAGE_NONE ? 1 : action->failed + 1;
+    action->at = at_us;
 }
 
 /* It comes of the record that it is about: so do the rows that come of it. */

@@ -59,13 +59,16 @@ void remedy_subject(const struct remedy *remedy, const struct msg_ops_expected *
 
 void remedy_limits(const struct settings *settings, struct remedy_limits *out)
 {
-    *out = (struct remedy_limits){.tries = settings->watchdog.heal_tries,
-                                  .per_hour = settings->watchdog.heal_per_hour};
-#define REMEDY_KIND(id, verb, target)                                                              \
-    out->of[REMEDY_##id].cooldown_us = settings->watchdog.verb##_cooldown_us;                      \
-    out->of[REMEDY_##id].per_hour = settings->watchdog.verb##_per_hour;
-#include "actors/watchdog/remedies.def"
-#undef REMEDY_KIND
+    const struct settings_watchdog *of = &settings->watchdog;
+    *out = (struct remedy_limits){
+        .tries = of->heal_tries,
+        .per_hour = of->heal_per_hour,
+        .of = {[REMEDY_POLL] = {of->poll_cooldown_us, of->poll_per_hour},
+               [REMEDY_REPROCESS] = {of->reprocess_cooldown_us, of->reprocess_per_hour},
+               [REMEDY_REBUILD] = {of->rebuild_cooldown_us, of->rebuild_per_hour},
+               [REMEDY_PREDICT] = {of->predict_cooldown_us, of->predict_per_hour},
+               [REMEDY_GRADE] = {of->grade_cooldown_us, of->grade_per_hour},
+               [REMEDY_EXPORT] = {of->export_cooldown_us, of->export_per_hour}}};
 }
 
 void remedy_hour(struct remedy_budget *budget, int64_t now_us)
