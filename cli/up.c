@@ -30,8 +30,11 @@
 #include "schema/json.h"
 #include "schema/registry.h"
 
-#define STATUS_INTERVAL_US 200000 /* how often the broker is asked how everyone is */
-#define NIGHT_INTERVAL_US 250000  /* how often the tables are looked at */
+#define STATUS_INTERVAL_US                                                                         \
+    200000 /* how often the broker is asked how everyone is, while that decides what comes next */
+#define STEADY_INTERVAL_US                                                                         \
+    1000000 /* ... and while everyone works: an answer costs the broker as much as some messages */
+#define NIGHT_INTERVAL_US 250000 /* how often the tables are looked at */
 #define TURN_MOST_US 250000
 #define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
 #define OVERDUE_US                                                                                 \
@@ -853,6 +856,12 @@ static void wait_for_news(struct up *self)
     ppoll(fds, sizeof fds / sizeof *fds, &wait, NULL);
 }
 
+/* Nothing waits for the next STATUS but those who look. */
+static bool is_steady(const struct up *self)
+{
+    return self->phase == PHASE_NIGHT && !self->until_final && everyone(self, false);
+}
+
 static void run_loop(struct up *self)
 {
     while (!supervisor_drained(self->supervisor)) {
@@ -872,6 +881,7 @@ static void run_loop(struct up *self)
         find_deaf_broker(self);
         look_at_upstream(self);
         take_phase(self, status != NULL);
+        asker_every(self->asker, is_steady(self) ? STEADY_INTERVAL_US : STATUS_INTERVAL_US);
         free(status);
         if (self->view)
             view_draw(self->view, self->supervisor, &self->night);

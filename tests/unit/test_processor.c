@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/commanding.h"
+
 #define TIP "2025-11-18T00:00:00.000Z"
 
 static struct harness *harness;
@@ -547,6 +549,41 @@ static void unknown_teams_are_refused(void **state)
     live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
     assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
     expect_run("BdlLiveBoxscores", "partial", "identity");
+}
+
+/* A body that nobody could make sense of is taken again when somebody asks, with what is known by then; no poll brings it again. */
+static void a_body_is_taken_again_when_asked(void **state)
+{
+    (void)state;
+    give_team("i1", "BOS", 2, "Boston", "Celtics");
+    give_commit("i1");
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    answered(harness, 1, "nothing", 0);
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us); /* as wise as before */
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    import_rows("i2");
+    give_commit("i2");
+    assert_int_equal(harness_restart(harness), 0);
+    forget_said();
+    uint64_t asked = commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    assert_int_equal(box_of(101)->points, 4);
+    assert_string_equal(last_game()->game_id, "0022500241");
+    assert_int_equal(harness_at(harness, &msg_row_box_score_desc, 0)->parents[0], asked);
+    answered(harness, 3, "done", 2);
+    expect_run("BdlLiveBoxscores", "success", "none");
+    forget_said();
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    answered(harness, 4, "nothing", 0);
+    live("{not json");
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    expect_run("BdlLiveBoxscores", "failed", "malformed");
+    commanded(harness, "processor", "reprocess", "weather:today", ++now_us);
+    answered(harness, 6, "nothing", 0);
+    commanded(harness, "processor", "poll", "bdl_live", ++now_us);
+    answered(harness, 7, "refused", 0);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
 }
 
 /* ---- imports ---- */
@@ -1349,6 +1386,7 @@ int main(void)
         TEST(a_namesake_does_not_take_a_players_place),
         TEST(a_game_that_the_schedule_lacks_is_kept),
         TEST(unknown_teams_are_refused),
+        TEST(a_body_is_taken_again_when_asked),
         TEST(an_import_is_nothing_until_its_commit),
         TEST(events_wait_for_their_game),
         TEST(game_odds_are_said_when_they_move),
