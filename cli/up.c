@@ -30,8 +30,11 @@
 #include "schema/json.h"
 #include "schema/registry.h"
 
-#define STATUS_INTERVAL_US 200000 /* how often the broker is asked how everyone is */
-#define NIGHT_INTERVAL_US 250000  /* how often the tables are looked at */
+#define STATUS_INTERVAL_US                                                                         \
+    200000 /* how often the broker is asked how everyone is, while that decides what comes next */
+#define STEADY_INTERVAL_US                                                                         \
+    1000000 /* ... and while everyone works: an answer costs the broker as much as some messages */
+#define NIGHT_INTERVAL_US 250000 /* how often the tables are looked at */
 #define SEASON_INTERVAL_US 50000 /* the same two, where many nights are lived one after the other */
 #define TURN_MOST_US 250000
 #define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
@@ -40,7 +43,7 @@
 #define SIM_DATE 20260114   /* what the simulated league is lived on unless told */
 #define QUIET_STATUSES                                                                             \
     3 /* answers in a row in which nobody had anything left to do: the night is settled */
-#define SETS_MAX (CLI_SETS_MAX + 8)
+#define SETS_MAX (CLI_SETS_MAX + 12)
 
 /* Drained in falling order. Others have no part in the night: it neither waits for them nor ends with them. */
 enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS, STAGE_OTHERS };
@@ -98,7 +101,7 @@ struct up {
     char port_path[CLI_PATH_MAX];
     const char *sets[SETS_MAX];
     size_t set_count;
-    char set_text[8][320];
+    char set_text[12][320];
     int set_texts;
 };
 
@@ -721,6 +724,7 @@ static void phase_upstream(struct up *self)
     add_set(self, "poller.bdl.base_url", url);
     add_set(self, "poller.odds.base_url", url);
     add_set(self, "poller.schedule.base_url", url);
+    add_set(self, "poller.bettingpros.base_url", url);
     log_info("upstream-listens", "url=%s", url);
     self->phase = PHASE_ACTORS;
     start_actors(self);
@@ -990,6 +994,12 @@ static void wait_for_news(struct up *self)
     ppoll(fds, sizeof fds / sizeof *fds, &wait, NULL);
 }
 
+/* Nothing waits for the next STATUS but those who look. */
+static bool is_steady(const struct up *self)
+{
+    return self->phase == PHASE_NIGHT && !self->until_final && everyone(self, false);
+}
+
 static void run_loop(struct up *self)
 {
     while (!supervisor_drained(self->supervisor)) {
@@ -1010,6 +1020,9 @@ static void run_loop(struct up *self)
         find_deaf_broker(self);
         look_at_upstream(self);
         take_phase(self, status != NULL);
+        asker_every(self->asker, is_steady(self) ? STEADY_INTERVAL_US
+                                 : self->to      ? SEASON_INTERVAL_US
+                                                 : STATUS_INTERVAL_US);
         free(status);
         if (self->view)
             view_draw(self->view, self->supervisor, &self->night);

@@ -337,6 +337,7 @@ static bool about_its_game(const struct faults_fault *fault, const struct root *
     case FEED_BDL_GAME:
         return strstr(path, id) != NULL;
     case FEED_ODDS_EVENT_ODDS:
+    case FEED_ODDS_HISTORY:
         return strstr(path, game->event_id) != NULL;
     case FEED_CDN_PLAYS:
         return strstr(path, game->id) != NULL;
@@ -351,6 +352,7 @@ static bool touches(enum fault_kind kind, enum feed feed)
     bool box = feed == FEED_BDL_BOX_SCORES || feed == FEED_BDL_LIVE;
     switch (kind) {
     case FAULT_STAT:
+        return box || feed == FEED_ODDS_SCORES;
     case FAULT_UNKNOWN_PLAYER:
     case FAULT_SAME_NAME:
         return box;

@@ -506,8 +506,8 @@ int league_ensure(const char *path, uint64_t seed, int32_t first, int32_t last, 
     if (is_there(path, stamp)) {
         return 0;
     }
-    if (snprintf(fresh, sizeof fresh, "%s.new.%ld", path, (long)getpid()) >= PATH_MAX ||
-        snprintf(old, sizeof old, "%s.old.%ld", path, (long)getpid()) >= PATH_MAX) {
+    if (snprintf(fresh, sizeof fresh, "%s-new-%ld", path, (long)getpid()) >= PATH_MAX ||
+        snprintf(old, sizeof old, "%s-old-%ld", path, (long)getpid()) >= PATH_MAX) {
         snprintf(why, why_size, "path is too long");
         return -1;
     }

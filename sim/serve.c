@@ -9,6 +9,7 @@
 #include "config/log.h"
 #include "schema/hash.h"
 #include "sim/bdl.h"
+#include "sim/bettingpros.h"
 #include "sim/feeds.h"
 #include "sim/nba_cdn.h"
 #include "sim/odds_api.h"
@@ -381,6 +382,36 @@ static json_t *build_lineups(struct serve *self, struct httpd_request *request,
     return bdl_lineup(&self->scene, game);
 }
 
+static json_t *build_stats(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    struct bdl_query query = {0};
+    (void)route;
+    if (read_dates(request, &query) != 0) {
+        reply_error(request, false, 400, "", "dates[]");
+        return NULL;
+    }
+    return read_page(request, &query) ? bdl_stats(&self->scene, &query) : NULL;
+}
+
+static json_t *build_teams(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    (void)request, (void)route;
+    return bdl_teams(&self->scene);
+}
+
+static json_t *build_all_players(struct serve *self, struct httpd_request *request,
+                                 const struct feed_route *route)
+{
+    struct bdl_query page = {0};
+    const char *search = httpd_query(request, "search");
+    (void)route;
+    return read_page(request, &page) ? bdl_all_players(&self->scene, page.cursor, page.per_page,
+                                                       search != NULL ? search : "")
+                                     : NULL;
+}
+
 static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
                                const struct feed_route *route)
 {
@@ -405,36 +436,129 @@ static json_t *build_events(struct serve *self, struct httpd_request *request,
 static json_t *build_scores(struct serve *self, struct httpd_request *request,
                             const struct feed_route *route)
 {
-    (void)request, (void)route;
-    return odds_api_scores(&self->scene);
+    const char *text = httpd_query(request, "daysFrom");
+    int64_t days = whole(text, 0);
+    (void)route;
+    if (text != NULL && (days < 1 || days > 3)) {
+        reply_error(request, true, 422, "INVALID_SCORES_DAYS_FROM", "daysFrom is 1, 2 or 3");
+        return NULL;
+    }
+    return odds_api_scores(&self->scene, text != NULL);
+}
+
+/* What is wrong with a question about an event's odds; NULL: nothing. `props`: only markets of players will do. */
+static const char *odds_fault(const struct httpd_request *request, const char *event_id, bool props)
+{
+    const char *markets = httpd_query(request, "markets"),
+               *format = httpd_query(request, "oddsFormat");
+    if (strlen(event_id) != 32) {
+        return "INVALID_EVENT_ID";
+    }
+    if (markets == NULL || (props && strstr(markets, "player_points") == NULL)) {
+        return "INVALID_MARKET";
+    }
+    if (httpd_query(request, "regions") == NULL && httpd_query(request, "bookmakers") == NULL) {
+        return "MISSING_REGION";
+    }
+    return format != NULL && strcmp(format, "american") != 0 && strcmp(format, "decimal") != 0
+               ? "INVALID_ODDS_FORMAT"
+               : NULL;
+}
+
+static bool is_decimal(const struct httpd_request *request)
+{
+    const char *format = httpd_query(request, "oddsFormat");
+    return format == NULL || strcmp(format, "american") != 0;
+}
+
+/* The game that is asked about, -1 if that was answered with an error. */
+static int find_event(struct serve *self, struct httpd_request *request, const char *event_id,
+                      bool props)
+{
+    const char *code = odds_fault(request, event_id, props);
+    int game = odds_api_find(&self->scene, event_id);
+    if (code != NULL || game < 0) {
+        reply_error(
+            request, true, code != NULL ? 422 : 404, code != NULL ? code : "EVENT_NOT_FOUND",
+            code != NULL ? "Invalid parameter" : "Event not found. The event may have expired");
+        return -1;
+    }
+    return game;
 }
 
 static json_t *build_event_odds(struct serve *self, struct httpd_request *request,
                                 const struct feed_route *route)
 {
-    const char *markets = httpd_query(request, "markets"),
-               *regions = httpd_query(request, "regions");
-    const char *format = httpd_query(request, "oddsFormat"),
-               *books = httpd_query(request, "bookmakers");
-    bool american = format != NULL && strcmp(format, "american") == 0;
-    int game = odds_api_find(&self->scene, route->rest);
-    const char *code = NULL;
-    if (strlen(route->rest) != 32) {
-        code = "INVALID_EVENT_ID";
-    } else if (markets == NULL || strstr(markets, "player_points") == NULL) {
-        code = "INVALID_MARKET";
-    } else if (regions == NULL && books == NULL) {
-        code = "MISSING_REGION";
-    } else if (format != NULL && !american && strcmp(format, "decimal") != 0) {
-        code = "INVALID_ODDS_FORMAT";
+    int game = find_event(self, request, route->rest, true);
+    return game < 0 ? NULL
+                    : odds_api_event_odds(&self->scene, game, is_decimal(request),
+                                          httpd_query(request, "bookmakers"));
+}
+
+/* Sets the scene to the snapshot that is asked for; false: answered with an error. */
+static bool go_back(struct serve *self, struct httpd_request *request)
+{
+    const char *text = httpd_query(request, "date");
+    int64_t asked_us, now_us = self->scene.now_us;
+    bool valid = text != NULL && clock_parse_utc(text, &asked_us) == 0;
+    if (!valid || asked_us > now_us) {
+        reply_error(request, true, 422,
+                    text == NULL ? "MISSING_HISTORICAL_TIMESTAMP" : "INVALID_HISTORICAL_TIMESTAMP",
+                    "date is an instant of the past");
+        return false;
     }
-    if (code != NULL || game < 0) {
-        reply_error(
-            request, true, code != NULL ? 422 : 404, code != NULL ? code : "EVENT_NOT_FOUND",
-            code != NULL ? "Invalid parameter" : "Event not found. The event may have expired");
+    self->night = nights_at(self->nights, asked_us);
+    scene_set(&self->scene, self->night->root, odds_api_snapshot_us(asked_us));
+    faults_bend_scene(&self->due, &self->scene);
+    return true;
+}
+
+static json_t *build_history_events(struct serve *self, struct httpd_request *request,
+                                    const struct feed_route *route)
+{
+    int64_t now_us = self->scene.now_us;
+    (void)route;
+    return go_back(self, request)
+               ? odds_api_wrap(&self->scene, now_us, odds_api_events(&self->scene))
+               : NULL;
+}
+
+static json_t *build_history(struct serve *self, struct httpd_request *request,
+                             const struct feed_route *route)
+{
+    int64_t now_us = self->scene.now_us;
+    int game = go_back(self, request) ? find_event(self, request, route->rest, false) : -1;
+    return game < 0
+               ? NULL
+               : odds_api_wrap(&self->scene, now_us,
+                               odds_api_history(&self->scene, game, httpd_query(request, "markets"),
+                                                is_decimal(request),
+                                                httpd_query(request, "bookmakers")));
+}
+
+static json_t *build_bp_events(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    int32_t date;
+    const char *text = httpd_query(request, "date");
+    (void)route;
+    if (text == NULL || clock_parse_date(text, &date) != 0) {
+        reply_error(request, false, 400, "", "date");
         return NULL;
     }
-    return odds_api_event_odds(&self->scene, game, !american, books);
+    return bettingpros_events(&self->scene, date);
+}
+
+static json_t *build_bp_offers(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    const char *market = httpd_query(request, "market_id");
+    (void)route;
+    if (market == NULL || strcmp(market, "156") != 0) {
+        reply_error(request, false, 400, "", "market_id: only 156 is served");
+        return NULL;
+    }
+    return bettingpros_offers(&self->scene, whole(httpd_query(request, "event_id"), 0));
 }
 
 static json_t *build_plays(struct serve *self, struct httpd_request *request,
@@ -468,11 +592,19 @@ static const struct {
     [FEED_BDL_INJURIES] = {build_injuries, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_PLAYERS] = {build_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_LINEUPS] = {build_lineups, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_STATS] = {build_stats, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_TEAMS] = {build_teams, "{\"data\":[]}"},
+    [FEED_BDL_ALL_PLAYERS] = {build_all_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
     [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},
+    [FEED_ODDS_HISTORY_EVENTS] = {build_history_events,
+                                  "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"data\":[]}"},
+    [FEED_ODDS_HISTORY] = {build_history, "{}"},
     [FEED_ODDS_SCORES] = {build_scores, "[]"},
     [FEED_CDN_SCHEDULE] = {build_schedule, "{\"leagueSchedule\":{\"gameDates\":[]}}"},
+    [FEED_BP_EVENTS] = {build_bp_events, "{\"events\":[]}"},
+    [FEED_BP_OFFERS] = {build_bp_offers, "{\"offers\":[]}"},
     [FEED_CDN_PLAYS] = {build_plays, "{\"game\":{\"actions\":[]}}"},
 };
 
@@ -626,11 +758,25 @@ static bool refuse_key(const struct serve *self, struct httpd_request *request, 
     return true;
 }
 
+/* Ten times as much for the past; one for each market of what may be answered. */
+static int cost_of(struct httpd_request *request, enum feed feed)
+{
+    const char *markets = httpd_query(request, "markets");
+    int count = 1;
+    for (const char *c = markets; c != NULL && (c = strchr(c, ',')) != NULL; c++) {
+        count++;
+    }
+    return feed == FEED_ODDS_GAMES            ? 3
+           : feed == FEED_ODDS_SCORES         ? (httpd_query(request, "daysFrom") != NULL ? 2 : 1)
+           : feed == FEED_ODDS_HISTORY        ? 10 * count
+           : feed == FEED_ODDS_HISTORY_EVENTS ? 1
+                                              : feed == FEED_ODDS_EVENT_ODDS;
+}
+
 static void add_credits(struct serve *self, struct httpd_request *request, enum feed feed)
 {
     char text[32];
-    int cost =
-        feed == FEED_ODDS_GAMES ? 3 : feed == FEED_ODDS_EVENT_ODDS || feed == FEED_ODDS_SCORES;
+    int cost = cost_of(request, feed);
     self->used += cost;
     snprintf(text, sizeof text, "%lld", (long long)(5000000 - self->used));
     httpd_add_header(request, "x-requests-remaining", text);

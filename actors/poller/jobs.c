@@ -170,10 +170,10 @@ static bool ask(struct jobs *self, struct kit *kit, struct job *job,
     snprintf(whole, sizeof whole, "%s%s%.1000s", url, query, query[0] != '\0' ? key : "");
     fill_request(self, job, row, &headers, &request);
     job->run = kit_run_open(kit, FEEDS[job->feed].run,
-                            job->attempt > 1                                          ? "retry"
-                            : FEEDS[job->feed].arg == ARG_PAGE && job->arg[0] != '\0' ? "page"
-                            : job->forced                                             ? "command"
-                                                                                      : "schedule",
+                            job->attempt > 1                         ? "retry"
+                            : feed_arg_page(job->feed, job->arg) > 0 ? "page"
+                            : job->forced                            ? "command"
+                                                                     : "schedule",
                             job->attempt);
     if (job->run >= 0) {
         job->fetch = fetcher_start(self->fetcher, &request);
@@ -207,8 +207,14 @@ static struct job *free_job(struct jobs *self)
 /* An event's odds are of one game. */
 static void job_about(const struct jobs *self, struct job *job)
 {
-    for (int i = 0; i < self->view.event_count && FEEDS[job->feed].arg == ARG_EVENT; i++) {
-        if (strcmp(self->view.events[i].event_id, job->arg) == 0) {
+    char event_id[FEED_ARG_SIZE + 4];
+    snprintf(event_id, sizeof event_id, "%s%s", job->feed == FEED_BP_OFFERS ? "bp-" : "", job->arg);
+    if (job->feed == FEED_NBA_PLAYS) {
+        memcpy(job->game_id, job->arg, strnlen(job->arg, sizeof job->game_id - 1));
+    }
+    bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
+    for (int i = 0; i < self->view.event_count && of_event; i++) {
+        if (strcmp(self->view.events[i].event_id, event_id) == 0) {
             strcpy(job->game_id, self->view.events[i].game_id);
         }
     }
@@ -348,11 +354,13 @@ static void retry_waiting(struct jobs *self, struct kit *kit)
 /* The day that is asked about, or the league day on which it was asked. */
 static int32_t date_of(const struct jobs *self, const struct job *job)
 {
-    int32_t date = 0;
-    if (FEEDS[job->feed].arg == ARG_DATE && clock_parse_date(job->arg, &date) == 0) {
+    int32_t date = feed_arg_date(job->feed, job->arg);
+    if (date != 0) {
         return date;
     }
-    return clock_league_day(job->asked_us, (int)self->settings->day.rollover_hour);
+    int64_t about_us = feed_arg_instant(job->feed, job->arg);
+    return clock_league_day(about_us != CLOCK_NONE ? about_us : job->asked_us,
+                            (int)self->settings->day.rollover_hour);
 }
 
 static void redacted_url(const struct jobs *self, const struct job *job, char url[FEED_URL_SIZE])
@@ -495,10 +503,10 @@ static void follow_page(struct step *step, const struct job *job, const struct f
     if (result->body_size > 0) {
         row->next_page = page_next(result->body, result->body_size);
     }
-    if (row->next_page == MESSAGE_NONE || row->next_page <= strtoll(job->arg, NULL, 10)) {
+    if (row->next_page == MESSAGE_NONE || row->next_page <= feed_arg_page(job->feed, job->arg)) {
         return;
     }
-    snprintf(arg, sizeof arg, "%lld", (long long)row->next_page);
+    feed_page_arg(job->feed, job->arg, row->next_page, arg);
     feed_subject(job->feed, arg, subject);
     ledger_subject(step_store(step), subject, &next);
     next.forced = true;
@@ -566,7 +574,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
         row.asked_at = job->asked_us;
         row.forced = false;
     }
-    if (heard && FEEDS[job->feed].arg == ARG_PAGE) {
+    if (heard && feed_arg_page(job->feed, job->arg) >= 0) {
         follow_page(step, job, result, &row);
     }
     if (heard) {

@@ -67,7 +67,8 @@ static int sync_folder(const char *path)
 int exports_replace(const char *path, const char *text, size_t size)
 {
     char temporary[PATH_SIZE];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary) {
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.%ld.new", path, (long)getpid()) >=
+        sizeof temporary) {
         errno = ENAMETOOLONG;
         return -1;
     }

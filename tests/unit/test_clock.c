@@ -109,6 +109,10 @@ static void test_calendar(void **state)
     assert_int_equal(clock_date_add(20240228, 1), 20240229);
     assert_int_equal(clock_date_add(20250301, -1), 20250228);
     assert_int_equal(clock_date_add(20251102, 1), 20251103);
+    /* every day of four centuries is one after the day before, as the C library counts them */
+    for (int32_t date = 18000101; date < 22010101; date = clock_date_add(date, 1))
+        assert_int_equal(clock_date_diff(clock_date_add(date, 1), date), 1);
+    assert_int_equal(clock_date_diff(19700101, 10101), 719162);
     assert_int_equal(clock_date_diff(20260101, 20251231), 1);
     assert_int_equal(clock_date_diff(20251021, 20260412), -173);
     static const int32_t wrong[] = {0,        -1,       20250229, 20251301,
