@@ -9,10 +9,13 @@ SECONDS ?= 60
 ROUNDS  ?= 300
 KEEP    ?=
 SEED    ?= 1
+SPEED   ?=
 POINTS  ?= 250
+GAMES   ?= 1230
+NIGHTS  ?=
 export CMAKE_GENERATOR ?= $(shell command -v ninja >/dev/null 2>&1 && echo Ninja || echo "Unix Makefiles")
 
-.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights drills guards bench install format clean
+.PHONY: all help packages build demo check storm storm-proof power model fuzz simulate nights season drills guards bench install format clean
 
 all: build
 
@@ -29,6 +32,7 @@ help:
 	@echo "make drills   every class of incident of docs/INCIDENTS.md provoked on a running night (DRILLS=\"10 25\")"
 	@echo "make guards   each drill again with its guard taken out of a copy of the sources: it must fail (DRILLS=\"03 15\"; slow)"
 	@echo "make nights   recorded nights at every speed, compiler and level (slow)"
+	@echo "make season   a simulated season with random faults and holes, beside one that nobody disturbed (GAMES=1230 SEED=1; NIGHTS=, SPEED=)"
 	@echo "make bench    the broker beside Redis and NATS; writes docs/BENCHMARKS.md (ROUNDS=5 ONLY= FRESH=)"
 	@echo "make install  [DESTDIR=] [PREFIX=/usr/local]"
 	@echo "make packages install the missing Debian packages of config/packages.txt"
@@ -84,6 +88,11 @@ simulate: packages
 nights: packages
 	+$(MAKE) build
 	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_SOURCE=$(CURDIR) /usr/bin/python3 tests/nights.py $(NIGHTS_ARGS)
+
+season: packages
+	+$(MAKE) build
+	TIPOFF_BIN=$(CURDIR)/build/bin TIPOFF_BUILD=$(CURDIR)/build TIPOFF_SOURCE=$(CURDIR) GAMES=$(GAMES) NIGHTS=$(NIGHTS) SEED=$(SEED) \
+		SPEED=$(SPEED) /usr/bin/python3 tests/fault/season.py
 
 drills: packages
 	+$(MAKE) build

@@ -27,10 +27,22 @@
 
 /* ---- the turn ---- */
 
-static void said(struct kit *self)
+/* What must not go before it has been read: behind the snapshots that are kept, behind the cursor, behind where a rewind begins. */
+static uint64_t keep_of(const struct kit *self)
+{
+    uint64_t keep = snapshots_keep(self), cursor = shard_state(self->shard)->cursor;
+    if (keep == 0 || cursor < keep)
+        keep = cursor;
+    if (self->stage == KIT_REWINDING && self->rewind_base < keep)
+        keep = self->rewind_base;
+    return keep;
+}
+
+void kit_said(struct kit *self)
 {
     const char *state = self->stage == KIT_DRAINING ? "draining"
-                        : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING
+                        : self->stage == KIT_REBUILDING || self->stage == KIT_RESTORING ||
+                                self->stage == KIT_REWINDING
                             ? "recovering"
                         : self->ready ? "ready"
                                       : "starting";
@@ -43,12 +55,15 @@ static void said(struct kit *self)
                                       .done = totals.done,
                                       .never = totals.never,
                                       .later = totals.later,
-                                      .keep = snapshots_keep(self)};
+                                      .keep = reads ? keep_of(self) : 0};
     (void)shard_outbox(self->shard, &progress.outbox, NULL);
     link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
-    link_state(self->link, state, self->pause_us ? "no space" : "", reads ? at->cursor : 0,
-               at->step);
+    link_state(self->link, state,
+               self->pause_us           ? "no space"
+               : compactions_hold(self) ? "compacting"
+                                        : "",
+               reads ? at->cursor : 0, at->step);
 }
 
 /* Caught up once: from then on it is ready, however long its queue gets. */
@@ -67,7 +82,7 @@ static void ready_turn(struct kit *self)
         return;
     }
     self->ready = true;
-    said(self);
+    kit_said(self);
     log_info("ready", "shard=%s.%u cursor=%" PRIu64 " steps=%" PRIu64, self->actor->name,
              self->number, shard_state(self->shard)->cursor, shard_state(self->shard)->step);
     if (!self->told)
@@ -89,7 +104,8 @@ static void credit_give(struct kit *self)
 static bool step_turn(struct kit *self)
 {
     if (!self->granted || (self->stage != KIT_WORKING && self->stage != KIT_REBUILDING) ||
-        !kit_room(self) || kit_stale(self) || clock_mono_us() < self->pause_us)
+        !kit_room(self) || kit_stale(self) || compactions_hold(self) ||
+        clock_mono_us() < self->pause_us)
         return false;
     switch (shard_build(self->shard, clock_mono_us())) {
     case SHARD_BUILT:
@@ -121,7 +137,8 @@ static void trim_turn(struct kit *self, int64_t *idle_since)
     if (self->stage == KIT_WORKING && self->granted && shard_queued(self->shard) == 0 &&
         link_passed(self->link) > shard_state(self->shard)->cursor + PASS_RECORDS)
         shard_pass(self->shard, link_passed(self->link));
-    if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self)) {
+    if (!shard_trim_due(self->shard) || !self->granted || kit_stale(self) ||
+        compactions_hold(self)) {
         *idle_since = now;
         return;
     }
@@ -135,6 +152,10 @@ static void trim_turn(struct kit *self, int64_t *idle_since)
 
 static void drain_begin(struct kit *self)
 {
+    if (self->stage == KIT_DRAINING && self->again) { /* first to begin anew, now to stop */
+        self->again = false;
+        return;
+    }
     if (self->stage == KIT_DRAINING) { /* asked twice: now */
         kit_end(self, EXIT_OK);
         return;
@@ -146,6 +167,12 @@ static void drain_begin(struct kit *self)
     link_unsubscribe(self->link);
     if (self->shard)
         shard_drop_queue(self->shard);
+}
+
+void kit_drain_again(struct kit *self)
+{
+    self->again = true;
+    drain_begin(self);
 }
 
 static void runs_end(struct kit *self)
@@ -168,8 +195,9 @@ static void drain_turn(struct kit *self)
 {
     if (self->stage != KIT_DRAINING)
         return;
+    int code = self->again ? EXIT_AGAIN : EXIT_OK;
     if (!self->shard || clock_mono_us() >= self->drain_until_us) {
-        kit_end(self, EXIT_OK);
+        kit_end(self, code);
         return;
     }
     if (self->actor->work && self->granted && shard_runs_open(self->shard) > 0)
@@ -178,7 +206,7 @@ static void drain_turn(struct kit *self)
     if (shard_outbox(self->shard, NULL, NULL) == 0) {
         if (self->granted && shard_trim_due(self->shard))
             (void)shard_trim(self->shard);
-        kit_end(self, EXIT_OK);
+        kit_end(self, code);
     }
 }
 
@@ -233,6 +261,7 @@ static int64_t timeout_of(struct kit *self, bool more)
         limit(&timeout_us, TRIM_AFTER_US);
     if (!self->ready && self->granted)
         limit(&timeout_us, ASK_LAG_US);
+    limit(&timeout_us, compactions_timeout_us(self));
     if (self->stage == KIT_DRAINING)
         limit(&timeout_us, self->drain_until_us - now);
     return timeout_us;
@@ -280,11 +309,13 @@ void kit_loop(struct kit *self)
                 more = step_turn(self);
             snapshots_restore_turn(self);
             rebuild_turn(self);
+            bool back = rewind_turn(self);
             ready_turn(self);
             work_turn(self, fds + 2, own);
             trim_turn(self, &idle_since);
-            more |= snapshots_turn(self) || self->stage == KIT_RESTORING;
-            said(self);
+            more |= snapshots_turn(self) || back || self->stage == KIT_RESTORING;
+            more |= compactions_turn(self);
+            kit_said(self);
         }
         drain_turn(self);
         if (watchdog_us && clock_mono_us() - watched_us >= watchdog_us) {
@@ -383,6 +414,9 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     if (self.number >= self.shards)
         log_fatal(EXIT_USAGE, "no-such-shard", "shard=%d shards=%u", self.options.shard,
                   self.shards);
+    const char *unknown = aging_unknown(actor, &self.settings);
+    if (unknown)
+        log_fatal(EXIT_CONFIG, "no-such-table", "setting=retention.tables item=\"%s\"", unknown);
     self.signals = process_signals_open(false);
     if (self.signals < 0)
         log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));
@@ -395,6 +429,7 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     kit_loop(&self);
     link_close(&self.link);
     snapshots_drop(&self);
+    compactions_drop(&self);
     shard_close(&self.shard);
     if (actor->stop && self.self)
         actor->stop(self.self);

@@ -58,12 +58,32 @@ struct take {
         every_partition; /* each shard reads all of it (reference data), not only its own partitions */
 };
 
+/* A table that only grows, and for how long its dated rows are kept: once the league day of a record that is taken is so many
+ * days later than a row's date, the row goes, some with each record (actors/aging.c). It is declared where the tables are, and
+ * the setting retention.tables overrides it.
+ *
+ * For an actor that is re-executed this is part of its function: only rows may be aged that its output does not need any more. Not rows that
+ * an import writes: an import is appended today, however old its games are. */
+struct aging {
+    const char *table;
+    int32_t days; /* AGING_LOG: as long as the log (retention.default_days); AGING_NEVER */
+    /* NULL: store_del. For a row that others hang on. `key` is the row's. */
+    int (*remove)(struct store_txn *txn, int32_t date, const struct span *key);
+    /* League time that a row was written at; NULL: its date alone counts. Where it is told, a row of an old day stays until it is
+     * itself so old: what is polled or done again today about a season ago is new. */
+    int64_t (*written_us)(const struct span *value);
+};
+#define AGING_NEVER 0
+#define AGING_LOG (-1)
+
 struct actor {
     const char *name;         /* "grader" */
     const char *does;         /* one line, for --help and docs */
     const struct take *takes; /* ended by a row with message == NULL; may be NULL */
     bool
         edge; /* may read clocks and do I/O in `work`; is never re-executed by replay or after a lost environment */
+    bool
+        once; /* an edge: what it takes has it do things outside that must not be done twice; never set back (ops.rewind) */
     /* Memory of this process. `start` may return NULL and set *failed. All optional. */
     void *(*start)(const struct settings *settings, bool *failed);
     void (*forget)(
@@ -75,6 +95,7 @@ struct actor {
     void (*work)(void *self, struct kit *kit, const struct pollfd *fds, int count);
     /* The messages that this application brings, ended by NULL: what --register tells the broker. NULL: those registered by hand. */
     const struct message_desc *const *messages;
+    const struct aging *ages; /* ended by a row with table == NULL; NULL: nothing is aged */
 };
 
 /* ---- inside a step ---- */
@@ -84,6 +105,10 @@ step_now_us(const struct step *step); /* append time of the record in hand (edge
 uint32_t step_shard(const struct step *step,
                     uint32_t *shards); /* this shard's number, and how many there are */
 const struct settings *step_settings(const struct step *step);
+/* Is the record of `desc`'s stream that has this key one of this shard's partitions? */
+bool step_owns(const struct step *step, const struct message_desc *desc, const char *key);
+/* Records that this step emitted so far: what a handler emitted is the difference. */
+uint32_t step_emitted(const struct step *step);
 
 /* Publishes `message` with this step. Key: the message's key field, or `key` if given. Parents: the position in hand, or
  * those given. A message that fails its own check is our bug: the record in hand becomes NEVER. */
@@ -106,6 +131,8 @@ enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fm
 
 /* The run of the record in hand (no-ops without one). rows_out, bytes_in and durations are counted by the kit. */
 void step_run_name(struct step *step, const char *name);
+/* Of a record that is a run only when it is for this shard: its take has RUN_NONE, and this begins one, RUN_PER_RECORD. */
+void step_run_begin(struct step *step, const char *name);
 void step_run_about(struct step *step, int32_t data_date,
                     const char *game_id); /* either may be absent: 0, NULL */
 void step_run_rows(struct step *step, int64_t rows_in, int64_t rows_refused);
@@ -129,6 +156,7 @@ struct run_close {
     const char *game_id, *duplicate_of; /* NULL: none */
     int64_t rows_in, rows_refused, bytes_in;
     int64_t next_check; /* CLOCK_NONE: none */
+    int64_t bytes_out;  /* left of bytes_in; 0: none */
 };
 void step_run_close(struct step *step, int run, const struct run_close *how);
 /* What this step emits from here on belongs to that open run (-1: to none). */

@@ -124,7 +124,7 @@ fail:
 
 void harness_close(struct harness **self_ref)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "runs.mark"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "gate", "runs.mark"};
     struct harness *self = *self_ref;
     if (!self)
         return;
@@ -176,7 +176,10 @@ static bool takes(const struct harness *self, const char *stream)
     for (const struct take *take = self->actor->takes; take && take->message; take++)
         if (strcmp(take->message->stream, stream) == 0)
             return true;
-    return self->actor->takes && strcmp(verdict_take.message->stream, stream) == 0;
+    for (int i = 0; self->actor->takes && i < SHARD_OWN_TAKES; i++)
+        if (strcmp(shard_own_takes[i]->message->stream, stream) == 0)
+            return true;
+    return false;
 }
 
 /* Gives it the next position, and to the actor if it takes such. */

@@ -53,7 +53,8 @@ static void on_welcome(void *context, const struct link_stream *streams, uint32_
         self->streams[i].partitions = streams[i].partitions;
         self->stream_count++;
     }
-    self->verdicts = partitions_of(self, verdict_take.message->stream) > 0;
+    for (int i = 0; i < SHARD_OWN_TAKES; i++)
+        self->own_takes[i] = partitions_of(self, shard_own_takes[i]->message->stream) > 0;
     if (self->shard)
         return; /* the link asks for the lease again by itself: twice would be two epochs */
     shard_make(self);
@@ -105,6 +106,8 @@ static void on_refused(void *context, const char *tag, const char *text, const c
             self->granted = false;
             return;
         }
+    if (strcmp(tag, "trimmed") == 0 && rewind_refused(self, text))
+        return;
     if (strcmp(tag, "stale-epoch") == 0) {
         zombie(self, "broker", text);
         return;
@@ -123,8 +126,9 @@ static void on_batch(void *context, const struct link_batch *batch)
                                .stream = batch->stream,
                                .time_us = batch->time_us,
                                .body = batch->body};
-    if (self->stage == KIT_DRAINING || !self->shard)
-        return;
+    if (self->stage == KIT_DRAINING || self->stage == KIT_REWINDING ||
+        self->stage == KIT_RESTORING || !self->shard)
+        return; /* nothing of it is for the state that will be */
     if (shard_offer(self->shard, &mine) != 0) {
         log_error("no-memory", "what=batch bytes=%u", batch->body.size);
         kit_end(self, EXIT_AGAIN);
@@ -148,7 +152,7 @@ static void on_down(void *context)
     struct kit *self = context;
     self->granted = false;
     self->ready = false;
-    if (self->stage == KIT_RESTORING || self->stage == KIT_REBUILDING || self->stage == KIT_WORKING)
+    if (self->stage != KIT_DRAINING)
         self->stage = KIT_WAITING;
     if (self->shard) {
         shard_undo(self->shard); /* one that was waiting for the broker's word */

@@ -9,7 +9,8 @@
 struct step *kit_step(struct kit *kit)
 {
     if (kit->step || (kit->stage != KIT_WORKING && kit->stage != KIT_DRAINING) || !kit->granted ||
-        !kit_room(kit) || kit_stale(kit) || clock_mono_us() < kit->pause_us)
+        !kit_room(kit) || kit_stale(kit) || compactions_hold(kit) ||
+        clock_mono_us() < kit->pause_us)
         return NULL;
     kit->step = shard_step_open(kit->shard);
     return kit->step;

@@ -7,6 +7,7 @@
 #include "actors/shard.h"
 #include "broker/link.h"
 #include "config/options.h"
+#include "store/compact.h"
 #include "store/snapshot.h"
 
 #define KIT_STREAMS_MAX 256
@@ -15,6 +16,7 @@ enum kit_stage {
     KIT_WAITING,    /* for the broker, or for the lease */
     KIT_RESTORING,  /* taking the rows of a snapshot */
     KIT_REBUILDING, /* re-executing beside the log */
+    KIT_REWINDING,  /* asked to go back, and not there yet */
     KIT_WORKING,
     KIT_DRAINING
 };
@@ -53,10 +55,24 @@ struct snapshots {
     struct snapshot_reader *reader;
     bool cleared;   /* the environment, for what is read */
     uint64_t tried; /* cursor of the one being read; older ones are left */
+    bool own_lease; /* those made under the grant's own epoch are good too */
     /* The grant under which the state is made again. */
     uint64_t first, head, grant_epoch, grant_cursor;
     struct shard_lane *lanes, *spoken; /* all of them; those of the kit's own streams */
     uint32_t lane_count, spoken_count;
+};
+
+/* compactions.c: the one being made, and the run that it is. */
+struct compactions {
+    struct compaction *making;
+    struct store_space before;
+    bool whole;   /* all but its name */
+    bool closing; /* its run is to be closed, like this */
+    int run;      /* -1: none could be opened */
+    struct run_close how;
+    int64_t begun_us; /* monotonic */
+    int64_t look_us;  /* monotonic: not looked before */
+    int64_t wait_us;  /* between two looks; longer after one that failed */
 };
 
 struct kit {
@@ -80,9 +96,9 @@ struct kit {
 
     enum kit_stage stage;
     bool granted;
-    bool verdicts; /* the broker has a stream for them */
-    bool ready;    /* said once caught up since the last start */
-    bool told;     /* the service manager knows */
+    bool own_takes[SHARD_OWN_TAKES]; /* the broker has a stream for them */
+    bool ready;                      /* said once caught up since the last start */
+    bool told;                       /* the service manager knows */
     uint64_t epoch;
     char holder[160]; /* who has the lease that this one waits for, as last said */
     int64_t lease_us;
@@ -98,8 +114,15 @@ struct kit {
     uint64_t compared;      /* records */
     uint64_t uncompared;    /* ... that the log does not hold any more */
     struct snapshots snapshots;
-    struct step *step; /* an edge's own, open */
-    int exit_code;     /* -1: go on */
+    struct compactions compactions;
+    uint64_t log_first; /* as the last grant said */
+    enum { REWIND_SETTLING, REWIND_GUARDING, REWIND_CHECKING, REWIND_TRYING } rewind_stage;
+    uint64_t rewind_base;     /* from where it is done again; 0: not known */
+    bool rewinding;           /* while the state is set back */
+    char rewind_differs[240]; /* done again it was not the same */
+    bool again;               /* draining for another process of this shard to follow */
+    struct step *step;        /* an edge's own, open */
+    int exit_code;            /* -1: go on */
 };
 
 /* Ends the loop; the first reason counts. */
@@ -107,7 +130,10 @@ void kit_end(struct kit *self, int exit_code);
 
 /* recover.c */
 void kit_granted(struct kit *self, const struct link_grant *grant);
-void kit_subscribe(struct kit *self);
+/* The state is set back as if this lease had found it lost; the grant's cursor: an edge's new one, else what was done. */
+void recover_back(struct kit *self, const struct link_grant *grant);
+void kit_subscribe(struct kit *self); /* from its cursor */
+void kit_subscribe_from(struct kit *self, uint64_t position);
 /* Sends what the outbox holds and was not sent under this grant. */
 void kit_publish(struct kit *self);
 /* The environment cannot be read: it gets the name DIR.bad-N, and the next start makes its state again. False: an edge's is left as
@@ -140,15 +166,39 @@ void rebuild_turn(struct kit *self);
 void rebuild_from_start(struct kit *self);
 void rebuild_go_on(struct kit *self);
 
+/* rewind.c */
+bool rewind_turn(struct kit *self); /* true: more at once */
+void rewind_granted(
+    struct kit *self); /* a lease: what was asked for under an earlier one goes on */
+/* The broker said `trimmed`. True: to a rewind, which is off. */
+bool rewind_refused(struct kit *self, const char *why);
+/* No snapshot above this is one to make the state from; UINT64_MAX: any will do. */
+uint64_t rewind_limit(const struct kit *self);
+
 /* snapshots.c */
+/* Cursor of the newest at or below `position`; 1: none. */
+uint64_t snapshots_below(const struct kit *self, uint64_t position);
+/* Reads the next chunk of that one. 1: more; 0: all of it is good; -1: it is not, and set aside. */
+int snapshots_check(struct kit *self, uint64_t cursor);
+/* One of the state as it is. 1: being made; 0: there is one; -1: it cannot be made. */
+int snapshots_guard(struct kit *self);
+/* Removes those with above < cursor <= last, durably. */
+void snapshots_forget(struct kit *self, uint64_t above, uint64_t last);
 void snapshots_open(struct kit *self); /* when the settings are known */
 void snapshots_drop(struct kit *self); /* what is being written or read */
 uint64_t snapshots_keep(const struct kit *self);
 void snapshots_took(struct kit *self, uint64_t bytes);
 bool snapshots_turn(struct kit *self); /* true: a slice is left to copy */
-/* False: there is none to make the state from. Else it is being made, or the process ends. The grant is kept either way. */
-bool snapshots_restore(struct kit *self, const struct link_grant *grant);
+/* From the newest with cursor <= last. False: there is none to make the state from. Else it is being made, or the process ends.
+ * The grant is kept either way. */
+bool snapshots_restore(struct kit *self, const struct link_grant *grant, uint64_t last);
 void snapshots_restore_turn(struct kit *self);
+
+/* compactions.c */
+bool compactions_hold(const struct kit *self); /* one is being made: no step, no snapshot */
+bool compactions_turn(struct kit *self);       /* true: a slice is left to copy */
+int64_t compactions_timeout_us(const struct kit *self);
+void compactions_drop(struct kit *self);
 
 /* hear.c */
 extern const struct link_handlers kit_handlers;
@@ -157,6 +207,9 @@ extern const struct link_handlers kit_handlers;
 int kit_register(struct kit *self);
 
 /* actor.c */
+void kit_said(struct kit *self); /* how far it is, for the next beat */
+void kit_drain_again(
+    struct kit *self); /* what is open is closed, then the process ends with EXIT_AGAIN */
 void kit_signals(struct kit *self);
 void kit_loop(struct kit *self); /* until exit_code says so */
 

@@ -1,4 +1,4 @@
-/* What the kit itself says: runs and dead letters. The one place that knows these two messages. */
+/* What the kit itself says: runs, dead letters, what became of them and of a rewind. The one place that says these messages. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +67,8 @@ void ops_run_emit(struct shard *self, const struct run *run, int64_t closed_at)
     out.rows_out = run->rows_out;
     out.rows_refused = run->rows_refused;
     out.bytes_in = run->bytes_in;
+    if (run->bytes_out)
+        out.bytes_out = run->bytes_out;
     text_set(out.cause, sizeof out.cause, run->cause);
     text_set(out.duplicate_of, sizeof out.duplicate_of, run->duplicate_of);
     out.attempt = run->attempt;
@@ -92,6 +94,11 @@ void ops_crashed_emit(struct shard *self, const struct run_mark *mark)
     out.attempt = mark->attempt;
     log_warn("run-crashed", "run=%s name=%s attempt=%" PRId64, out.run_id, out.name, out.attempt);
     (void)say(self, &msg_ops_run_desc, &out, NULL);
+}
+
+void ops_rewound_emit(struct shard *self, const struct msg_ops_rewound *message)
+{
+    (void)say(self, &msg_ops_rewound_desc, message, NULL);
 }
 
 void ops_resolved_emit(struct shard *self, const struct msg_ops_resolved *message)

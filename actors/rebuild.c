@@ -155,7 +155,10 @@ static int differs(struct kit *self, const struct shard_out *out, uint64_t seq, 
              "lane %s/%u sequence %" PRIu64 " position %" PRIu64 ": %s: done again, it is not what "
              "the log holds",
              out->stream, out->partition, seq, position, what);
-    kit_halt(self, "rebuild-differs", why);
+    if (shard_rewinding(self->shard)->state == SHARD_REWIND_BEGUN)
+        memcpy(self->rewind_differs, why, sizeof why);
+    else
+        kit_halt(self, "rebuild-differs", why);
     return -1;
 }
 

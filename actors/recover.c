@@ -193,15 +193,21 @@ static bool lanes_behind(struct kit *self, const struct link_grant *grant)
 
 void kit_subscribe(struct kit *self)
 {
+    kit_subscribe_from(self, shard_state(self->shard)->cursor);
+}
+
+void kit_subscribe_from(struct kit *self, uint64_t position)
+{
     struct link_input inputs[KIT_STREAMS_MAX];
     uint32_t count = 0;
     for (const struct take *take = self->actor->takes;
          take && take->message && count < KIT_STREAMS_MAX; take++)
         inputs[count++] = (struct link_input){take->message->stream, take->every_partition};
-    if (count && count < KIT_STREAMS_MAX && self->verdicts)
-        inputs[count++] = (struct link_input){verdict_take.message->stream, true};
+    for (int i = 0; count && count < KIT_STREAMS_MAX && i < SHARD_OWN_TAKES; i++)
+        if (self->own_takes[i])
+            inputs[count++] = (struct link_input){shard_own_takes[i]->message->stream, true};
     if (count)
-        link_subscribe(self->link, inputs, count, shard_state(self->shard)->cursor,
+        link_subscribe(self->link, inputs, count, position,
                        (uint32_t)self->settings.broker.credit_records,
                        (uint32_t)self->settings.broker.credit_bytes);
 }
@@ -210,6 +216,7 @@ static int start_with(struct kit *self, const struct shard_start *start)
 {
     (void)fault_hit(FAULT_LEASE_RECEIVED);
     int error = shard_start(self->shard, start);
+    self->rewinding = self->rewinding && error;
     if (error) {
         log_error("start-failed", "shard=%s.%u why=\"%s\"", self->actor->name, self->number,
                   store_error_text(error));
@@ -223,6 +230,7 @@ static int start_as(struct kit *self, const struct link_grant *grant, bool disca
 {
     struct shard_start start = {.epoch = grant->epoch,
                                 .discard = discard,
+                                .rewound = self->rewinding,
                                 .cursor = cursor,
                                 .lanes = lanes,
                                 .lane_count = lane_count};
@@ -243,6 +251,8 @@ void rebuild_go_on(struct kit *self)
         kit_end(self, EXIT_AGAIN);
         return;
     }
+    self->rewind_base = shard_state(self->shard)->cursor;
+    shard_drop_queue(self->shard);
     shard_quiet_until(self->shard, grant->grant_cursor);
     self->rebuild_until = grant->grant_cursor;
     self->stage = KIT_REBUILDING;
@@ -255,9 +265,16 @@ void rebuild_from_start(struct kit *self)
     struct shard_start start = {.epoch = grant->grant_epoch,
                                 .discard = true,
                                 .rebuilding = true,
+                                .rewound = self->rewinding,
                                 .cursor = 1,
                                 .lanes = grant->spoken,
                                 .lane_count = grant->spoken_count};
+    if (grant->first > 1 && rewind_limit(self) != UINT64_MAX) {
+        /* it was good a moment ago: not the end of the shard, which has a newer one */
+        (void)shard_rewind_off(self->shard, "the snapshot to begin from cannot be read any more");
+        kit_end(self, EXIT_AGAIN);
+        return;
+    }
     if (grant->first > 1) {
         char text[160];
         snprintf(text, sizeof text,
@@ -275,7 +292,7 @@ static void rebuild_begin(struct kit *self, const struct link_grant *grant, cons
     self->lost_why = why;
     log_warn("rebuild", "shard=%s.%u why=\"%s\" lanes=%u to=%" PRIu64, self->actor->name,
              self->number, why, grant->lane_count, grant->head);
-    if (!snapshots_restore(self, grant))
+    if (!snapshots_restore(self, grant, rewind_limit(self)))
         rebuild_from_start(self);
 }
 
@@ -301,6 +318,14 @@ static void edge_begin(struct kit *self, const struct link_grant *grant)
     free(lanes);
 }
 
+void recover_back(struct kit *self, const struct link_grant *grant)
+{
+    if (self->actor->edge)
+        edge_begin(self, grant);
+    else
+        rebuild_begin(self, grant, "it was asked to go back");
+}
+
 static void go_on(struct kit *self, const struct link_grant *grant)
 {
     if (start_as(self, grant, false, grant->first, NULL, 0) != STORE_OK)
@@ -309,7 +334,10 @@ static void go_on(struct kit *self, const struct link_grant *grant)
     shard_resend(
         self->shard); /* all of it: what the broker has already it compares, and acknowledges */
     kit_publish(self);
-    kit_subscribe(self);
+    if (shard_rewinding(self->shard)->state == SHARD_REWIND_ASKED)
+        rewind_granted(self);
+    else
+        kit_subscribe(self);
 }
 
 void kit_granted(struct kit *self, const struct link_grant *grant)
@@ -320,7 +348,8 @@ void kit_granted(struct kit *self, const struct link_grant *grant)
     self->lease_us = grant->lease_us;
     self->heard_us = clock_mono_us();
     self->granted = true;
-    self->ready = false;
+    self->log_first = grant->first;
+    self->ready = self->rewinding = false;
     snapshots_drop(self);
     if (self->stage == KIT_DRAINING) { /* only what is unsent matters now */
         if (start_as(self, grant, false, grant->first, NULL, 0) == STORE_OK) {

@@ -63,6 +63,9 @@ static int memory_load(struct shard *self)
         return error;
     error = shard_env_state(txn, &self->state);
     if (!error)
+        error = shard_env_rewind(txn, &self->rewind);
+    self->rewind_building = self->rewind;
+    if (!error)
         error = shard_env_each_lane(txn, lane_load, self);
     if (!error)
         error = shard_env_each_out(txn, out_load, self);
@@ -78,7 +81,7 @@ static int room_make(struct shard *self)
         if (take->message->struct_size > most)
             most = take->message->struct_size;
     self->message = malloc(most);
-    self->counts = calloc(self->take_count + 1, sizeof *self->counts);
+    self->counts = calloc(self->take_count + SHARD_OWN_TAKES, sizeof *self->counts);
     return self->message && self->counts ? STORE_OK : STORE_IO;
 }
 
@@ -187,6 +190,13 @@ static int start_write(struct store_txn *txn, const struct shard_start *start,
     }
     if (start->discard)
         state->rebuilding = start->rebuilding;
+    if (!error && start->rewound) {
+        struct shard_rewind rewind;
+        error = shard_env_rewind(txn, &rewind);
+        rewind.state = SHARD_REWIND_BEGUN;
+        if (!error)
+            error = shard_env_put_rewind(txn, &rewind);
+    }
     state->epoch = start->epoch;
     for (uint32_t i = 0; !error && start->discard && i < start->lane_count; i++)
         error = shard_env_put_lane(txn, &start->lanes[i]);
@@ -268,8 +278,8 @@ int shard_offer(struct shard *self, const struct shard_batch *batch)
     for (uint32_t i = 0; i < self->take_count && !queued->take; i++)
         if (strcmp(self->options.actor->takes[i].message->stream, batch->stream) == 0)
             queued->take = &self->options.actor->takes[i];
-    if (!queued->take && verdict_is_for(self, batch->stream))
-        queued->take = &verdict_take;
+    if (!queued->take)
+        queued->take = own_take_of(self, batch->stream);
     if (batch->body.size)
         memcpy(queued->body, batch->body.data, batch->body.size);
     if (self->tail)

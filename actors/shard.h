@@ -15,7 +15,16 @@
 
 struct shard;
 
-extern const struct take verdict_take; /* every shard that reads anything reads it, too */
+/* What every shard that reads anything reads too, where the broker has such streams. */
+extern const struct take verdict_take, rewind_take;
+#define SHARD_OWN_TAKES 2
+extern const struct take *const shard_own_takes[SHARD_OWN_TAKES];
+/* Days that a table's rows are kept under these settings; AGING_NEVER: for ever. */
+int32_t aging_days(const struct actor *actor, const struct aging *aging,
+                   const struct settings *settings);
+/* What retention.tables says of a table of this actor that it does not age; NULL: nothing. */
+const char *aging_unknown(const struct actor *actor, const struct settings *settings);
+
 
 struct shard_options {
     const struct actor *actor;
@@ -30,6 +39,9 @@ struct shard_options {
     /* Re-execution: runs and dead letters are not said again, nothing is marked open, all that is emitted counts as
      * known (see shard_each_out), nothing enters the outbox. */
     bool replay;
+    /* Re-execution: was what is in hand at this position (a record, or a verdict that offers one again) refused? What it was refused for
+     * may have been the machine's (a full disk), and is not in the log; NULL: nobody knows. */
+    bool (*refused)(void *context, uint64_t position);
 };
 /* Reads what the environment holds, and which runs a dead owner left open. A store_error. */
 int shard_open(struct shard **out, const struct shard_options *options);
@@ -46,6 +58,7 @@ void shard_each_lane(struct shard *self, shard_lane_fn *visit, void *context);
 struct shard_start {
     uint64_t epoch;
     bool discard, rebuilding;
+    bool rewound; /* because it was asked to go back */
     uint64_t cursor;
     const struct shard_lane *lanes;
     uint32_t lane_count;
@@ -60,6 +73,16 @@ int shard_known(struct shard *self, const char *stream, uint16_t partition, uint
 /* Re-execution up to here (not included) repeats nothing the kit said before: runs, dead letters. */
 void shard_quiet_until(struct shard *self, uint64_t position);
 void shard_rebuilt(struct shard *self); /* with the next commit */
+
+/* Going back (ops.rewind): asked for by a record, which ends the step that takes it. Then it is the owner's turn: nothing more is built
+ * until it has set the state back (shard_start with `rewound`), or says why not. */
+const struct shard_rewind *shard_rewinding(const struct shard *self); /* as committed */
+/* It came to nothing after the state was set back: noted, durably; said when the state is made again. The built step is undone. A
+ * store_error. */
+int shard_rewind_off(struct shard *self, const char *why);
+/* Says what became of it (ops.rewound), in a step of its own; `why` NULL: done, from `position` on (0: an earlier process knew).
+ * A store_error. */
+int shard_rewind_say(struct shard *self, const char *why, uint64_t position);
 
 /* ---- input ---- */
 struct shard_batch {

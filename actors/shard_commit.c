@@ -114,10 +114,10 @@ static int outbox_write(struct shard *self)
 static int counts_write(struct shard *self)
 {
     int error = STORE_OK;
-    for (uint32_t i = 0; !error && i <= self->take_count; i++) {
+    for (uint32_t i = 0; !error && i < self->take_count + SHARD_OWN_TAKES; i++) {
         const struct take_count *count = &self->counts[i];
-        const struct take *take =
-            i < self->take_count ? &self->options.actor->takes[i] : &verdict_take;
+        const struct take *take = i < self->take_count ? &self->options.actor->takes[i]
+                                                       : shard_own_takes[i - self->take_count];
         if (count->done || count->never)
             error = shard_env_add_count(self->step.txn, take->message->stream, count->done,
                                         count->never);
@@ -165,7 +165,7 @@ static void totals_add(struct shard *self)
     self->totals.steps++;
     self->totals.records += self->step_records;
     self->totals.emitted += self->emission.added_count;
-    for (uint32_t i = 0; i <= self->take_count; i++) {
+    for (uint32_t i = 0; i < self->take_count + SHARD_OWN_TAKES; i++) {
         self->totals.done += self->counts[i].done;
         self->totals.never += self->counts[i].never;
     }
@@ -193,6 +193,7 @@ int shard_commit(struct shard *self)
     emission_commit(&self->emission);
     lanes_written(self);
     self->state = self->building;
+    self->rewind = self->rewind_building;
     shard_consume(self);
     run_committed(self);
     return lost ? STORE_IO

@@ -38,10 +38,14 @@ enum shard_built shard_begin(struct shard *self)
         return SHARD_ZOMBIE;
     }
     self->step = (struct step){.shard = self, .txn = self->step.txn};
+    error = aging_load(self);
+    if (error)
+        return failed(self, error);
     self->bodies_made = false;
     self->step_records = 0;
     self->step_run_count = 0;
-    memset(self->counts, 0, (self->take_count + 1) * sizeof *self->counts);
+    memset(self->counts, 0, (self->take_count + SHARD_OWN_TAKES) * sizeof *self->counts);
+    self->rewind_building = self->rewind;
     self->retrying = false;
     self->here.batch = self->head;
     self->here.at = self->head_at;
@@ -108,9 +112,10 @@ static bool refusal_add(struct shard *self, uint32_t index, const char *rule, in
 /* Where an outcome is counted: by the stream of the record that has it. */
 static struct take_count *count_of(struct shard *self, const struct take *take)
 {
-    bool verdict = self->retrying || take == &verdict_take;
-    return &self->counts[verdict ? self->take_count
-                                 : (uint32_t)(take - self->options.actor->takes)];
+    for (uint32_t i = 0; i < SHARD_OWN_TAKES; i++)
+        if (shard_own_takes[i] == (self->retrying ? &verdict_take : take))
+            return &self->counts[self->take_count + i];
+    return &self->counts[take - self->options.actor->takes];
 }
 
 /* The record is a dead letter, in this step. */
@@ -257,6 +262,10 @@ static enum taken record_offer(struct shard *self, const struct take *take,
         never(self, take, input, ERROR_INVALID, refused->rule, refused->attempts);
         return TAKEN;
     }
+    if (self->options.refused && self->options.refused(self->options.context, input->position)) {
+        never(self, take, input, ERROR_INVALID, "as it was", 1);
+        return TAKEN;
+    }
     if (input->record->version > take->message->version) {
         snprintf(rule, sizeof rule, "%s: version %" PRIu32 " is newer than %" PRIu32,
                  take->message->name, input->record->version, take->message->version);
@@ -273,9 +282,9 @@ static enum taken record_offer(struct shard *self, const struct take *take,
 }
 
 /* The environment failed: this step ends before the record, and it is tried again. */
-static enum taken verdict_failed(struct shard *self, const struct input *input)
+static enum taken own_failed(struct shard *self, const struct input *input)
 {
-    (void)step_refuse(&self->step, LATER, "the verdict cannot be looked up or kept now");
+    (void)step_refuse(&self->step, LATER, "what was done for it cannot be looked up or kept now");
     record_later(self, input);
     self->limit = self->step_records;
     return TAKE_BACK;
@@ -287,14 +296,14 @@ static enum taken verdict_take_one(struct shard *self, const struct input *input
     struct input again;
     const struct take *take = NULL;
     const char *outcome = "dropped";
-    struct take_count *count = &self->counts[self->take_count];
+    struct take_count *count = count_of(self, &verdict_take);
     uint64_t refused = count->never;
     self->step.input = input;
     self->step.run = NULL;
     self->step.now_us = input->time_us;
     enum verdict_asks asks = verdict_open(self, input, &again, &take);
     if (asks == VERDICT_FAILED)
-        return verdict_failed(self, input);
+        return own_failed(self, input);
     if (asks == VERDICT_RETRY) {
         self->retrying = true;
         enum taken taken = record_offer(self, take, &again);
@@ -306,13 +315,30 @@ static enum taken verdict_take_one(struct shard *self, const struct input *input
         count->done++;
     }
     return asks != VERDICT_NOTHING && verdict_close(self, input, outcome) != STORE_OK
-               ? verdict_failed(self, input)
+               ? own_failed(self, input)
                : TAKEN;
+}
+
+/* It may ask to go back: then it is the last of this step, and this the last step before that. */
+static enum taken rewind_take_one(struct shard *self, const struct input *input)
+{
+    int error;
+    self->step.input = input;
+    self->step.run = NULL;
+    self->step.now_us = input->time_us;
+    if (rewind_open(self, input, &error))
+        self->limit = self->step_records + 1;
+    else if (error)
+        return own_failed(self, input);
+    count_of(self, &rewind_take)->done++;
+    return TAKEN;
 }
 
 static enum taken record_take(struct shard *self, const struct take *take,
                               const struct input *input)
 {
+    if (take == &rewind_take)
+        return rewind_take_one(self, input);
     return take == &verdict_take ? verdict_take_one(self, input) : record_offer(self, take, input);
 }
 
@@ -383,6 +409,7 @@ static enum taken batch_take(struct shard *self, size_t *bytes)
                 return TAKE_BACK;
             if (self->step_records >= self->limit) /* it said LATER */
                 return TAKEN;
+            (void)aging_turn(self, input.time_us); /* a failure spoils the transaction */
             *bytes += record.payload.size + 1;
             self->step_records++;
             self->building.cursor = input.position + 1;
@@ -436,6 +463,9 @@ static enum shard_built crashed_build(struct shard *self)
 enum shard_built shard_build(struct shard *self, int64_t mono_us)
 {
     uint64_t position = next_position(self);
+    if (self->rewind.state == SHARD_REWIND_ASKED && !self->state.rebuilding &&
+        !self->options.replay)
+        return SHARD_NOTHING; /* the owner's turn; a rebuild that is under way goes before */
     self->quiet = self->options.replay || position < self->quiet_until;
     if (self->crashed_count && !self->quiet)
         return crashed_build(self);

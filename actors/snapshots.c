@@ -82,6 +82,53 @@ uint64_t snapshots_keep(const struct kit *kit)
     return self->on ? self->needed : 0;
 }
 
+uint64_t snapshots_below(const struct kit *kit, uint64_t position)
+{
+    const struct snapshots *self = &kit->snapshots;
+    uint64_t cursors[SNAPSHOT_MOST];
+    uint32_t count = self->on ? snapshot_list(self->folder, cursors, SNAPSHOT_MOST) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (cursors[i] <= position)
+            return cursors[i];
+    return 1;
+}
+
+void snapshots_forget(struct kit *kit, uint64_t above, uint64_t last)
+{
+    struct snapshots *self = &kit->snapshots;
+    if (!self->on)
+        return;
+    snapshot_remove(self->folder, above, last);
+    look(self, kit);
+}
+
+int snapshots_check(struct kit *kit, uint64_t cursor)
+{
+    struct snapshots *self = &kit->snapshots;
+    char path[PATH_MAX];
+    int more = STORE_OK;
+    if (!self->reader) {
+        more = snapshot_path(path, sizeof path, self->folder, cursor) != 0
+                   ? STORE_IO
+                   : snapshot_open(&self->reader, path, &self->about);
+        if (!more && (self->about.cursor != cursor || self->about.epoch > kit->epoch))
+            more = STORE_CORRUPT;
+    }
+    if (!more)
+        more = snapshot_next(self->reader, NULL, NULL);
+    if (more == 1)
+        return 1;
+    snapshot_close(&self->reader);
+    if (more == 0)
+        return 0;
+    log_warn("snapshot-unusable", "shard=%s.%u cursor=%" PRIu64 " why=\"%s\"", kit->actor->name,
+             kit->number, cursor, store_error_text(more));
+    if (more == STORE_CORRUPT)
+        snapshot_set_aside(self->folder, cursor);
+    look(self, kit);
+    return -1;
+}
+
 /* ---- making one ---- */
 
 void snapshots_took(struct kit *kit, uint64_t bytes)
@@ -129,10 +176,10 @@ static void begin(struct snapshots *self, struct kit *kit)
         failed(self, kit, "begin", error);
 }
 
-static void name(struct snapshots *self, struct kit *kit)
+static void name(struct snapshots *self, struct kit *kit, uint32_t keep)
 {
     uint64_t rows = snapshot_rows(self->writer), bytes = snapshot_bytes(self->writer);
-    int error = snapshot_name(&self->writer, (uint32_t)kit->settings.snapshot.keep);
+    int error = snapshot_name(&self->writer, keep);
     if (error) {
         failed(self, kit, "name", error);
         return;
@@ -147,16 +194,10 @@ static void name(struct snapshots *self, struct kit *kit)
     look(self, kit);
 }
 
-bool snapshots_turn(struct kit *kit)
+/* The next slice of the one being written, and in the end its name. True: there is more to copy. */
+static bool copy(struct snapshots *self, struct kit *kit, uint32_t keep)
 {
-    struct snapshots *self = &kit->snapshots;
-    if (!self->on || kit->stage != KIT_WORKING || !kit->granted || !kit->ready)
-        return false;
     int64_t now = clock_mono_us();
-    if (!self->writer && now >= self->again_us && is_due(self, kit))
-        begin(self, kit);
-    if (!self->writer)
-        return false;
     if (!self->whole) {
         int more = snapshot_turn(self->writer, &self->slice);
         int64_t took_us = clock_mono_us() - now;
@@ -169,8 +210,34 @@ bool snapshots_turn(struct kit *kit)
         self->whole = more == 0;
     }
     if (self->whole && shard_unacked(kit->shard) >= self->said_until)
-        name(self, kit);
+        name(self, kit, keep);
     return self->writer && !self->whole;
+}
+
+bool snapshots_turn(struct kit *kit)
+{
+    struct snapshots *self = &kit->snapshots;
+    if (!self->on || kit->stage != KIT_WORKING || !kit->granted || !kit->ready)
+        return false;
+    if (!self->writer && clock_mono_us() >= self->again_us && !compactions_hold(kit) &&
+        is_due(self, kit))
+        begin(self, kit);
+    return self->writer && copy(self, kit, (uint32_t)kit->settings.snapshot.keep);
+}
+
+int snapshots_guard(struct kit *kit)
+{
+    struct snapshots *self = &kit->snapshots;
+    uint64_t cursor = shard_state(kit->shard)->cursor;
+    if (!self->on)
+        return -1;
+    if (self->newest == cursor)
+        return 0;
+    if (!self->writer)
+        begin(self, kit);
+    if (self->writer) /* one more than usual: none that could be gone back to makes room for it */
+        (void)copy(self, kit, (uint32_t)kit->settings.snapshot.keep + 1);
+    return self->newest == cursor ? 0 : self->writer ? 1 : -1;
 }
 
 /* ---- making the state again ---- */
@@ -256,7 +323,7 @@ static bool next_open(struct snapshots *self, struct kit *kit)
         int error = why ? STORE_OK : snapshot_open(&self->reader, path, &self->about);
         if (!why && !error && self->about.cursor != cursors[i])
             error = STORE_CORRUPT;
-        if (!why && !error && self->about.epoch >= self->grant_epoch)
+        if (!why && !error && self->about.epoch >= self->grant_epoch + self->own_lease)
             why = "it is of another log";
         if (!why && !error)
             return true;
@@ -269,7 +336,7 @@ static bool next_open(struct snapshots *self, struct kit *kit)
     return false;
 }
 
-bool snapshots_restore(struct kit *kit, const struct link_grant *grant)
+bool snapshots_restore(struct kit *kit, const struct link_grant *grant, uint64_t last)
 {
     struct snapshots *self = &kit->snapshots;
     snapshots_drop(kit);
@@ -277,7 +344,8 @@ bool snapshots_restore(struct kit *kit, const struct link_grant *grant)
         kit_end(kit, EXIT_AGAIN);
         return true;
     }
-    self->tried = UINT64_MAX;
+    self->tried = last == UINT64_MAX ? last : last + 1;
+    self->own_lease = kit->rewinding; /* which made some of them */
     if (!self->on || !next_open(self, kit))
         return false;
     self->cleared = false;
@@ -292,11 +360,13 @@ static int restore_chunk(struct snapshots *self, struct kit *kit, const char **w
         struct shard_start start = {.epoch = self->grant_epoch,
                                     .discard = true,
                                     .rebuilding = true,
+                                    .rewound = kit->rewinding,
                                     .cursor = 1,
                                     .lanes = self->spoken,
                                     .lane_count = self->spoken_count};
         self->cleared = true;
         int error = shard_start(kit->shard, &start);
+        kit->rewinding = kit->rewinding && error;
         return error ? error : 1;
     }
     int more = snapshot_load(self->reader, kit->store);

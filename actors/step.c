@@ -29,6 +29,20 @@ const struct settings *step_settings(const struct step *step)
     return step->shard->options.settings;
 }
 
+bool step_owns(const struct step *step, const struct message_desc *desc, const char *key)
+{
+    const struct shard_options *options = &step->shard->options;
+    uint16_t partitions = options->partitions(options->context, desc->stream);
+    uint32_t shards = options->shards ? options->shards : 1;
+    return partitions > 0 &&
+           record_partition(key, strlen(key), partitions) % shards == options->number;
+}
+
+uint32_t step_emitted(const struct step *step)
+{
+    return step->shard->emission.added_count;
+}
+
 enum verdict step_refuse(struct step *step, enum verdict verdict, const char *fmt, ...)
 {
     va_list args;
@@ -158,6 +172,14 @@ void step_run_name(struct step *step, const char *name)
     run_mark_open(step->shard, step->run, 0, step->input ? step->input->position : 0);
 }
 
+void step_run_begin(struct step *step, const char *name)
+{
+    const struct take take = {.scope = RUN_PER_RECORD, .run = name};
+    step->run = run_of_record(step->shard, &take, step->input);
+    step->scope = take.scope;
+    run_mark_open(step->shard, step->run, 0, step->input->position);
+}
+
 void step_run_about(struct step *step, int32_t data_date, const char *game_id)
 {
     if (!step->run)
@@ -219,6 +241,7 @@ void step_run_close(struct step *step, int number, const struct run_close *how)
     run.rows_in = how->rows_in;
     run.rows_refused = how->rows_refused;
     run.bytes_in = how->bytes_in;
+    run.bytes_out = how->bytes_out;
     run.next_check = how->next_check;
     run.rows_out += step->loose;
     step->loose = 0;

@@ -22,7 +22,7 @@ struct run {
     enum error_class error;
     int32_t data_date;
     int64_t opened_at, opened_mono_us;
-    int64_t rows_in, rows_out, rows_refused, bytes_in;
+    int64_t rows_in, rows_out, rows_refused, bytes_in, bytes_out;
     int64_t attempt, next_check;
     bool rows_told; /* the handler counted the rows of the record in hand itself */
 };
@@ -97,6 +97,8 @@ struct shard {
     uint32_t limit; /* records that this build may take */
     bool retrying;  /* what is in hand is a dead letter's record, by self->verdict */
     struct msg_ops_verdict verdict;
+    struct shard_rewind rewind; /* as committed */
+    struct shard_rewind rewind_building;
     struct record retried;
     struct refusal *refusals;
     uint32_t refusal_count, refusal_capacity;
@@ -123,6 +125,14 @@ struct shard {
     struct run open_runs[RUN_MARKS_OPEN_MAX];
     enum { RUN_FREE, RUN_OPEN, RUN_CLOSING } open_state[RUN_MARKS_OPEN_MAX];
     struct shard_totals totals;
+
+    struct { /* aging.c: how far the step being built is */
+        int32_t day;
+        uint32_t table;
+        int32_t date;
+        int64_t removed;
+        int64_t from_us, to_us; /* league time of that day */
+    } aging;
 };
 
 /* ---- run.c ---- */
@@ -137,8 +147,16 @@ void run_close_step(struct shard *self);    /* the RUN_PER_STEP ones */
 void run_committed(struct shard *self);
 void run_undone(struct shard *self);
 
+/* ---- rewind_take.c ---- */
+/* The shard's own take of a stream's records; NULL: the stream is none of the kit's, or the shard reads nothing. */
+const struct take *own_take_of(const struct shard *self, const char *stream);
+/* True: the record asks this shard to go back, and that is noted. `*error`: a store_error, nothing was. */
+bool rewind_open(struct shard *self, const struct input *input, int *error);
+/* ---- aging.c ---- */
+int aging_load(struct shard *self);                  /* as the step's transaction finds it */
+int aging_turn(struct shard *self, int64_t time_us); /* a record of then has its outcome */
+
 /* ---- verdict.c ---- */
-bool verdict_is_for(const struct shard *self, const char *stream);
 enum verdict_asks {
     VERDICT_NOTHING, /* another reader's, acted upon before, or unreadable */
     VERDICT_DROP,    /* close it */
@@ -152,6 +170,7 @@ int verdict_close(struct shard *self, const struct input *input, const char *out
 
 /* ---- ops.c: all that the kit itself says; the one place that knows these messages ---- */
 void ops_run_emit(struct shard *self, const struct run *run, int64_t closed_at);
+void ops_rewound_emit(struct shard *self, const struct msg_ops_rewound *message);
 void ops_resolved_emit(struct shard *self, const struct msg_ops_resolved *message);
 void ops_crashed_emit(struct shard *self, const struct run_mark *mark);
 void ops_dead_emit(struct shard *self, const struct input *input, const struct run *run,

@@ -14,11 +14,6 @@
 
 const struct take verdict_take = {.message = &msg_ops_verdict_desc, .every_partition = true};
 
-bool verdict_is_for(const struct shard *self, const char *stream)
-{
-    return self->take_count > 0 && strcmp(stream, msg_ops_verdict_desc.stream) == 0;
-}
-
 static const struct take *take_of(const struct shard *self, const char *stream)
 {
     for (uint32_t i = 0; i < self->take_count; i++)

@@ -593,7 +593,7 @@ void server_commit(struct server *self)
 
 /* Readers of other processes see what is in segments: soon when there is time for it, and not much later when there is none. */
 #define CHECKPOINT_IDLE_US 20000
-#define CHECKPOINT_LATE_US 250000
+#define CHECKPOINT_LATE_US 1000000
 #define CHECKPOINT_AGAIN_US 1000000
 #define TIDY_AGAIN_US 10000000
 

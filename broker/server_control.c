@@ -39,6 +39,38 @@ static json_t *said_wrong(const char *tag, const char *text)
     return json_pack("{s:s, s:s}", "error", tag, "text", text);
 }
 
+/* Stores it, then everyone learns of it. */
+static json_t *clock_change(struct server *self, struct clock_anchor *anchor)
+{
+    anchor->real_us = clock_real_us();
+    if (!clock_anchor_valid(anchor))
+        return said_wrong("usage", "league_us: from year 1 to year 9999");
+    if (clock_anchor_save(self->clock_path, anchor) != 0)
+        return said_wrong("disk", "the anchor could not be stored");
+    clock_league_set(anchor);
+    log_info("clock-set", "league_us=%" PRId64 " speed=%g running=%d", anchor->league_us,
+             anchor->speed, anchor->running);
+    server_tell_clock(self);
+    server_sys_clock(self);
+    return clock_status();
+}
+
+/* Over hours in which nothing is on: never back, and no further than to what falls due next of the records for later, so that each of
+ * them gets its position in its own time. */
+static json_t *clock_leap(struct server *self, int64_t league_us)
+{
+    struct clock_anchor anchor;
+    clock_league_get(&anchor);
+    if (!anchor.running)
+        return said_wrong("standing", "a clock that stands does not leap");
+    if (self->next_later_us < league_us)
+        league_us = self->next_later_us;
+    if (league_us <= anchor.league_us)
+        return clock_status();
+    anchor.league_us = league_us;
+    return clock_change(self, &anchor);
+}
+
 static json_t *say_clock(struct server *self, const char *words)
 {
     char verb[16] = "";
@@ -50,10 +82,13 @@ static json_t *say_clock(struct server *self, const char *words)
     if (given < 1)
         return clock_status();
     bool start = strcmp(verb, "START") == 0;
+    if (strcmp(verb, "LEAP") == 0 && given == 2)
+        return clock_leap(self, league_us);
     bool alone = strlen(words) == strlen("CLOCK ") + strlen(verb); /* nothing else was said */
-    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !(start && alone)) || given == 2)
+    if ((!start && strcmp(verb, "STAND") != 0) || (given == 1 && !alone) || given == 2)
         return said_wrong("usage",
-                          "CLOCK [STAND <league_us> <speed> | START [<league_us> <speed>]]");
+                          "CLOCK [STAND [<league_us> <speed>] | START [<league_us> <speed>] | "
+                          "LEAP <league_us>]");
     if (given == 3 && !(speed > 0 && speed <= 1e6))
         return said_wrong("usage", "speed: above 0, at most 1000000");
     if (given == 3) {
@@ -62,18 +97,8 @@ static json_t *say_clock(struct server *self, const char *words)
     } else {
         anchor.league_us = clock_league_us();
     }
-    anchor.real_us = clock_real_us();
     anchor.running = start;
-    if (!clock_anchor_valid(&anchor))
-        return said_wrong("usage", "league_us: from year 1 to year 9999");
-    if (clock_anchor_save(self->clock_path, &anchor) != 0)
-        return said_wrong("disk", "the anchor could not be stored");
-    clock_league_set(&anchor);
-    log_info("clock-set", "league_us=%" PRId64 " speed=%g running=%d", anchor.league_us,
-             anchor.speed, anchor.running);
-    server_tell_clock(self);
-    server_sys_clock(self);
-    return clock_status();
+    return clock_change(self, &anchor);
 }
 
 static json_t *say_trim(struct server *self, const char *words)

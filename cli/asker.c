@@ -116,6 +116,13 @@ struct asker *asker_open(const char *endpoint, int64_t interval_us)
     return NULL;
 }
 
+void asker_every(struct asker *self, int64_t interval_us)
+{
+    pthread_mutex_lock(&self->mutex);
+    self->interval_us = interval_us;
+    pthread_mutex_unlock(&self->mutex);
+}
+
 void asker_close(struct asker **self)
 {
     if (!*self)

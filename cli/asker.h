@@ -9,6 +9,7 @@ struct asker;
 
 /* `interval_us` between two STATUS. NULL with errno. */
 struct asker *asker_open(const char *endpoint, int64_t interval_us);
+void asker_every(struct asker *self, int64_t interval_us); /* from the next one on */
 void asker_close(struct asker **self);
 int asker_fd(
     const struct asker *self); /* readable when there is news; asker_turn makes it quiet again */

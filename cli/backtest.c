@@ -70,7 +70,7 @@ static struct found_day *day_of(struct found *found, int32_t date)
 /* What everyone starts from, on the same rows. */
 static void add_baseline(struct score *score, double value, const struct said *said)
 {
-    struct said plain = {.centre = value,
+    struct said plain = {.predicted = value,
                          .actual = said->actual,
                          .line = said->line,
                          .over = NAN,
@@ -114,7 +114,7 @@ static void take_said(size_t row, enum system_id system, const struct said *said
     score_add(&found->band[system][band_of(minutes)], said);
     score_add(&found->month[system][month_of(found, said->date)], said);
     struct found_day *day = day_of(found, said->date);
-    double error = said->centre - said->actual;
+    double error = said->predicted - said->actual;
     day->absolute[system] += fabs(error);
     int bin = (int)lround(error) + FOUND_ERRORS / 2;
     found->errors[system][bin < 0 ? 0 : bin >= FOUND_ERRORS ? FOUND_ERRORS - 1 : bin]++;

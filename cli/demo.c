@@ -51,7 +51,7 @@ static int live(const struct demo *self)
                               "--speed", self->speed,  "--until-final", NULL};
     const char *const report[] = {"report", "--date", self->date, NULL};
     int64_t begun_us = clock_mono_us();
-    int code = sibling_league(self->cli, self->dir, self->seed, self->date);
+    int code = sibling_league(self->cli, self->dir, self->seed, self->date, NULL);
     if (!code) {
         printf("living the night of %s at %s times real time; the page: http://%s:%lld\n",
                self->date, self->speed, self->cli->settings->scoreboard.address,

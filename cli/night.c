@@ -157,6 +157,18 @@ static int count_grades(const struct night_reader *self, struct store_txn *txn, 
     return 0;
 }
 
+static int visit_expected(void *context, int32_t date, const struct table_mark *mark,
+                          const void *message)
+{
+    struct night *out = context;
+    const struct msg_ops_expected *row = message;
+    (void)date;
+    (void)mark;
+    out->undecided += !strcmp(row->state, "EXPECTED") && row->deadline != CLOCK_NONE &&
+                      row->deadline <= clock_league_us();
+    return 0;
+}
+
 static int read_tables(struct night_reader *self, struct store_txn *txn, int32_t date,
                        struct night *out)
 {
@@ -169,6 +181,9 @@ static int read_tables(struct night_reader *self, struct store_txn *txn, int32_t
     if (!error)
         error = table_each(txn, TABLE_PREDICTION, date, date, NULL,
                            message_of_stream("prediction.points"), visit_prediction, self);
+    if (!error)
+        error = table_each(txn, TABLE_EXPECTED, date, date, NULL, message_of_stream("ops.expected"),
+                           visit_expected, out);
     return error ? error : count_grades(self, txn, date, out);
 }
 

@@ -15,6 +15,7 @@ struct night {
     int predictions;                           /* active ones, of the games of this night */
     int graded;                                /* ... with a final grade */
     int box_scores, final_box_scores;          /* players' lines */
+    int undecided; /* expected outputs past their deadline of which the ledger has not said what they are */
 };
 
 struct night_reader;

@@ -23,6 +23,7 @@
 #include "config/log.h"
 #include "config/settings.h"
 #include "schema/json.h"
+#include "schema/messages.h"
 
 #define HOUR_US INT64_C(3600000000)
 #define STEP_RECORDS                                                                               \
@@ -44,6 +45,8 @@ struct replay {
     uint64_t end; /* inputs before it are taken */
     int64_t night_us;
     uint64_t compared, taken;
+    uint64_t *refused; /* ascending: inputs that the shard in hand made dead letters of */
+    size_t refused_count, refused_capacity;
     bool differs, failed;
     json_t *difference;
 };
@@ -260,8 +263,8 @@ static void inputs_open(struct rerun *self, struct inputs *inputs, unsigned shar
     inputs->count = 0;
     for (const struct take *take = self->actor->takes; take && take->message; take++)
         input_open(self, inputs, take, shards);
-    if (inputs->count)
-        input_open(self, inputs, &verdict_take, shards);
+    for (int i = 0; inputs->count && i < SHARD_OWN_TAKES; i++)
+        input_open(self, inputs, shard_own_takes[i], shards);
 }
 
 /* 1: offered one; 0: no more; -1: cannot go on. */
@@ -351,6 +354,61 @@ static void check_ends(struct rerun *self)
     log_read_end(replay->log);
 }
 
+/* ---- what was refused, and is again ---- */
+
+struct refusals {
+    struct replay *replay;
+    const char *reader;
+};
+
+/* A letter's first parent is what its reader had in hand. */
+static int visit_letter(const struct records_item *item, void *context)
+{
+    static struct msg_dead_letter letter;
+    const struct refusals *of = context;
+    struct replay *self = of->replay;
+    if (records_message(item, &msg_dead_letter_desc, &letter) != 0 ||
+        strcmp(letter.reader, of->reader) != 0 || item->record->parent_count == 0)
+        return 0;
+    if (self->refused_count == self->refused_capacity) {
+        size_t capacity = self->refused_capacity ? 2 * self->refused_capacity : 64;
+        uint64_t *grown = realloc(self->refused, capacity * sizeof *grown);
+        if (!grown)
+            return -1;
+        self->refused = grown;
+        self->refused_capacity = capacity;
+    }
+    self->refused[self->refused_count++] = item->record->parents[0];
+    return 0;
+}
+
+static int compare_positions(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int refusals_find(struct replay *self, const char *reader)
+{
+    struct refusals of = {self, reader};
+    self->refused_count = 0;
+    if (!records_stream_named(self->records, msg_dead_letter_desc.stream))
+        return 0;
+    if (records_each(self->records, msg_dead_letter_desc.stream, 0, UINT64_MAX, visit_letter, &of) <
+        0)
+        return -1;
+    if (self->refused_count)
+        qsort(self->refused, self->refused_count, sizeof *self->refused, compare_positions);
+    return 0;
+}
+
+static bool was_refused(void *context, uint64_t position)
+{
+    const struct replay *self = context;
+    return self->refused_count && bsearch(&position, self->refused, self->refused_count,
+                                          sizeof *self->refused, compare_positions);
+}
+
 static uint16_t partitions_of(void *context, const char *stream)
 {
     const struct replay *self = context;
@@ -364,6 +422,10 @@ static int run_shard(struct rerun *self, void *memory)
     char path[CLI_PATH_MAX + 64];
     struct store *store;
     uint16_t shards = self->producer->shards ? self->producer->shards : 1;
+    if (refusals_find(replay, self->name) != 0) {
+        log_error("log-unreadable", "stream=%s", msg_dead_letter_desc.stream);
+        return -1;
+    }
     snprintf(path, sizeof path, "%s/%s-%u", replay->scratch, self->actor->name,
              self->producer->shard);
     int error =
@@ -383,7 +445,8 @@ static int run_shard(struct rerun *self, void *memory)
                                     .store = store,
                                     .partitions = partitions_of,
                                     .context = replay,
-                                    .replay = true};
+                                    .replay = true,
+                                    .refused = was_refused};
     struct shard_start start = {.epoch = 1, .cursor = 1};
     error = shard_open(&self->shard, &options);
     if (!error)
@@ -529,6 +592,7 @@ int rerun_until(const struct cli *cli, struct records *records,
     int result = run_actor(&shard);
     lanes_free(&shard);
     json_decref(self.difference);
+    free(self.refused);
     snprintf(out->scratch, sizeof out->scratch, "%s", self.scratch);
     snprintf(out->path, sizeof out->path, "%s/%s-%u", self.scratch, shard.actor->name,
              producer->shard);
@@ -600,6 +664,7 @@ static int replay_run(struct cli *cli, int argc, char **argv)
     self.log = records_log(self.records);
     code = replay_night(&self, date);
     json_decref(self.difference);
+    free(self.refused);
     records_close(&self.records);
     return code;
 }

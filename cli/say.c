@@ -15,6 +15,7 @@
 #include "config/version.h"
 #include "schema/record.h"
 
+#define LEASE_AGAIN_US 20000
 #define ENVIRONMENT                                                                                \
     "operator" /* one for all: the newest who speaks gets the lease at once, the others ask again */
 
@@ -25,7 +26,11 @@ struct say {
     const char *key;
     uint16_t partitions, partition;
     uint64_t last_seq, position;
+    int64_t lease_us; /* monotonic: when to ask for it again; 0: it is asked for */
+    unsigned dice;
+    uint64_t said_seq; /* under which it was sent last; 0: never */
     bool welcomed, granted, sent, acked, asked;
+    bool not_ours; /* what stands at said_seq is somebody else's */
     char refused[300];
 };
 
@@ -59,7 +64,7 @@ static void on_granted(void *context, const struct link_grant *grant)
     if (!self->acked) /* else it is behind what was the last one then, and only where it stands is still to be told */
         self->last_seq = last_seq;
     self->granted = true;
-    self->sent = self->asked = false;
+    self->sent = self->asked = self->not_ours = false;
     link_state(self->link, "ready", "", 0, 0);
 }
 
@@ -70,11 +75,11 @@ static void on_acked(void *context, const char *stream, uint16_t partition, uint
                                   partition == self->partition && last_seq > self->last_seq);
 }
 
-/* Somebody else spoke meanwhile: once more, behind what he said. */
+/* Somebody else speaks meanwhile: once more, behind what he says; not at once, for he may have the lease yet, nor all at one time. */
 static void lease_again(struct say *self)
 {
     self->granted = self->sent = false;
-    link_lease(self->link, 0, 1, ENVIRONMENT);
+    self->lease_us = clock_mono_us() + LEASE_AGAIN_US + rand_r(&self->dice) % LEASE_AGAIN_US;
 }
 
 static void on_refused(void *context, const char *tag, const char *text, const char *stream,
@@ -109,10 +114,21 @@ static void on_down(void *context)
 static void on_own(void *context, const struct link_batch *batch)
 {
     struct say *self = context;
-    if (batch)
+    const struct pack *body = &self->body;
+    if (!self->acked) /* sent under a lease that ended before the answer: did it get there? */
+        self->not_ours = !batch || batch->first_seq != self->said_seq ||
+                         batch->body.size != body->size ||
+                         memcmp(batch->body.data, body->data, body->size) != 0;
+    if (batch && !self->not_ours)
         self->position = batch->base;
     else
         self->asked = false; /* again, if it did not come */
+}
+
+/* Somebody may have spoken since, or it was ours that got there: what stands at its place is looked at before it is said again. */
+static bool maybe_there(const struct say *self)
+{
+    return self->said_seq && self->last_seq >= self->said_seq && !self->not_ours;
 }
 
 static void turn(struct say *self)
@@ -121,7 +137,15 @@ static void turn(struct say *self)
     int64_t wait_us = link_timeout_us(self->link);
     poll(&fd, 1, wait_us > 20000 ? 20 : (int)((wait_us + 999) / 1000));
     link_turn(self->link);
-    if (self->granted && !self->sent && !self->acked) {
+    if (self->lease_us && clock_mono_us() >= self->lease_us) {
+        self->lease_us = 0;
+        link_lease(self->link, 0, 1, ENVIRONMENT);
+    }
+    if (self->granted && !self->sent && !self->acked && maybe_there(self)) {
+        if (!self->asked)
+            link_own(self->link, self->desc->stream, self->partition, self->said_seq, 1);
+        self->asked = true;
+    } else if (self->granted && !self->sent && !self->acked) {
         struct link_out out = {.stream = self->desc->stream,
                                .partition = self->partition,
                                .count = 1,
@@ -129,6 +153,8 @@ static void turn(struct say *self)
                                .due_us = CLOCK_NONE,
                                .body = {self->body.data, (uint32_t)self->body.size}};
         self->sent = link_publish(self->link, &out, 1);
+        if (self->sent)
+            self->said_seq = out.first_seq;
     }
     if (self->acked && self->granted && !self->asked) {
         self->asked = true;
@@ -169,7 +195,8 @@ static int body_make(const struct cli *cli, struct say *self, const void *messag
                             .version = self->desc->version,
                             .parent_count = parent_count,
                             .payload = {payload, (uint32_t)size}};
-    memcpy(record.parents, parents, parent_count * sizeof *parents);
+    if (parent_count)
+        memcpy(record.parents, parents, parent_count * sizeof *parents);
     batch_head(&self->body, 1, version_code(), config_hash);
     int failed = !payload || record_encode(&self->body, &record, &rule) != 0 || self->body.failed;
     free(payload);
@@ -182,6 +209,7 @@ int say_record(const struct cli *cli, const struct message_desc *desc, const voi
 {
     char host[64], incarnation[48], config_hash[SETTINGS_HASH_SIZE];
     struct say self = {.desc = desc,
+                       .dice = (unsigned)getpid(),
                        .key = (const char *)message + message_field(desc, desc->key)->offset};
     settings_hash(cli->settings, config_hash);
     int code = body_make(cli, &self, message, parents, parent_count, config_hash);

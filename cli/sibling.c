@@ -84,12 +84,14 @@ int sibling_run(const struct cli *cli, const char *dir, const char *program,
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int sibling_league(const struct cli *cli, const char *dir, const char *seed, const char *date)
+int sibling_league(const struct cli *cli, const char *dir, const char *seed, const char *date,
+                   const char *to)
 {
     char league[CLI_PATH_MAX];
     if ((size_t)snprintf(league, sizeof league, "%s/league", dir) >= sizeof league)
         return cli_fail(cli, EXIT_USAGE, "--dir: too long");
-    const char *const generate[] = {"--sim", seed, "--date", date, "--generate-only", NULL};
+    const char *const generate[] = {
+        "--sim", seed, "--date", date, "--generate-only", to ? "--to" : NULL, to, NULL};
     const char *const import[] = {"import", league, "--before", date, NULL};
     fprintf(stderr, "making the simulated league of seed %s ...\n", seed);
     int code = sibling_run(cli, dir, "tipoff-upstream", generate);

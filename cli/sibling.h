@@ -8,7 +8,9 @@
  * ended it. While it runs a SIGTERM of ours is passed on to it, and a SIGINT is left to it (the terminal sends both one). */
 int sibling_run(const struct cli *cli, const char *dir, const char *program,
                 const char *const *words);
-/* The simulated league of `seed` is made in DIR/league, and its past until `date` imported. An exit code. */
-int sibling_league(const struct cli *cli, const char *dir, const char *seed, const char *date);
+/* The simulated league of `seed` is made in DIR/league, with the nights from `date` to `to` (NULL: only that one), and its past until
+ * `date` imported. An exit code. */
+int sibling_league(const struct cli *cli, const char *dir, const char *seed, const char *date,
+                   const char *to);
 
 #endif

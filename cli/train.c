@@ -302,13 +302,13 @@ static int write_all(int fd, const uint8_t *data, size_t size)
 /* DIR/models/<sha256>.model: beside the log's own copy, for people and other tools. */
 static int keep_file(struct training *self)
 {
-    char folder[CLI_PATH_MAX], path[CLI_PATH_MAX + 80], draft[CLI_PATH_MAX + 96];
+    char folder[CLI_PATH_MAX], path[CLI_PATH_MAX + 80], draft[CLI_PATH_MAX + 112];
     cli_path(self->cli, folder, "models");
     if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
         return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", folder, strerror(errno));
     }
     snprintf(path, sizeof path, "%s/%s.model", folder, self->made->sha256);
-    snprintf(draft, sizeof draft, "%s.new", path);
+    snprintf(draft, sizeof draft, "%s.%ld.new", path, (long)getpid());
     int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int error = fd < 0 ? -1 : write_all(fd, self->bytes.data, self->bytes.size);
     if (fd >= 0) {

@@ -18,7 +18,7 @@
 #include "cli/members.h"
 #include "cli/night.h"
 #include "cli/others.h"
-#include "cli/schedule.h"
+#include "cli/season.h"
 #include "cli/sibling.h"
 #include "cli/supervisor.h"
 #include "cli/view.h"
@@ -30,8 +30,12 @@
 #include "schema/json.h"
 #include "schema/registry.h"
 
-#define STATUS_INTERVAL_US 200000 /* how often the broker is asked how everyone is */
-#define NIGHT_INTERVAL_US 250000  /* how often the tables are looked at */
+#define STATUS_INTERVAL_US                                                                         \
+    200000 /* how often the broker is asked how everyone is, while that decides what comes next */
+#define STEADY_INTERVAL_US                                                                         \
+    1000000 /* ... and while everyone works: an answer costs the broker as much as some messages */
+#define NIGHT_INTERVAL_US 250000 /* how often the tables are looked at */
+#define SEASON_INTERVAL_US 50000 /* the same two, where many nights are lived one after the other */
 #define TURN_MOST_US 250000
 #define LEAD_US (3600 * 1000000LL) /* the night begins so long before its first tip */
 #define OVERDUE_US                                                                                 \
@@ -39,7 +43,7 @@
 #define SIM_DATE 20260114   /* what the simulated league is lived on unless told */
 #define QUIET_STATUSES                                                                             \
     3 /* answers in a row in which nobody had anything left to do: the night is settled */
-#define SETS_MAX (CLI_SETS_MAX + 8)
+#define SETS_MAX (CLI_SETS_MAX + 12)
 
 /* Drained in falling order. Others have no part in the night: it neither waits for them nor ends with them. */
 enum stage { STAGE_BROKER, STAGE_UPSTREAM, STAGE_ACTORS, STAGE_OTHERS };
@@ -69,8 +73,10 @@ struct up {
     const char *upstream; /* NULL: none, or sim is set */
     bool sim, until_final, has_speed, members;
     const char *only, *host, *seed;
-    int32_t date; /* 0 = whatever is on */
+    int32_t date; /* 0 = whatever is on; of several nights the one in hand */
+    int32_t to;   /* the last night; 0: there is one */
     double speed;
+    int64_t lead_us; /* a night begins so long before its first tip; CLOCK_NONE: at noon */
     int64_t start_us, last_tip_us; /* CLOCK_NONE: not known */
     /* What runs. */
     struct supervisor *supervisor;
@@ -79,6 +85,10 @@ struct up {
     struct night_reader *reader;
     struct view *view;
     struct night night;
+    struct season season;
+    bool leaping; /* to start_us of the night in hand, or to the last morning */
+    bool
+        closing; /* the last of several nights is over: the ledger is still to say what became of it */
     struct word words[SUPERVISOR_CHILDREN_MAX];
     enum phase phase;
     int lock_fd, signal_fd, broker, upstream_child;
@@ -91,7 +101,7 @@ struct up {
     char port_path[CLI_PATH_MAX];
     const char *sets[SETS_MAX];
     size_t set_count;
-    char set_text[8][320];
+    char set_text[12][320];
     int set_texts;
 };
 
@@ -145,6 +155,20 @@ static int check_only(const struct up *self)
 
 /* ---- before anything runs ---- */
 
+static int read_season(struct up *self)
+{
+    double hours = 0;
+    self->lead_us = self->sim ? CLOCK_NONE : LEAD_US;
+    int code = cli_date(self->cli, "to", &self->to);
+    if (!code)
+        code = cli_number(self->cli, "lead", 0, 24, &hours);
+    if (!code && cli_option(self->cli, "lead"))
+        self->lead_us = (int64_t)(hours * 3600e6);
+    if (!code && self->to && (!self->date || self->to < self->date))
+        code = cli_fail(self->cli, EXIT_USAGE, "--to wants --date, and no day before it");
+    return code;
+}
+
 static int read_options(struct up *self)
 {
     const struct cli *cli = self->cli;
@@ -170,6 +194,8 @@ static int read_options(struct up *self)
         code = check_only(self);
     if (!self->date && self->sim)
         self->date = SIM_DATE;
+    if (!code)
+        code = read_season(self);
     if (!code && self->until_final && !self->date)
         code = cli_fail(cli, EXIT_USAGE, "--until-final wants --date");
     return code;
@@ -333,8 +359,8 @@ static int free_port(void)
 
 static void start_upstream(struct up *self)
 {
-    char date[CLOCK_DATE_SIZE], port[40];
-    const char *more[14];
+    char date[CLOCK_DATE_SIZE], to[CLOCK_DATE_SIZE], port[40];
+    const char *more[16];
     size_t count = 0;
     if (self->upstream) {
         more[count++] = "--root";
@@ -344,9 +370,14 @@ static void start_upstream(struct up *self)
         more[count++] = self->seed ? self->seed : "1";
     }
     if (self->date) {
-        clock_format_date(self->date, date);
+        clock_format_date(self->season.first, date);
         more[count++] = "--date";
         more[count++] = date;
+    }
+    if (self->to) {
+        clock_format_date(self->to, to);
+        more[count++] = "--to";
+        more[count++] = to;
     }
     if (!self->settings->upstream.port) {
         snprintf(port, sizeof port, "upstream.port=%d", free_port());
@@ -465,10 +496,18 @@ static void on_event(void *context, const struct child_event *event)
         view_event(self->view, event);
 }
 
+/* A season that is left goes on where it was left, and not days later. */
+static void stand_still(struct up *self)
+{
+    asker_say(self->asker, "CLOCK STAND");
+}
+
 static void begin_drain(struct up *self, int code)
 {
     if (self->phase != PHASE_DRAIN)
         self->code = code;
+    if (self->to && self->broker >= 0 && self->phase == PHASE_NIGHT)
+        stand_still(self);
     self->phase = PHASE_DRAIN;
     supervisor_drain(self->supervisor);
 }
@@ -539,13 +578,19 @@ static void take_member(struct up *self, const json_t *status, const json_t *mem
         supervisor_progressed(self->supervisor, index);
 }
 
+/* Behind its last night, too: the clock of a season never goes back. */
+static bool in_season(const struct up *self, const struct clock_anchor *anchor)
+{
+    return self->to && clock_date_of(anchor->league_us) >= self->season.first;
+}
+
 /* Does a clock run already, and is it this night's? The clock of another date is not gone on with. */
 static bool night_goes_on(const struct up *self, struct clock_anchor *anchor)
 {
     char path[CLI_PATH_MAX];
     return clock_anchor_load(cli_path(self->cli, path, "clock"), anchor) == 0 && anchor->running &&
            (!self->date || clock_date_of(anchor->league_us) == self->date ||
-            anchor->league_us == self->start_us);
+            in_season(self, anchor) || anchor->league_us == self->start_us);
 }
 
 /* Silence counts only while there was a broker to speak to. */
@@ -679,6 +724,7 @@ static void phase_upstream(struct up *self)
     add_set(self, "poller.bdl.base_url", url);
     add_set(self, "poller.odds.base_url", url);
     add_set(self, "poller.schedule.base_url", url);
+    add_set(self, "poller.bettingpros.base_url", url);
     log_info("upstream-listens", "url=%s", url);
     self->phase = PHASE_ACTORS;
     start_actors(self);
@@ -770,19 +816,101 @@ static void look_at_night(struct up *self)
     self->night = night;
 }
 
-static void phase_night(struct up *self, bool news)
+/* ---- one night after the other ---- */
+
+static void say_night_over(const struct up *self, const char *tag)
 {
-    if (!self->until_final || !news)
+    char date[CLOCK_DATE_SIZE];
+    clock_format_date(self->season.date, date);
+    log_info(tag, "games=%d final=%d predictions=%d graded=%d date=%s day=%d of=%d",
+             self->night.games, self->night.final, self->night.predictions, self->night.graded,
+             date, self->season.number, self->season.total);
+}
+
+/* False: it was the last. */
+static bool next_night(struct up *self)
+{
+    char why[256] = "";
+    int taken = season_take(&self->season, clock_date_add(self->season.date, 1), why, sizeof why);
+    if (taken != 0) {
+        if (taken < 0)
+            log_error("schedule-unreadable", "why=\"%s\"", why);
+        return false;
+    }
+    self->date = self->season.date;
+    self->start_us = self->season.start_us;
+    self->last_tip_us = self->season.last_tip_us;
+    self->quiet = 0;
+    self->leaping = true;
+    memset(&self->night, 0, sizeof self->night);
+    if (self->view)
+        view_night(self->view, self->date);
+    return true;
+}
+
+/* Over the hours between two nights, once nobody has anything left to do: until then they are lived. The broker stops at what falls due for
+ * later; then it is asked again. */
+static void leap(struct up *self)
+{
+    char words[64];
+    char path[CLI_PATH_MAX];
+    struct clock_anchor anchor;
+    char *answer = asker_answer(self->asker);
+    if (answer && clock_anchor_load(cli_path(self->cli, path, "clock"), &anchor) == 0)
+        clock_league_set(&anchor);
+    free(answer);
+    self->quiet = everyone(self, true) ? self->quiet + 1 : 0;
+    if (clock_league_us() >= self->start_us) {
+        self->leaping = false;
+        self->quiet = 0;
+    } else if (self->quiet >= QUIET_STATUSES) {
+        snprintf(words, sizeof words, "CLOCK LEAP %lld", (long long)self->start_us);
+        asker_say(self->asker, words);
+        self->quiet = 0;
+    }
+}
+
+/* Deadlines of the last night lie behind its end: the season is over once its morning has come and the watchdog has judged what was due. */
+static void close_season(struct up *self)
+{
+    self->closing = self->leaping = true;
+    self->start_us = season_morning_us(&self->season);
+    self->quiet = 0;
+}
+
+static void leave_night(struct up *self, const char *tag)
+{
+    say_night_over(self, tag);
+    if (!next_night(self))
+        close_season(self);
+}
+
+/* What a night still lacks in the morning is the ledger's to say: the next one does not wait for it. */
+static void phase_season(struct up *self)
+{
+    if (self->leaping) {
+        leap(self);
         return;
+    }
+    bool over = self->closing ? self->night.undecided == 0 : night_over(&self->night);
+    self->quiet = over && everyone(self, true) ? self->quiet + 1 : 0;
+    if (self->quiet >= QUIET_STATUSES && !self->closing) {
+        leave_night(self, "night-over");
+    } else if (self->quiet >= QUIET_STATUSES && self->until_final) {
+        say_night_over(self, "season-over");
+        begin_drain(self, EXIT_OK);
+    } else if (!self->closing && clock_league_us() >= season_morning_us(&self->season)) {
+        leave_night(self, "night-unfinished");
+    }
+}
+
+static void phase_one_night(struct up *self)
+{
     bool over = night_over(&self->night) && everyone(self, true);
     self->quiet = over ? self->quiet + 1 : 0;
     if (self->quiet >= QUIET_STATUSES) {
-        log_info("night-over", "games=%d final=%d predictions=%d graded=%d", self->night.games,
-                 self->night.final, self->night.predictions, self->night.graded);
+        say_night_over(self, "night-over");
         begin_drain(self, EXIT_OK);
-    } else if (self->impossible) {
-        log_error("night-impossible", "why=\"a process is quarantined\"");
-        begin_drain(self, EXIT_NO);
     } else if (self->last_tip_us != CLOCK_NONE &&
                clock_league_us() > self->last_tip_us + OVERDUE_US) {
         log_error("night-impossible",
@@ -790,6 +918,20 @@ static void phase_night(struct up *self, bool news)
                   "graded=%d",
                   self->night.games, self->night.final, self->night.predictions,
                   self->night.graded);
+        begin_drain(self, EXIT_NO);
+    }
+}
+
+static void phase_night(struct up *self, bool news)
+{
+    if ((!self->until_final && !self->to) || !news)
+        return;
+    if (self->to)
+        phase_season(self);
+    else
+        phase_one_night(self);
+    if (self->impossible && self->until_final && self->phase == PHASE_NIGHT) {
+        log_error("night-impossible", "why=\"a process is quarantined\"");
         begin_drain(self, EXIT_NO);
     }
 }
@@ -852,6 +994,12 @@ static void wait_for_news(struct up *self)
     ppoll(fds, sizeof fds / sizeof *fds, &wait, NULL);
 }
 
+/* Nothing waits for the next STATUS but those who look. */
+static bool is_steady(const struct up *self)
+{
+    return self->phase == PHASE_NIGHT && !self->until_final && everyone(self, false);
+}
+
 static void run_loop(struct up *self)
 {
     while (!supervisor_drained(self->supervisor)) {
@@ -864,13 +1012,17 @@ static void run_loop(struct up *self)
         if (status)
             take_status(self, status);
         int64_t now = clock_mono_us();
-        if (self->phase == PHASE_NIGHT && now - self->night_read_us >= NIGHT_INTERVAL_US) {
+        int64_t interval_us = self->to ? SEASON_INTERVAL_US : NIGHT_INTERVAL_US;
+        if (self->phase == PHASE_NIGHT && now - self->night_read_us >= interval_us) {
             self->night_read_us = now;
             look_at_night(self);
         }
         find_deaf_broker(self);
         look_at_upstream(self);
         take_phase(self, status != NULL);
+        asker_every(self->asker, is_steady(self) ? STEADY_INTERVAL_US
+                                 : self->to      ? SEASON_INTERVAL_US
+                                                 : STATUS_INTERVAL_US);
         free(status);
         if (self->view)
             view_draw(self->view, self->supervisor, &self->night);
@@ -879,12 +1031,41 @@ static void run_loop(struct up *self)
 
 /* ---- from the first line to the last ---- */
 
+/* Which night is in hand: the first one, or the one in which an earlier life of us ended. */
+static int find_night(struct up *self)
+{
+    static char league[CLI_PATH_MAX];
+    char why[256] = "", text[CLOCK_DATE_SIZE], clock[CLI_PATH_MAX];
+    struct clock_anchor anchor;
+    struct season *season = &self->season;
+    int32_t date = season->first;
+    if (self->to && clock_anchor_load(cli_path(self->cli, clock, "clock"), &anchor) == 0 &&
+        in_season(self, &anchor)) {
+        clock_league_set(&anchor);
+        date = season_at(season, clock_league_us());
+        if (!anchor.running && self->start_us == CLOCK_NONE)
+            self->start_us = anchor.league_us; /* it was made to stand: it goes on from there */
+    }
+    season->root = self->sim ? cli_path(self->cli, league, "league") : self->upstream;
+    int taken = season_take(season, date, why, sizeof why);
+    if (taken != 0 && self->sim) { /* the league is not made yet */
+        season->root = NULL;
+        taken = season_take(season, date, why, sizeof why);
+    }
+    clock_format_date(date, text);
+    return taken < 0   ? cli_fail(self->cli, EXIT_DATA, "%s", why)
+           : taken > 0 ? cli_fail(self->cli, EXIT_NO, "%s has no game on %s", season->root, text)
+                       : EXIT_OK;
+}
+
 /* When the night of --date begins, unless it goes on already. */
 static int find_start(struct up *self)
 {
-    char path[CLI_PATH_MAX], why[256];
     struct clock_anchor anchor;
-    const char *root = self->upstream;
+    self->season = (struct season){.first = self->date,
+                                   .last = self->to ? self->to : self->date,
+                                   .lead_us = self->lead_us,
+                                   .rollover_hour = (int)self->settings->day.rollover_hour};
     if (night_goes_on(self, &anchor) && self->has_speed && anchor.speed != self->speed)
         log_warn("speed-kept", "speed=%g asked=%g why=\"the night goes on on its clock\"",
                  anchor.speed, self->speed);
@@ -893,22 +1074,13 @@ static int find_start(struct up *self)
             self->start_us = clock_real_us();
         return EXIT_OK;
     }
-    if (self->sim) /* from noon, so that the lines have an afternoon to move in */
-        root = cli_path(self->cli, path, "league");
-    struct schedule_day day = {.first_tip_us = CLOCK_NONE, .last_tip_us = CLOCK_NONE};
-    if (root && schedule_of_day(root, self->date, &day, why, sizeof why) != 0 && !self->sim)
-        return cli_fail(self->cli, EXIT_DATA, "%s", why);
-    if (self->upstream && !day.games) {
-        char date[CLOCK_DATE_SIZE];
-        clock_format_date(self->date, date);
-        return cli_fail(self->cli, EXIT_NO, "%s has no game on %s", root, date);
-    }
-    int64_t noon_us = clock_date_start_us(self->date) + 12 * 3600 * 1000000LL;
-    self->last_tip_us =
-        day.last_tip_us != CLOCK_NONE ? day.last_tip_us : noon_us + 10 * 3600 * 1000000LL;
+    int code = find_night(self);
+    if (code)
+        return code;
+    self->date = self->season.date;
+    self->last_tip_us = self->season.last_tip_us;
     if (self->start_us == CLOCK_NONE)
-        self->start_us =
-            self->sim || day.first_tip_us == CLOCK_NONE ? noon_us : day.first_tip_us - LEAD_US;
+        self->start_us = self->season.start_us;
     return EXIT_OK;
 }
 
@@ -950,7 +1122,8 @@ static int open_all(struct up *self)
     };
     self->signal_fd = process_signals_open(true);
     self->supervisor = supervisor_new(&options);
-    self->asker = asker_open(settings->broker.control_endpoint, STATUS_INTERVAL_US);
+    self->asker = asker_open(settings->broker.control_endpoint,
+                             self->to ? SEASON_INTERVAL_US : STATUS_INTERVAL_US);
     self->exits = exits_open(settings->broker.endpoint, self->host,
                              cli_path(self->cli, env_path, "supervisor.env"));
     self->reader = night_open(self->cli->dir);
@@ -991,7 +1164,7 @@ static int league_missing(const struct up *self)
 /* The simulated league has a past, and its teams and players are known from there: it is imported first. */
 static int league_past(const struct up *self)
 {
-    char date[CLOCK_DATE_SIZE];
+    char date[CLOCK_DATE_SIZE], to[CLOCK_DATE_SIZE];
     if (!self->sim || !wanted(self, "broker") || !wanted(self, "upstream"))
         return EXIT_OK;
     int missing = league_missing(self);
@@ -1000,7 +1173,10 @@ static int league_past(const struct up *self)
     if (mkdir(self->cli->dir, 0755) != 0 && errno != EEXIST)
         return cli_fail(self->cli, EXIT_UNREACHABLE, "%s: %s", self->cli->dir, strerror(errno));
     clock_format_date(self->date, date);
-    return sibling_league(self->cli, self->cli->dir, self->seed ? self->seed : "1", date);
+    if (self->to)
+        clock_format_date(self->to, to);
+    return sibling_league(self->cli, self->cli->dir, self->seed ? self->seed : "1", date,
+                          self->to ? to : NULL);
 }
 
 static int up_run(struct cli *cli, int argc, char **argv)
@@ -1050,6 +1226,11 @@ static const struct command_option options[] = {
     {"upstream", "ROOT|sim[:SEED]",
      "serve recorded nights of a data root, or the simulated league, and poll that"},
     {"date", "D", "the night to live (YYYY-MM-DD); without it, whatever is on"},
+    {"to", "D",
+     "... and those after it, to this one; league time leaps over the hours in which nothing is "
+     "left to do"},
+    {"lead", "HOURS",
+     "a night begins so long before its first tip (1; of the simulated league: at noon)"},
     {"speed", "X", "league seconds in a real one (1)"},
     {"start", "INSTANT", "where the clock starts; default: an hour before the first tip of D"},
     {"until-final", NULL, "end in order once every game of D is final and graded"},

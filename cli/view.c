@@ -35,6 +35,11 @@ struct view *view_open(FILE *out, int32_t date)
     return NULL;
 }
 
+void view_night(struct view *self, int32_t date)
+{
+    self->date = date;
+}
+
 void view_close(struct view **self)
 {
     if (!*self)

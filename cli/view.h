@@ -11,8 +11,9 @@
 
 struct view;
 
-struct view *view_open(FILE *out, int32_t date); /* NULL: no memory */
-void view_close(struct view **self);             /* gives the terminal back as it was */
+struct view *view_open(FILE *out, int32_t date);  /* NULL: no memory */
+void view_night(struct view *self, int32_t date); /* another night is in hand */
+void view_close(struct view **self);              /* gives the terminal back as it was */
 void view_event(struct view *self, const struct child_event *event);
 void view_status(struct view *self, const json_t *status); /* an answer of the broker; copied */
 void view_draw(struct view *self, const struct supervisor *supervisor, const struct night *night);

@@ -279,12 +279,21 @@ int64_t clock_date_start_us(int32_t date)
     return start_us;
 }
 
-/* Days since 1970-01-01, by the calendar alone. */
-static int64_t day_number(int32_t date)
+int64_t clock_league_day_start_us(int32_t date, int rollover_hour)
 {
     struct tm tm = tm_of_date(date);
-    tm.tm_isdst = 0;
-    return (int64_t)timegm(&tm) / 86400;
+    tm.tm_hour = rollover_hour;
+    return (int64_t)mktime(&tm) * SECOND_US;
+}
+
+/* Days since 1970-01-01, by the calendar alone: the Gregorian rule, years begun in March so that a leap day is the last (timegm gives
+ * the same in twenty times the time; features ask for some hundred of them for a player). */
+static int64_t day_number(int32_t date)
+{
+    const int64_t month = date / 100 % 100, day = date % 100, late = month > 2;
+    const int64_t year = date / 10000 - !late;
+    const int64_t day_of_year = (153 * (month + (late ? -3 : 9)) + 2) / 5 + day - 1;
+    return 365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
 }
 
 int32_t clock_date_add(int32_t date, int days)

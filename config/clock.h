@@ -55,6 +55,8 @@ int32_t clock_date_of(int64_t instant_us); /* civil date in the zone */
 int32_t clock_league_day(int64_t instant_us,
                          int rollover_hour); /* the day before until `rollover_hour` (06) */
 int64_t clock_date_start_us(int32_t date);   /* local midnight, DST-proof */
+/* When the league day `date` begins: at `rollover_hour` by the wall, also on days of 23 and 25 hours. */
+int64_t clock_league_day_start_us(int32_t date, int rollover_hour);
 int32_t clock_date_add(int32_t date, int days);
 int clock_date_diff(int32_t a, int32_t b); /* days from b to a */
 bool clock_date_valid(int32_t date);

@@ -40,6 +40,13 @@
     X(SNAPSHOT_LOADED, "snapshot-loaded",                                                          \
       "shard: all of a snapshot's rows loaded, its cursor not")                                    \
     X(SNAPSHOT_RENAMED, "snapshot-renamed", "shard: named, its folder not synced, no older gone")  \
+    X(REWIND_TRIED, "rewind-tried",                                                                \
+      "shard: asked to go back, and it can; nothing is set back yet")                              \
+    X(COMPACT_SLICE, "compact-slice", "store: a slice of an environment copied beside it")         \
+    X(COMPACT_CHECKED, "compact-checked",                                                          \
+      "store: the copy whole and equal, without the file's name")                                  \
+    X(COMPACT_RENAMED, "compact-renamed", "store: it has the name, its folder not synced")         \
+    X(COMPACT_SWAPPED, "compact-swapped", "store: that is durable, and the file not opened again") \
     X(EXPORT_WRITTEN, "export-written", "scoreboard: export written, not renamed")                 \
     X(DISK_FULL, "disk-full", "broker or store: the commit says no space")
 

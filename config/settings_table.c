@@ -165,6 +165,20 @@ static bool rule_zone(const char *text)
     return clock_zone_known(text);
 }
 
+static bool rule_table_days(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t actor = strspn(text, allowed);
+    if (actor == 0 || text[actor] != '.')
+        return false;
+    const char *table = text + actor + 1, *days = table + strspn(table, allowed);
+    if (days == table || *days != '=')
+        return false;
+    days++;
+    size_t digits = strspn(days, "0123456789");
+    return digits >= 1 && digits <= 5 && days[digits] == '\0' && atoi(days) <= 36500;
+}
+
 bool settings_rule_holds(enum settings_rule rule, const char *text)
 {
 #define SETTINGS_RULE_CHECK(name, doc) rule_##name,

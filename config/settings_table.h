@@ -27,7 +27,8 @@ enum settings_kind {
     X(endpoint, "ipc://PATH; tcp:// needs CURVE keys, which this version has not")                 \
     X(loopback,                                                                                    \
       "tcp://127.0.0.1:PORT or tcp://[::1]:PORT: what is not encrypted stays on the host")         \
-    X(zone, "a name of the tz database")
+    X(zone, "a name of the tz database")                                                           \
+    X(table_days, "ACTOR.TABLE=DAYS, 0 to 36500; 0: for ever")
 
 #define SETTINGS_RULE_ID(name, text) RULE_##name,
 enum settings_rule { SETTINGS_RULES(SETTINGS_RULE_ID) RULE_COUNT };

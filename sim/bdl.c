@@ -101,8 +101,10 @@ static void state_of(const struct scene *scene, const struct root_match *match,
             return;
         }
     }
-    if (match->final &&
-        match->date < root->date) { /* what is later than tonight is not known yet */
+    if (match->postponed) {
+        out->status = NIGHT_POSTPONED;
+    } else if (match->final &&
+               match->date < root->date) { /* what is later than tonight is not known yet */
         out->status = NIGHT_FINAL;
         out->period = match->periods;
         out->score[NIGHT_HOME] = match->score[NIGHT_HOME];
@@ -390,4 +392,100 @@ json_t *bdl_box_scores(const struct scene *scene, int32_t date)
         }
     }
     return json_pack("{s:o}", "data", data);
+}
+
+/* ---- lines of single players, teams, players ---- */
+
+static json_t *stat_of(const struct scene *scene, int index, int member)
+{
+    const struct night_game *game = &scene->root->games[index];
+    const struct night_state *state = &scene->state[index];
+    const struct night_team *teams = scene->root->teams;
+    const struct night_member *who = &game->roster[member];
+    struct wording wording = word(game->tip_us, state);
+    json_t *line = line_of(&scene->root->players[who->player], &state->stat[member],
+                           state->status == NIGHT_FINAL);
+    json_t *of = json_object();
+    json_object_del(line, "plus_minus");
+    json_object_set_new(line, "id", json_integer(game->bdl_id * 100 + member));
+    json_object_set_new(json_object_get(line, "player"), "team_id",
+                        json_integer(teams[game->team[who->side]].bdl_id));
+    json_object_set_new(line, "team", team_of(&teams[game->team[who->side]]));
+    json_object_set_new(of, "id", json_integer(game->bdl_id));
+    set_date(of, "date", scene->root->date);
+    set_progress(of, scene->root, &wording, state->score);
+    set_datetime(of, game->tip_us);
+    json_object_set_new(of, "home_team_id", json_integer(teams[game->team[NIGHT_HOME]].bdl_id));
+    json_object_set_new(of, "visitor_team_id", json_integer(teams[game->team[NIGHT_AWAY]].bdl_id));
+    json_object_set_new(line, "game", of);
+    return line;
+}
+
+/* The cursor is the place of the last row of the page before, from 1. */
+struct page {
+    json_t *data, *meta;
+    int64_t cursor, place;
+    int per_page;
+};
+
+/* Whether the next row is on this page. */
+static bool page_wants(struct page *self)
+{
+    if (json_array_size(self->data) == (size_t)self->per_page && self->place >= self->cursor) {
+        json_object_set_new(self->meta, "next_cursor", json_integer(self->place));
+        self->place = INT64_MAX; /* nothing behind it */
+        return false;
+    }
+    return self->place++ >= self->cursor;
+}
+
+static struct page page_of(int64_t cursor, int per_page)
+{
+    return (struct page){json_array(), json_object(), cursor, 0, per_page};
+}
+
+static json_t *page_body(struct page *self)
+{
+    json_object_set_new(self->meta, "per_page", json_integer(self->per_page));
+    return json_pack("{s:o, s:o}", "data", self->data, "meta", self->meta);
+}
+
+json_t *bdl_stats(const struct scene *scene, const struct bdl_query *query)
+{
+    struct page page = page_of(query->cursor, query->per_page);
+    for (int i = 0; i < scene->game_count && wanted(query, scene->root->date); i++) {
+        bool begun = scene_live(scene, i) || scene->state[i].status == NIGHT_FINAL;
+        for (int m = 0; begun && m < scene->root->games[i].roster_count; m++) {
+            if (page.place != INT64_MAX && page_wants(&page)) {
+                json_array_append_new(page.data, stat_of(scene, i, m));
+            }
+        }
+    }
+    return page_body(&page);
+}
+
+json_t *bdl_teams(const struct scene *scene)
+{
+    json_t *data = json_array();
+    for (int i = 0; i < scene->root->team_count; i++) {
+        json_array_append_new(data, team_of(&scene->root->teams[i]));
+    }
+    return json_pack("{s:o}", "data", data);
+}
+
+json_t *bdl_all_players(const struct scene *scene, int64_t cursor, int per_page, const char *search)
+{
+    const struct root *root = scene->root;
+    struct page page = page_of(cursor, per_page);
+    for (int i = 0; i < root->player_count; i++) {
+        const struct night_player *player = &root->players[i];
+        if (player->last_team < 0 || strcasestr(player->name, search) == NULL ||
+            page.place == INT64_MAX || !page_wants(&page)) {
+            continue;
+        }
+        json_t *person = person_of(player);
+        json_object_set_new(person, "team", team_of(&root->teams[player->last_team]));
+        json_array_append_new(page.data, person);
+    }
+    return page_body(&page);
 }

@@ -27,4 +27,11 @@ json_t *bdl_lineup(const struct scene *scene, int64_t game_id);
 /* The night's games; `date` 0: those in progress. Another date's games have no box scores here: an empty list. */
 json_t *bdl_box_scores(const struct scene *scene, int32_t date);
 
+/* Lines of single players of games that have begun, of the night if its date is asked for or none is; paged. */
+json_t *bdl_stats(const struct scene *scene, const struct bdl_query *query);
+json_t *bdl_teams(const struct scene *scene);
+/* Everybody who was ever seen with a team, whose name holds `search` ("": all); paged. */
+json_t *bdl_all_players(const struct scene *scene, int64_t cursor, int per_page,
+                        const char *search);
+
 #endif

@@ -404,6 +404,17 @@ static void push_outcomes(const struct faults_fault *fault, const struct scene *
     }
 }
 
+static void take_out(const struct faults_fault *fault, const struct scene *scene, json_t *body)
+{
+    json_t *games = json_object_get(body, "data");
+    for (size_t g = json_array_size(games); g-- > 0;) {
+        int64_t id = json_integer_value(json_object_get(json_array_get(games, g), "id"));
+        if (fault->game < 0 || id == scene->root->games[fault->game].bdl_id) {
+            json_array_remove(games, g);
+        }
+    }
+}
+
 /* ---- the whole ---- */
 
 static void bend_box(const struct faults_fault *fault, const struct scene *scene, json_t *body)
@@ -420,6 +431,9 @@ static void bend_box(const struct faults_fault *fault, const struct scene *scene
         break;
     case FAULT_NAMES:
         each_line(fault, scene, body, respell_line);
+        break;
+    case FAULT_MISSING:
+        take_out(fault, scene, body);
         break;
     default:
         break;

@@ -162,9 +162,9 @@ static void check_words(struct reading *self, const struct faults_fault *fault)
 static void check_keys(struct reading *self)
 {
     static const char *const keys[] = {
-        "kind",  "path",  "feed",     "from",   "to",          "times",   "skip",
-        "every", "game",  "player",   "status", "retry_after", "seconds", "minutes",
-        "by",    "bytes", "declared", "body",   "stat",        "how",     NULL};
+        "kind",     "path",   "feed",   "from",        "to",      "times",   "skip",  "every",
+        "game",     "player", "status", "retry_after", "seconds", "minutes", "by",    "bytes",
+        "declared", "body",   "stat",   "how",         "date",    "was",     "until", NULL};
     const char *key;
     json_t *value, *object = (json_t *)(uintptr_t)self->object; /* only read */
     json_object_foreach(object, key, value)
@@ -202,7 +202,16 @@ static struct faults_fault read_fault(struct reading *self)
         refuse(self, "feed: unknown: %s", feed);
     }
     bool once = out.kind == FAULT_ALTERED_SCORE; /* A, B, A is what it is for */
+    int32_t date = self->root->date;
+    const char *day = text_of(self, "date", NULL);
+    if (day != NULL && (clock_parse_date(day, &date) != 0 || date != self->root->date)) {
+        refuse(self, "date: not this night's");
+    }
     copy_text(self, "path", "", out.path, sizeof out.path);
+    if (out.kind == FAULT_MOVED && (time_of(self, "was").from != FAULT_AT ||
+                                    time_of(self, "until").from != FAULT_AT || day == NULL)) {
+        refuse(self, "moved: wants date, and the instants was and until");
+    }
     out.begin = time_of(self, "from");
     out.end = time_of(self, "to");
     out.times = (int)whole_of(self, "times", once ? 1 : -1, 0, 1000000);
@@ -328,6 +337,7 @@ static bool about_its_game(const struct faults_fault *fault, const struct root *
     case FEED_BDL_GAME:
         return strstr(path, id) != NULL;
     case FEED_ODDS_EVENT_ODDS:
+    case FEED_ODDS_HISTORY:
         return strstr(path, game->event_id) != NULL;
     case FEED_CDN_PLAYS:
         return strstr(path, game->id) != NULL;
@@ -342,6 +352,7 @@ static bool touches(enum fault_kind kind, enum feed feed)
     bool box = feed == FEED_BDL_BOX_SCORES || feed == FEED_BDL_LIVE;
     switch (kind) {
     case FAULT_STAT:
+        return box || feed == FEED_ODDS_SCORES;
     case FAULT_UNKNOWN_PLAYER:
     case FAULT_SAME_NAME:
         return box;
@@ -350,6 +361,10 @@ static bool touches(enum fault_kind kind, enum feed feed)
     case FAULT_MALFORMED_ROW:
     case FAULT_NAMES:
         return box || feed == FEED_ODDS_EVENT_ODDS;
+    case FAULT_MISSING:
+        return box;
+    case FAULT_MOVED:
+        return false; /* bends the schedule, not what is told of a night */
     case FAULT_PUSH:
         return feed == FEED_ODDS_EVENT_ODDS;
     default:

@@ -28,11 +28,13 @@ enum fault_level { FAULT_ANSWER, FAULT_SCENE, FAULT_BODY };
     X(ALTERED_SCORE, "altered_score", SCENE, "the home score is higher by `by`")                   \
     X(STAT, "stat", SCENE, "a count of one player differs by `by`; `stat`, `player`")              \
     X(POSTPONED, "postponed", SCENE, "the game is called off")                                     \
+    X(MOVED, "moved", SCENE, "the schedule has it at `was` until `until`: sim/nights.c")           \
     X(MALFORMED_ROW, "malformed_row", BODY, "one row breaks a rule; `how`, `player`")              \
     X(UNKNOWN_PLAYER, "unknown_player", BODY, "somebody nobody knows stands in the box score")     \
     X(SAME_NAME, "same_name", BODY, "a second player whose name normalises to another's")          \
     X(EXTRA_FIELDS, "extra_fields", BODY, "fields nobody has heard of")                            \
     X(NAMES, "names", BODY, "names spelled otherwise; `how`: ascii, decomposed, upper")            \
+    X(MISSING, "missing", BODY, "the game is in no box score")                                     \
     X(PUSH, "push", BODY, "one player's main lines are exactly what he will score")
 
 #define FAULT_KIND_ROW(id, name, level, doc) FAULT_##id,

@@ -19,10 +19,17 @@ static const struct {
               {"/v1/player_injuries", FEED_BDL_INJURIES},
               {"/v1/players/active", FEED_BDL_PLAYERS},
               {"/v1/lineups", FEED_BDL_LINEUPS},
+              {"/v1/stats", FEED_BDL_STATS},
+              {"/v1/teams", FEED_BDL_TEAMS},
+              {"/v1/players", FEED_BDL_ALL_PLAYERS},
               {"/v4/sports/*/events", FEED_ODDS_EVENTS},
               {"/v4/sports/*/odds", FEED_ODDS_GAMES},
               {"/v4/sports/*/events/*/odds", FEED_ODDS_EVENT_ODDS},
               {"/v4/sports/*/scores", FEED_ODDS_SCORES},
+              {"/v4/historical/sports/*/events", FEED_ODDS_HISTORY_EVENTS},
+              {"/v4/historical/sports/*/events/*/odds", FEED_ODDS_HISTORY},
+              {"/v3/events", FEED_BP_EVENTS},
+              {"/v3/offers", FEED_BP_OFFERS},
               {"/static/json/staticData/scheduleLeagueV2.json", FEED_CDN_SCHEDULE},
               {"/static/json/liveData/playbyplay/*", FEED_CDN_PLAYS}};
 

@@ -10,12 +10,19 @@
     X(BDL_INJURIES, "bdl.player_injuries")                                                         \
     X(BDL_PLAYERS, "bdl.players_active")                                                           \
     X(BDL_LINEUPS, "bdl.lineups")                                                                  \
+    X(BDL_STATS, "bdl.stats")                                                                      \
+    X(BDL_TEAMS, "bdl.teams")                                                                      \
+    X(BDL_ALL_PLAYERS, "bdl.players")                                                              \
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
     X(ODDS_GAMES, "odds.odds")                                                                     \
+    X(ODDS_HISTORY_EVENTS, "odds.history_events")                                                  \
+    X(ODDS_HISTORY, "odds.history")                                                                \
     X(ODDS_SCORES, "odds.scores")                                                                  \
     X(CDN_SCHEDULE, "cdn.schedule")                                                                \
-    X(CDN_PLAYS, "cdn.play_by_play")
+    X(CDN_PLAYS, "cdn.play_by_play")                                                               \
+    X(BP_EVENTS, "bp.events")                                                                      \
+    X(BP_OFFERS, "bp.offers")
 
 #define FEED_ROW(id, name) FEED_##id,
 enum feed { FEEDS(FEED_ROW) FEED_COUNT };

@@ -18,13 +18,17 @@
 #define STAMP "league.stamp" /* written last: what it says is there is there whole */
 #define STAMP_VERSION 1
 #define STAMP_SIZE 80
+#define PROPS_COLUMNS                                                                              \
+    "game_id,game_date,snapshot_utc,event_id,commence_utc,book,player_id,player_name,line,"        \
+    "over_price,under_price,main,played"
 
 /* ---- files ---- */
 
 struct files {
     const char *path;
-    char day[CLOCK_DATE_SIZE]; /* of the demo */
-    gzFile games, player_games, props, game_lines, absent, events;
+    int32_t night; /* the one in hand; 0: none so far */
+    gzFile games, player_games, props, game_lines, absent;
+    gzFile events, night_props; /* of the night in hand; night_props only where several are lived */
     FILE *teams, *players, *replay;
     bool failed;
 };
@@ -64,15 +68,12 @@ static FILE *open_plain(struct files *self, const char *name, const char *header
 
 static void open_files(struct files *self, const struct league *league)
 {
-    char folder[64], name[128];
-    clock_format_date(league->demo_date, self->day);
+    char name[128];
     make_folder(self, "games");
     make_folder(self, "player_games");
     make_folder(self, "props_points");
     make_folder(self, "game_lines");
     make_folder(self, "replay");
-    snprintf(folder, sizeof folder, "replay/%s", self->day);
-    make_folder(self, folder);
     self->teams = open_plain(self, "teams.csv",
                              "team,nba_team_id,bdl_team_id,odds_api_name,bdl_full_name,city,name,"
                              "conference,division");
@@ -88,20 +89,55 @@ static void open_files(struct files *self, const struct league *league)
                 "game_id,season,game_date,player_id,player_name,team,opponent,home,win,starter,min,"
                 "sec,pts,fgm,fga,fg3m,fg3a,ftm,fta,oreb,dreb,reb,ast,stl,blk,tov,pf,plus_minus");
     snprintf(name, sizeof name, "props_points/%s.csv.gz", league->season);
-    self->props = open_gz(self, name,
-                          "game_id,game_date,snapshot_utc,event_id,commence_utc,book,player_id,"
-                          "player_name,line,over_price,under_price,main,played");
+    self->props = open_gz(self, name, PROPS_COLUMNS);
     snprintf(name, sizeof name, "game_lines/%s.csv.gz", league->season);
     self->game_lines = open_gz(self, name,
                                "game_id,game_date,kind,book,snapshot_utc,spread_home,total,ml_home,"
                                "ml_away,source");
     self->absent =
         open_gz(self, "absent.csv.gz", "game_id,season,game_date,team,player_id,player_name");
-    snprintf(name, sizeof name, "%s/events.csv.gz", folder);
+}
+
+static void close_gz(struct files *self, gzFile *file)
+{
+    self->failed = (*file != NULL && gzclose(*file) != Z_OK) || self->failed;
+    *file = NULL;
+}
+
+static void close_plain(struct files *self, FILE **file)
+{
+    self->failed = (*file != NULL && fclose(*file) != 0) || self->failed;
+    *file = NULL;
+}
+
+static void close_night(struct files *self)
+{
+    close_gz(self, &self->events);
+    close_gz(self, &self->night_props);
+    close_plain(self, &self->replay);
+}
+
+/* The folder of a night that is lived, once for all its games. */
+static void open_night(struct files *self, const struct league *league, int32_t date)
+{
+    char day[CLOCK_DATE_SIZE], name[64];
+    if (self->night == date) {
+        return;
+    }
+    close_night(self);
+    self->night = date;
+    clock_format_date(date, day);
+    snprintf(name, sizeof name, "replay/%s", day);
+    make_folder(self, name);
+    snprintf(name, sizeof name, "replay/%s/events.csv.gz", day);
     self->events = open_gz(self, name,
                            "game_id,seq,period,clock,elapsed,est_utc,team,player_id,player_name,"
                            "type,points,home_score,away_score");
-    snprintf(name, sizeof name, "%s/games.csv", folder);
+    if (league->last_date != league->demo_date) {
+        snprintf(name, sizeof name, "replay/%s/props_points.csv.gz", day);
+        self->night_props = open_gz(self, name, PROPS_COLUMNS);
+    }
+    snprintf(name, sizeof name, "replay/%s/games.csv", day);
     self->replay = open_plain(self, name,
                               "game_id,game,periods,events,stat_mismatches,max_sec_diff,"
                               "plus_minus_mismatch,players,final");
@@ -109,15 +145,14 @@ static void open_files(struct files *self, const struct league *league)
 
 static void close_files(struct files *self)
 {
-    gzFile packed[] = {self->games,      self->player_games, self->props,
-                       self->game_lines, self->absent,       self->events};
-    FILE *plain[] = {self->teams, self->players, self->replay};
+    gzFile *packed[] = {&self->games, &self->player_games, &self->props, &self->game_lines,
+                        &self->absent};
+    close_night(self);
     for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
-        self->failed = (packed[i] != NULL && gzclose(packed[i]) != Z_OK) || self->failed;
+        close_gz(self, packed[i]);
     }
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-        self->failed = (plain[i] != NULL && fclose(plain[i]) != 0) || self->failed;
-    }
+    close_plain(self, &self->teams);
+    close_plain(self, &self->players);
 }
 
 static void put(struct files *self, gzFile file, const char *fmt, ...)
@@ -297,10 +332,11 @@ static int write_line(void *context, const struct league_line *line)
     const struct league_player *player = &self->league->player[line->player];
     char at[CLOCK_TEXT_SIZE];
     instant_text(line->snapshot_us, at);
-    put(self->files, self->files->props, "%s,%s,%s,%s,%s,%s,%" PRId64 ",%s,%d.%d,%d,%d,%d,%d\n",
-        self->match->id, self->day, at, self->event_id, self->commence, line->book, player->id,
-        player->name, line->half_points / 2, line->half_points % 2 * 5, line->over, line->under,
-        line->main, appeared(self->played, line->player));
+    gzFile file = self->files->night_props != NULL ? self->files->night_props : self->files->props;
+    put(self->files, file, "%s,%s,%s,%s,%s,%s,%" PRId64 ",%s,%d.%d,%d,%d,%d,%d\n", self->match->id,
+        self->day, at, self->event_id, self->commence, line->book, player->id, player->name,
+        line->half_points / 2, line->half_points % 2 * 5, line->over, line->under, line->main,
+        appeared(self->played, line->player));
     return self->files->failed ? -1 : 0;
 }
 
@@ -316,7 +352,8 @@ static void write_lines(struct files *files, const struct league *league,
     snprintf(writer.event_id, sizeof writer.event_id, "%016" PRIx64 "%016" PRIx64, first, second);
     instant_text(match->tip_us + NIGHT_TIP_LAG_US, writer.commence);
     clock_format_date(match->date, writer.day);
-    league_make_lines(league, match, squads, match->date == league->demo_date, write_line, &writer);
+    league_make_lines(league, match, squads, league_lived(league, match->date), write_line,
+                      &writer);
 }
 
 /* "-7.5" of -15 halves. */
@@ -353,21 +390,28 @@ static int make_game(struct files *files, struct league *league, const struct le
     if (league_play(league, match, squads, &played) != 0) {
         return -1;
     }
+    bool lived = league_lived(league, match->date);
+    if (lived) {
+        open_night(files, league, match->date);
+    }
     write_lines(files, league, match, &played, squads);
     write_game_line(files, league, match);
     int players = write_rows(files, league, match, &played);
-    if (match->date == league->demo_date) {
-        write_match(files, league, match, NULL);
+    if (lived) {
         write_replay(files, league, match, &played, players);
-    } else {
-        write_match(files, league, match, &played);
+    }
+    /* Of several nights all know how those before them ended; of one, nothing is said. */
+    bool told = !lived || league->last_date != league->demo_date;
+    write_match(files, league, match, told ? &played : NULL);
+    if (told) {
         league_count_game(league, &played, match->date);
     }
     free(played.events);
     return 0;
 }
 
-int league_generate(const char *path, uint64_t seed, int32_t date, char *why, size_t why_size)
+int league_generate(const char *path, uint64_t seed, int32_t first, int32_t last, char *why,
+                    size_t why_size)
 {
     struct files files = {.path = path};
     struct league *league = calloc(1, sizeof *league);
@@ -377,8 +421,9 @@ int league_generate(const char *path, uint64_t seed, int32_t date, char *why, si
         return -1;
     }
     league->seed = seed;
-    league->demo_date = date;
-    root_season_of(date, league->season);
+    league->demo_date = first;
+    league->last_date = last;
+    root_season_of(first, league->season);
     league_make_people(league);
     if (league_make_schedule(league) != 0) {
         snprintf(why, why_size, "more than %d games", LEAGUE_GAMES_MAX);
@@ -386,7 +431,7 @@ int league_generate(const char *path, uint64_t seed, int32_t date, char *why, si
     }
     open_files(&files, league);
     for (int i = 0; i < league->game_count && !files.failed; i++) {
-        if (league->game[i].date > date) {
+        if (league->game[i].date > last) {
             write_match(&files, league, &league->game[i], NULL);
         } else if (make_game(&files, league, &league->game[i]) != 0) {
             snprintf(why, why_size, "game %s cannot be played", league->game[i].id);
@@ -420,10 +465,14 @@ static void remove_tree(const char *path)
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void stamp_text(uint64_t seed, int32_t date, char text[STAMP_SIZE])
+static void stamp_text(uint64_t seed, int32_t first, int32_t last, char text[STAMP_SIZE])
 {
-    snprintf(text, STAMP_SIZE, "tipoff league %d seed %" PRIu64 " date %d\n", STAMP_VERSION, seed,
-             (int)date);
+    int size = snprintf(text, STAMP_SIZE, "tipoff league %d seed %" PRIu64 " date %d",
+                        STAMP_VERSION, seed, (int)first);
+    if (last != first) {
+        size += snprintf(text + size, STAMP_SIZE - (size_t)size, " to %d", (int)last);
+    }
+    snprintf(text + size, STAMP_SIZE - (size_t)size, "\n");
 }
 
 static bool is_there(const char *path, const char *stamp)
@@ -449,15 +498,16 @@ static int write_stamp(const char *path, const char *stamp)
     return out != NULL && fclose(out) == 0 && good ? 0 : -1;
 }
 
-int league_ensure(const char *path, uint64_t seed, int32_t date, char *why, size_t why_size)
+int league_ensure(const char *path, uint64_t seed, int32_t first, int32_t last, char *why,
+                  size_t why_size)
 {
     char fresh[PATH_MAX], old[PATH_MAX], stamp[STAMP_SIZE];
-    stamp_text(seed, date, stamp);
+    stamp_text(seed, first, last, stamp);
     if (is_there(path, stamp)) {
         return 0;
     }
-    if (snprintf(fresh, sizeof fresh, "%s.new.%ld", path, (long)getpid()) >= PATH_MAX ||
-        snprintf(old, sizeof old, "%s.old.%ld", path, (long)getpid()) >= PATH_MAX) {
+    if (snprintf(fresh, sizeof fresh, "%s-new-%ld", path, (long)getpid()) >= PATH_MAX ||
+        snprintf(old, sizeof old, "%s-old-%ld", path, (long)getpid()) >= PATH_MAX) {
         snprintf(why, why_size, "path is too long");
         return -1;
     }
@@ -466,7 +516,7 @@ int league_ensure(const char *path, uint64_t seed, int32_t date, char *why, size
         snprintf(why, why_size, "%.150s: %s", fresh, strerror(errno));
         return -1;
     }
-    if (league_generate(fresh, seed, date, why, why_size) != 0) {
+    if (league_generate(fresh, seed, first, last, why, why_size) != 0) {
         remove_tree(fresh);
         return -1;
     }

@@ -8,7 +8,7 @@
 #define LEAGUE_TEAMS 30
 #define LEAGUE_TEAM_PLAYERS 15
 #define LEAGUE_PLAYERS (LEAGUE_TEAMS * LEAGUE_TEAM_PLAYERS)
-#define LEAGUE_GAMES_MAX 1024
+#define LEAGUE_GAMES_MAX 2048
 #define LEAGUE_FORM_GAMES 5
 
 /* How a player plays: weights against his team-mates' or permille. */
@@ -43,7 +43,7 @@ struct league_game {
 
 struct league {
     uint64_t seed;
-    int32_t demo_date;
+    int32_t demo_date, last_date; /* the first and the last night that is lived: mostly one */
     char season[8];
     struct league_team team[LEAGUE_TEAMS];
     struct league_player
@@ -59,8 +59,9 @@ struct league_squad {
     bool scratched[LEAGUE_TEAM_PLAYERS];
 };
 
-void league_make_people(struct league *self);  /* teams and players */
-int league_make_schedule(struct league *self); /* -1: too many games */
+bool league_lived(const struct league *self, int32_t date); /* is its night one that is lived? */
+void league_make_people(struct league *self);               /* teams and players */
+int league_make_schedule(struct league *self);              /* -1: too many games */
 void league_pick_squad(struct league *self, int team, struct random *random,
                        struct league_squad *out);
 

@@ -104,10 +104,15 @@ static int make_day(struct league *self, int32_t date, struct random *random)
     return 0;
 }
 
+bool league_lived(const struct league *self, int32_t date)
+{
+    return date >= self->demo_date && date <= self->last_date;
+}
+
 int league_make_schedule(struct league *self)
 {
     struct random random = random_of(self->seed, "schedule", 0);
-    int32_t last = clock_date_add(self->demo_date, DAYS_AFTER);
+    int32_t last = clock_date_add(self->last_date, DAYS_AFTER);
     unsigned year = (unsigned)(self->season[2] - '0') * 10 + (unsigned)(self->season[3] - '0');
     for (int32_t date = clock_date_add(self->demo_date, -DAYS_BEFORE); date <= last;
          date = clock_date_add(date, 1)) {

@@ -21,7 +21,8 @@
 #define FAULTS_NAME "upstream-faults.json"
 
 struct wishes {
-    const char *root, *sim, *date, *port, *port_file, *faults, *key, *speed, *start, *generate_only;
+    const char *root, *sim, *date, *to, *port, *port_file, *faults, *key, *speed, *start,
+        *generate_only;
 };
 
 /* ---- what to serve ---- */
@@ -38,9 +39,20 @@ static int32_t date_of(const struct wishes *wishes, int32_t otherwise)
     return date;
 }
 
+/* The last night to serve: --to, or the first one. */
+static int32_t last_date_of(const struct wishes *wishes, int32_t first)
+{
+    int32_t last = first;
+    if (wishes->to != NULL && (clock_parse_date(wishes->to, &last) != 0 || last < first)) {
+        log_fatal(EXIT_USAGE, "to-invalid", "to=\"%s\" why=\"not YYYY-MM-DD, or before --date\"",
+                  wishes->to);
+    }
+    return last;
+}
+
 /* The simulated league's root, generated if it is not there. */
-static void make_league(const struct wishes *wishes, const struct settings *settings, int32_t date,
-                        char *path, size_t size)
+static void make_league(const struct wishes *wishes, const struct settings *settings, int32_t first,
+                        int32_t last, char *path, size_t size)
 {
     char why[256], *end = NULL;
     unsigned long long seed = wishes->sim[0] != '\0' ? strtoull(wishes->sim, &end, 10)
@@ -51,33 +63,35 @@ static void make_league(const struct wishes *wishes, const struct settings *sett
     if (settings_path(settings, path, size, "league") != 0) {
         log_fatal(EXIT_CONFIG, "path-too-long", "dir=\"%s\"", settings->dir);
     }
-    int made = league_ensure(path, seed, date, why, sizeof why);
+    int made = league_ensure(path, seed, first, last, why, sizeof why);
     if (made < 0) {
         log_fatal(EXIT_AGAIN, "league-failed", "why=\"%s\"", why);
     }
     log_info(made > 0 ? "league-made" : "league-there", "path=\"%s\" seed=%llu", path, seed);
 }
 
-static struct root *open_root(const struct wishes *wishes, const struct settings *settings)
+static struct nights *open_nights(const struct wishes *wishes, const struct settings *settings)
 {
     char path[PATH_MAX], why[256];
     const char *from = wishes->root != NULL ? wishes->root : settings->upstream.root;
     bool sim = wishes->sim != NULL || from[0] == '\0';
-    int32_t date = date_of(wishes, sim ? LEAGUE_DEMO_DATE : 0);
+    int32_t date = date_of(wishes, sim ? LEAGUE_DEMO_DATE : 0), last = last_date_of(wishes, date);
     snprintf(path, sizeof path, "%s", from);
     if (sim) {
         struct wishes seeded = *wishes;
         seeded.sim = wishes->sim != NULL ? wishes->sim : "";
-        make_league(&seeded, settings, date, path, sizeof path);
+        make_league(&seeded, settings, date, last, path, sizeof path);
     }
     if (wishes->generate_only != NULL) {
         exit(EXIT_OK);
     }
-    struct root *root = root_load(path, date, why, sizeof why);
-    if (root != NULL) {
-        log_info("root-loaded", "root=\"%s\" games=%d season_games=%d players=%d", path,
-                 root->game_count, root->match_count, root->player_count);
-        return root;
+    struct nights *nights =
+        nights_open(path, date, last, (int)settings->day.rollover_hour, why, sizeof why);
+    if (nights != NULL) {
+        const struct root *root = nights_of(nights, date)->root;
+        log_info("root-loaded", "root=\"%s\" games=%d season_games=%d players=%d to=%d", path,
+                 root->game_count, root->match_count, root->player_count, (int)last);
+        return nights;
     }
     log_fatal(EXIT_DATA, "root-refused", "root=\"%s\" why=\"%s\"", path, why);
 }
@@ -160,11 +174,11 @@ static void write_port(const char *path, int port)
 
 /* --faults FILE, else DIR/upstream-faults.json if it is there: for whoever has the upstream started by another. */
 static struct serve *open_serve(const struct wishes *wishes, const struct settings *settings,
-                                const struct root *root, struct follow *clock)
+                                struct nights *nights, struct follow *clock)
 {
     char beside[PATH_MAX];
     const char *faults = wishes->faults;
-    struct serve *serve = serve_open(root, clock, wishes->key);
+    struct serve *serve = serve_open(nights, clock, wishes->key);
     if (serve == NULL) {
         log_fatal(EXIT_AGAIN, "no-memory", "why=\"serve\"");
     }
@@ -229,6 +243,7 @@ int main(int argc, char **argv)
         {"sim", "SEED", "the simulated league of that seed, generated into DIR/league",
          &wishes.sim},
         {"date", "D", "the night to serve, YYYY-MM-DD", &wishes.date},
+        {"to", "D", "... and those after it, to this one, as league time goes", &wishes.to},
         {"generate-only", NULL, "generate the simulated league and stop", &wishes.generate_only},
         {"port", "P", "port to listen on; 0: any (setting upstream.port)", &wishes.port},
         {"port-file", "FILE", "write the port there once it listens", &wishes.port_file},
@@ -250,16 +265,17 @@ int main(int argc, char **argv)
     if (signals < 0) {
         log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));
     }
-    struct root *root = open_root(&wishes, &settings);
-    open_clock(&clock, &wishes, &settings, root);
-    struct serve *serve = open_serve(&wishes, &settings, root, &clock);
+    struct nights *nights = open_nights(&wishes, &settings);
+    int32_t first = date_of(&wishes, LEAGUE_DEMO_DATE);
+    open_clock(&clock, &wishes, &settings, nights_of(nights, first)->root);
+    struct serve *serve = open_serve(&wishes, &settings, nights, &clock);
     struct httpd *httpd = open_httpd(&wishes, &settings, serve);
     log_info("listening", "url=http://%s:%u date=%d", settings.upstream.address,
-             (unsigned)httpd_port(httpd), (int)root->date);
+             (unsigned)httpd_port(httpd), (int)first);
     process_ready(options.notify_fd);
     run(httpd, serve, signals);
     httpd_close(&httpd);
     serve_close(&serve);
-    root_free(&root);
+    nights_close(&nights);
     return EXIT_OK;
 }

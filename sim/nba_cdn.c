@@ -30,7 +30,8 @@ struct standing {
 
 static struct standing standing_of(const struct scene *scene, const struct root_match *match)
 {
-    struct standing out = {.number = match->final && match->date < scene->root->date ? 3 : 1};
+    bool ended = match->final && !match->postponed && match->date < scene->root->date;
+    struct standing out = {.number = ended ? 3 : 1, .postponed = match->postponed};
     for (int i = 0; i < scene->game_count; i++) {
         if (scene->root->games[i].bdl_id == match->bdl_id) {
             out.state = &scene->state[i];

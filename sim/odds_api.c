@@ -78,25 +78,25 @@ static json_t *score_of(const struct scene *scene, int index, enum night_side si
                      text);
 }
 
-json_t *odds_api_scores(const struct scene *scene)
+json_t *odds_api_scores(const struct scene *scene, bool ended)
 {
     json_t *events = json_array();
-    char now[32];
-    scene_time(scene->now_us, false, now);
     for (int i = 0; i < scene->game_count; i++) {
         enum night_status status = scene->state[i].status;
-        bool begun = scene_live(scene, i) || status == NIGHT_FINAL;
-        if (status == NIGHT_POSTPONED) {
+        bool over = status == NIGHT_FINAL, begun = scene_live(scene, i) || over;
+        char updated[32];
+        scene_time(over ? scene->root->games[i].end_us : scene->now_us, false, updated);
+        if (status == NIGHT_POSTPONED || (over && !ended)) {
             continue;
         }
         json_t *event = event_of(scene, i);
-        json_object_set_new(event, "completed", json_boolean(status == NIGHT_FINAL));
+        json_object_set_new(event, "completed", json_boolean(over));
         set_teams(event, scene, i);
         json_object_set_new(event, "scores",
                             begun ? json_pack("[o, o]", score_of(scene, i, NIGHT_HOME),
                                               score_of(scene, i, NIGHT_AWAY))
                                   : json_null());
-        json_object_set_new(event, "last_update", begun ? json_string(now) : json_null());
+        json_object_set_new(event, "last_update", begun ? json_string(updated) : json_null());
         json_array_append_new(events, event);
     }
     return events;
@@ -205,13 +205,14 @@ static void add_outcome(json_t *outcomes, const char *name, const struct night_o
     }
 }
 
-/* The newest snapshot of one book that is not in the future; what it does not name any more is no longer offered. */
-static int64_t newest_of(const struct night_game *game, const char *book, int64_t now_us)
+/* What it does not name any more is no longer offered. */
+int64_t odds_api_newest_us(const struct night_game *game, const char *book, int64_t now_us)
 {
     int64_t newest_us = CLOCK_NONE;
     for (size_t i = 0; i < game->odds_count; i++) {
         const struct night_odds *odds = &game->odds[i];
-        if (odds->book == book && odds->snapshot_us <= now_us && odds->snapshot_us > newest_us) {
+        if (strcmp(odds->book, book) == 0 && odds->snapshot_us <= now_us &&
+            odds->snapshot_us > newest_us) {
             newest_us = odds->snapshot_us;
         }
     }
@@ -221,7 +222,7 @@ static int64_t newest_of(const struct night_game *game, const char *book, int64_
 static json_t *market_of(const struct night_game *game, const char *book, int64_t now_us,
                          bool decimal)
 {
-    int64_t newest_us = newest_of(game, book, now_us);
+    int64_t newest_us = odds_api_newest_us(game, book, now_us);
     char updated[32];
     json_t *outcomes = json_array();
     for (size_t i = 0; i < game->odds_count; i++) {
@@ -290,5 +291,53 @@ json_t *odds_api_event_odds(const struct scene *scene, int index, bool decimal, 
                                               market_of(game, books[i], scene->now_us, decimal)));
     }
     json_object_set_new(event, "bookmakers", list);
+    return event;
+}
+
+/* ---- the past ---- */
+
+#define GRID_US (5 * 60 * INT64_C(1000000))
+
+int64_t odds_api_snapshot_us(int64_t asked_us)
+{
+    return asked_us / GRID_US * GRID_US;
+}
+
+json_t *odds_api_wrap(const struct scene *scene, int64_t now_us, json_t *data)
+{
+    char at[32], before[32], behind[32];
+    scene_time(scene->now_us, false, at);
+    scene_time(scene->now_us - GRID_US, false, before);
+    scene_time(scene->now_us + GRID_US, false, behind);
+    return json_pack(
+        "{s:s, s:s, s:o, s:o}", "timestamp", at, "previous_timestamp", before, "next_timestamp",
+        scene->now_us + GRID_US <= now_us ? json_string(behind) : json_null(), "data", data);
+}
+
+/* That book of the list; added if it is not there. */
+static json_t *book_in(json_t *books, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(books); i++) {
+        json_t *book = json_array_get(books, i);
+        if (strcmp(json_string_value(json_object_get(book, "key")), key) == 0) {
+            return book;
+        }
+    }
+    json_array_append_new(
+        books, json_pack("{s:s, s:s, s:[]}", "key", key, "title", title_of(key), "markets"));
+    return json_array_get(books, json_array_size(books) - 1);
+}
+
+json_t *odds_api_history(const struct scene *scene, int index, const char *markets, bool decimal,
+                         const char *books)
+{
+    bool props = named_in(markets, "player_points");
+    json_t *event = odds_api_event_odds(scene, index, decimal, props ? books : "");
+    json_t *own = markets_of(scene, index, markets, decimal);
+    if (json_array_size(own) > 0 && named_in(books, "draftkings")) {
+        json_t *book = book_in(json_object_get(event, "bookmakers"), "draftkings");
+        json_array_extend(json_object_get(book, "markets"), own);
+    }
+    json_decref(own);
     return event;
 }

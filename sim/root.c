@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/clock.h"
 #include "config/exit.h"
@@ -240,6 +241,8 @@ static bool load_matches(struct root *self, const char *path, char *why)
             .score = {(int)table_int(table, HOME_PTS, 0), (int)table_int(table, AWAY_PTS, 0)},
             .periods = (int)table_int(table, PERIODS, 4)};
         copy(match.id, sizeof match.id, table_text(table, ID));
+        match.played_date = match.date;
+        match.played_tip_us = match.tip_us;
         if (match.date == 0 || match.home < 0 || match.away < 0) {
             log_warn("game-passed-over", "file=%s line=%llu", name,
                      (unsigned long long)table_line(table));
@@ -252,6 +255,22 @@ static bool load_matches(struct root *self, const char *path, char *why)
     qsort(self->matches, (size_t)self->match_count, sizeof *self->matches, by_tip);
     number_matches(self);
     return true;
+}
+
+void root_show(struct root *self, const char *game_id, bool moved, int32_t date, int64_t tip_us)
+{
+    for (int i = 0; i < self->match_count; i++) {
+        struct root_match *match = &self->matches[i];
+        if (strcmp(match->id, game_id) != 0 || match->moved == moved) {
+            continue;
+        }
+        match->moved = moved;
+        match->date = moved ? date : match->played_date;
+        match->tip_us = moved ? tip_us : match->played_tip_us;
+        self->shown++;
+        qsort(self->matches, (size_t)self->match_count, sizeof *self->matches, by_tip);
+        return;
+    }
 }
 
 static bool make_games(struct root *self, char *why)
@@ -715,6 +734,17 @@ static void each_table(struct root *self, const char *path, const char *folder,
     free(entries);
 }
 
+/* Of a league that lives many nights the lines are by night. */
+static void load_night_odds(struct root *self, const char *path, const char *day)
+{
+    char name[56], whole[PATH_MAX];
+    snprintf(name, sizeof name, "replay/%s/props_points.csv", day);
+    if (snprintf(whole, sizeof whole, "%s/%s.gz", path, name) < PATH_MAX &&
+        access(whole, R_OK) == 0) {
+        load_odds(self, path, name);
+    }
+}
+
 struct root *root_load(const char *path, int32_t date, char *why, size_t why_size)
 {
     char events[48], day[CLOCK_DATE_SIZE], reason[WHY_SIZE] = "no memory";
@@ -737,6 +767,7 @@ struct root *root_load(const char *path, int32_t date, char *why, size_t why_siz
     }
     prepare_games(self);
     each_table(self, path, "props_points", load_odds);
+    load_night_odds(self, path, day);
     each_table(self, path, "game_lines", load_game_lines);
     each_table(self, path, "pbp_events", load_seen);
     load_seen(self, path, "absent.csv");

@@ -9,7 +9,7 @@
 #include "config/log.h"
 #include "schema/hash.h"
 #include "sim/bdl.h"
-#include "sim/faults.h"
+#include "sim/bettingpros.h"
 #include "sim/feeds.h"
 #include "sim/nba_cdn.h"
 #include "sim/odds_api.h"
@@ -29,12 +29,12 @@ struct answer {
 };
 
 struct serve {
-    const struct root *root;
+    struct nights *nights;
     struct follow *clock;
     const char *key;
-    struct faults faults;
-    struct faults_due due; /* of the request in hand */
-    struct scene scene;    /* likewise */
+    struct night_slot *night; /* of the request in hand */
+    struct faults_due due;    /* likewise */
+    struct scene scene;       /* likewise */
     struct {
         struct httpd_request *request;
         int64_t until_us;
@@ -46,11 +46,11 @@ struct serve {
     int64_t requests, used; /* of The Odds API's credits */
 };
 
-struct serve *serve_open(const struct root *root, struct follow *clock, const char *key)
+struct serve *serve_open(struct nights *nights, struct follow *clock, const char *key)
 {
     struct serve *self = calloc(1, sizeof *self);
     if (self != NULL) {
-        self->root = root;
+        self->nights = nights;
         self->clock = clock;
         self->key = key;
     }
@@ -72,7 +72,7 @@ void serve_close(struct serve **self)
 
 int serve_add_faults(struct serve *self, const json_t *value, char *why, size_t why_size)
 {
-    return faults_add(&self->faults, self->root, value, why, why_size);
+    return nights_add_faults(self->nights, value, why, why_size);
 }
 
 /* ---- sending ---- */
@@ -188,8 +188,8 @@ static struct answer *last_of(struct serve *self, const char *url)
 static void remember(struct serve *self, const char *url, const char *text, size_t size)
 {
     bool wanted = false;
-    for (int i = 0; i < self->faults.count; i++) {
-        wanted = wanted || self->faults.fault[i].kind == FAULT_DUPLICATE;
+    for (int i = 0; i < self->night->faults.count; i++) {
+        wanted = wanted || self->night->faults.fault[i].kind == FAULT_DUPLICATE;
     }
     if (wanted) {
         struct answer *slot = last_of(self, url);
@@ -382,6 +382,36 @@ static json_t *build_lineups(struct serve *self, struct httpd_request *request,
     return bdl_lineup(&self->scene, game);
 }
 
+static json_t *build_stats(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    struct bdl_query query = {0};
+    (void)route;
+    if (read_dates(request, &query) != 0) {
+        reply_error(request, false, 400, "", "dates[]");
+        return NULL;
+    }
+    return read_page(request, &query) ? bdl_stats(&self->scene, &query) : NULL;
+}
+
+static json_t *build_teams(struct serve *self, struct httpd_request *request,
+                           const struct feed_route *route)
+{
+    (void)request, (void)route;
+    return bdl_teams(&self->scene);
+}
+
+static json_t *build_all_players(struct serve *self, struct httpd_request *request,
+                                 const struct feed_route *route)
+{
+    struct bdl_query page = {0};
+    const char *search = httpd_query(request, "search");
+    (void)route;
+    return read_page(request, &page) ? bdl_all_players(&self->scene, page.cursor, page.per_page,
+                                                       search != NULL ? search : "")
+                                     : NULL;
+}
+
 static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
                                const struct feed_route *route)
 {
@@ -406,36 +436,129 @@ static json_t *build_events(struct serve *self, struct httpd_request *request,
 static json_t *build_scores(struct serve *self, struct httpd_request *request,
                             const struct feed_route *route)
 {
-    (void)request, (void)route;
-    return odds_api_scores(&self->scene);
+    const char *text = httpd_query(request, "daysFrom");
+    int64_t days = whole(text, 0);
+    (void)route;
+    if (text != NULL && (days < 1 || days > 3)) {
+        reply_error(request, true, 422, "INVALID_SCORES_DAYS_FROM", "daysFrom is 1, 2 or 3");
+        return NULL;
+    }
+    return odds_api_scores(&self->scene, text != NULL);
+}
+
+/* What is wrong with a question about an event's odds; NULL: nothing. `props`: only markets of players will do. */
+static const char *odds_fault(const struct httpd_request *request, const char *event_id, bool props)
+{
+    const char *markets = httpd_query(request, "markets"),
+               *format = httpd_query(request, "oddsFormat");
+    if (strlen(event_id) != 32) {
+        return "INVALID_EVENT_ID";
+    }
+    if (markets == NULL || (props && strstr(markets, "player_points") == NULL)) {
+        return "INVALID_MARKET";
+    }
+    if (httpd_query(request, "regions") == NULL && httpd_query(request, "bookmakers") == NULL) {
+        return "MISSING_REGION";
+    }
+    return format != NULL && strcmp(format, "american") != 0 && strcmp(format, "decimal") != 0
+               ? "INVALID_ODDS_FORMAT"
+               : NULL;
+}
+
+static bool is_decimal(const struct httpd_request *request)
+{
+    const char *format = httpd_query(request, "oddsFormat");
+    return format == NULL || strcmp(format, "american") != 0;
+}
+
+/* The game that is asked about, -1 if that was answered with an error. */
+static int find_event(struct serve *self, struct httpd_request *request, const char *event_id,
+                      bool props)
+{
+    const char *code = odds_fault(request, event_id, props);
+    int game = odds_api_find(&self->scene, event_id);
+    if (code != NULL || game < 0) {
+        reply_error(
+            request, true, code != NULL ? 422 : 404, code != NULL ? code : "EVENT_NOT_FOUND",
+            code != NULL ? "Invalid parameter" : "Event not found. The event may have expired");
+        return -1;
+    }
+    return game;
 }
 
 static json_t *build_event_odds(struct serve *self, struct httpd_request *request,
                                 const struct feed_route *route)
 {
-    const char *markets = httpd_query(request, "markets"),
-               *regions = httpd_query(request, "regions");
-    const char *format = httpd_query(request, "oddsFormat"),
-               *books = httpd_query(request, "bookmakers");
-    bool american = format != NULL && strcmp(format, "american") == 0;
-    int game = odds_api_find(&self->scene, route->rest);
-    const char *code = NULL;
-    if (strlen(route->rest) != 32) {
-        code = "INVALID_EVENT_ID";
-    } else if (markets == NULL || strstr(markets, "player_points") == NULL) {
-        code = "INVALID_MARKET";
-    } else if (regions == NULL && books == NULL) {
-        code = "MISSING_REGION";
-    } else if (format != NULL && !american && strcmp(format, "decimal") != 0) {
-        code = "INVALID_ODDS_FORMAT";
+    int game = find_event(self, request, route->rest, true);
+    return game < 0 ? NULL
+                    : odds_api_event_odds(&self->scene, game, is_decimal(request),
+                                          httpd_query(request, "bookmakers"));
+}
+
+/* Sets the scene to the snapshot that is asked for; false: answered with an error. */
+static bool go_back(struct serve *self, struct httpd_request *request)
+{
+    const char *text = httpd_query(request, "date");
+    int64_t asked_us, now_us = self->scene.now_us;
+    bool valid = text != NULL && clock_parse_utc(text, &asked_us) == 0;
+    if (!valid || asked_us > now_us) {
+        reply_error(request, true, 422,
+                    text == NULL ? "MISSING_HISTORICAL_TIMESTAMP" : "INVALID_HISTORICAL_TIMESTAMP",
+                    "date is an instant of the past");
+        return false;
     }
-    if (code != NULL || game < 0) {
-        reply_error(
-            request, true, code != NULL ? 422 : 404, code != NULL ? code : "EVENT_NOT_FOUND",
-            code != NULL ? "Invalid parameter" : "Event not found. The event may have expired");
+    self->night = nights_at(self->nights, asked_us);
+    scene_set(&self->scene, self->night->root, odds_api_snapshot_us(asked_us));
+    faults_bend_scene(&self->due, &self->scene);
+    return true;
+}
+
+static json_t *build_history_events(struct serve *self, struct httpd_request *request,
+                                    const struct feed_route *route)
+{
+    int64_t now_us = self->scene.now_us;
+    (void)route;
+    return go_back(self, request)
+               ? odds_api_wrap(&self->scene, now_us, odds_api_events(&self->scene))
+               : NULL;
+}
+
+static json_t *build_history(struct serve *self, struct httpd_request *request,
+                             const struct feed_route *route)
+{
+    int64_t now_us = self->scene.now_us;
+    int game = go_back(self, request) ? find_event(self, request, route->rest, false) : -1;
+    return game < 0
+               ? NULL
+               : odds_api_wrap(&self->scene, now_us,
+                               odds_api_history(&self->scene, game, httpd_query(request, "markets"),
+                                                is_decimal(request),
+                                                httpd_query(request, "bookmakers")));
+}
+
+static json_t *build_bp_events(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    int32_t date;
+    const char *text = httpd_query(request, "date");
+    (void)route;
+    if (text == NULL || clock_parse_date(text, &date) != 0) {
+        reply_error(request, false, 400, "", "date");
         return NULL;
     }
-    return odds_api_event_odds(&self->scene, game, !american, books);
+    return bettingpros_events(&self->scene, date);
+}
+
+static json_t *build_bp_offers(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    const char *market = httpd_query(request, "market_id");
+    (void)route;
+    if (market == NULL || strcmp(market, "156") != 0) {
+        reply_error(request, false, 400, "", "market_id: only 156 is served");
+        return NULL;
+    }
+    return bettingpros_offers(&self->scene, whole(httpd_query(request, "event_id"), 0));
 }
 
 static json_t *build_plays(struct serve *self, struct httpd_request *request,
@@ -469,19 +592,26 @@ static const struct {
     [FEED_BDL_INJURIES] = {build_injuries, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_PLAYERS] = {build_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_LINEUPS] = {build_lineups, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_STATS] = {build_stats, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_TEAMS] = {build_teams, "{\"data\":[]}"},
+    [FEED_BDL_ALL_PLAYERS] = {build_all_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
     [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},
+    [FEED_ODDS_HISTORY_EVENTS] = {build_history_events,
+                                  "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"data\":[]}"},
+    [FEED_ODDS_HISTORY] = {build_history, "{}"},
     [FEED_ODDS_SCORES] = {build_scores, "[]"},
     [FEED_CDN_SCHEDULE] = {build_schedule, "{\"leagueSchedule\":{\"gameDates\":[]}}"},
+    [FEED_BP_EVENTS] = {build_bp_events, "{\"events\":[]}"},
+    [FEED_BP_OFFERS] = {build_bp_offers, "{\"offers\":[]}"},
     [FEED_CDN_PLAYS] = {build_plays, "{\"game\":{\"actions\":[]}}"},
 };
 
 /* The status and period of every game: what the schedule depends on. */
 static void schedule_signature(const struct scene *scene, char *out, size_t size)
 {
-    size_t used = 0;
-    out[0] = '\0';
+    size_t used = (size_t)snprintf(out, size, "%d.%d ", (int)scene->root->date, scene->root->shown);
     for (int i = 0; i < scene->game_count && used < size; i++) {
         used += (size_t)snprintf(out + used, size - used, "%d.%d ", (int)scene->state[i].status,
                                  scene->state[i].period);
@@ -628,11 +758,25 @@ static bool refuse_key(const struct serve *self, struct httpd_request *request, 
     return true;
 }
 
+/* Ten times as much for the past; one for each market of what may be answered. */
+static int cost_of(struct httpd_request *request, enum feed feed)
+{
+    const char *markets = httpd_query(request, "markets");
+    int count = 1;
+    for (const char *c = markets; c != NULL && (c = strchr(c, ',')) != NULL; c++) {
+        count++;
+    }
+    return feed == FEED_ODDS_GAMES            ? 3
+           : feed == FEED_ODDS_SCORES         ? (httpd_query(request, "daysFrom") != NULL ? 2 : 1)
+           : feed == FEED_ODDS_HISTORY        ? 10 * count
+           : feed == FEED_ODDS_HISTORY_EVENTS ? 1
+                                              : feed == FEED_ODDS_EVENT_ODDS;
+}
+
 static void add_credits(struct serve *self, struct httpd_request *request, enum feed feed)
 {
     char text[32];
-    int cost =
-        feed == FEED_ODDS_GAMES ? 3 : feed == FEED_ODDS_EVENT_ODDS || feed == FEED_ODDS_SCORES;
+    int cost = cost_of(request, feed);
     self->used += cost;
     snprintf(text, sizeof text, "%lld", (long long)(5000000 - self->used));
     httpd_add_header(request, "x-requests-remaining", text);
@@ -655,6 +799,20 @@ static void url_of(const struct httpd_request *request, char *url, size_t size)
     }
 }
 
+/* Tonight's; but box scores are of the night that is asked for, and what is told of a game of its own. */
+static struct night_slot *night_of(struct serve *self, const struct httpd_request *request,
+                                   enum feed feed, int64_t now_us)
+{
+    struct night_slot *tonight = nights_at(self->nights, now_us), *asked = NULL;
+    const char *text = httpd_query(request, "date");
+    int32_t date;
+    if (feed == FEED_BDL_BOX_SCORES && text != NULL && clock_parse_date(text, &date) == 0 &&
+        date < tonight->root->date) {
+        asked = nights_of(self->nights, date);
+    }
+    return asked != NULL ? asked : tonight;
+}
+
 static void serve_feed(struct serve *self, struct httpd_request *request,
                        const struct feed_route *route)
 {
@@ -668,12 +826,14 @@ static void serve_feed(struct serve *self, struct httpd_request *request,
         return;
     }
     url_of(request, url, sizeof url);
-    faults_decide(&self->faults, self->root, route->feed, httpd_path(request), now_us, &self->due);
+    self->night = night_of(self, request, route->feed, now_us);
+    faults_decide(&self->night->faults, self->night->root, route->feed, httpd_path(request), now_us,
+                  &self->due);
     const struct faults_fault *fault = faults_due_answer(&self->due);
     if (fault != NULL && fault->kind == FAULT_STALE) {
         now_us -= fault->minutes * INT64_C(60000000);
     }
-    scene_set(&self->scene, self->root, now_us);
+    scene_set(&self->scene, self->night->root, now_us);
     faults_bend_scene(&self->due, &self->scene);
     if (fault != NULL && answer_fault(self, request, fault, route, url)) {
         return;
@@ -706,22 +866,24 @@ static void reply_json(struct httpd_request *request, int status, json_t *body)
 static void serve_status(struct serve *self, struct httpd_request *request)
 {
     json_t *games = json_array();
-    scene_set(&self->scene, self->root, follow_now_us(self->clock));
+    int64_t now_us = follow_now_us(self->clock);
+    const struct root *root = nights_at(self->nights, now_us)->root;
+    scene_set(&self->scene, root, now_us);
     for (int i = 0; i < self->scene.game_count; i++) {
-        const struct night_game *game = &self->root->games[i];
+        const struct night_game *game = &root->games[i];
         const struct night_state *state = &self->scene.state[i];
         json_array_append_new(
             games,
             json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:i}", "game_id",
                       game->id, "bdl_id", (json_int_t)game->bdl_id, "event_id", game->event_id,
-                      "home", self->root->teams[game->team[NIGHT_HOME]].code, "away",
-                      self->root->teams[game->team[NIGHT_AWAY]].code, "status",
+                      "home", root->teams[game->team[NIGHT_HOME]].code, "away",
+                      root->teams[game->team[NIGHT_AWAY]].code, "status",
                       night_status_name(state->status), "tip_at", json_of_time(game->tip_us),
                       "final_at", json_of_time(game->end_us), "period", state->period, "home_score",
                       state->score[NIGHT_HOME], "away_score", state->score[NIGHT_AWAY]));
     }
     reply_json(request, 200,
-               json_pack("{s:o, s:o, s:b, s:I, s:o}", "date", json_of_date(self->root->date),
+               json_pack("{s:o, s:o, s:b, s:I, s:o}", "date", json_of_date(root->date),
                          "league_now", json_of_time(self->scene.now_us), "running",
                          clock_league_running(), "requests", (json_int_t)self->requests, "games",
                          games));
@@ -732,7 +894,7 @@ static void serve_faults(struct serve *self, struct httpd_request *request)
     const char *method = httpd_method(request), *text = httpd_query(request, "fault");
     char why[256] = "fault: missing";
     if (strcmp(method, "DELETE") == 0) {
-        faults_clear(&self->faults);
+        nights_clear_faults(self->nights);
     } else if (strcmp(method, "POST") == 0) {
         json_t *value = text != NULL ? json_read(text, strlen(text), why, sizeof why) : NULL;
         int failed = value == NULL || serve_add_faults(self, value, why, sizeof why) != 0;
@@ -742,7 +904,9 @@ static void serve_faults(struct serve *self, struct httpd_request *request)
             return;
         }
     }
-    reply_json(request, 200, json_pack("{s:o}", "faults", faults_list(&self->faults, self->root)));
+    const struct night_slot *night = nights_at(self->nights, follow_now_us(self->clock));
+    reply_json(request, 200,
+               json_pack("{s:o}", "faults", faults_list(&night->faults, night->root)));
 }
 
 void serve_request(struct httpd_request *request, void *context)

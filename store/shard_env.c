@@ -12,6 +12,7 @@
 #define TABLE_COUNT "_count"
 #define TABLE_VERDICT "_verdict"
 #define KEY_STATE "state"
+#define KEY_REWIND "rewind"
 #define FORMAT 1 /* of the rows below; a newer one is refused */
 
 /* All rows are fixed big-endian numbers: written here, read here and by tools. */
@@ -110,9 +111,47 @@ int shard_env_open(struct store *store, struct shard_state *state)
     return error;
 }
 
+/* ---- the last rewind: asked, to, state, why ---- */
+
+#define REWIND_BYTES (2 * 8 + 1 + SHARD_REWIND_WHY)
+
+int shard_env_rewind(struct store_txn *txn, struct shard_rewind *rewind)
+{
+    struct span row;
+    uint64_t state;
+    *rewind = (struct shard_rewind){0};
+    int error = store_get(txn, TABLE_META, STORE_UNDATED, KEY_REWIND, strlen(KEY_REWIND), &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (row.size != REWIND_BYTES)
+        return STORE_CORRUPT;
+    const uint8_t *at = get_number(row.data, &rewind->asked, 8);
+    at = get_number(get_number(at, &rewind->to, 8), &state, 1);
+    memcpy(rewind->why, at, SHARD_REWIND_WHY);
+    if (state > SHARD_REWIND_OFF || rewind->why[SHARD_REWIND_WHY - 1])
+        return STORE_CORRUPT;
+    rewind->state = (enum shard_rewind_state)state;
+    return STORE_OK;
+}
+
+int shard_env_put_rewind(struct store_txn *txn, const struct shard_rewind *rewind)
+{
+    uint8_t row[REWIND_BYTES] = {0};
+    uint8_t *at =
+        put_number(put_number(put_number(row, rewind->asked, 8), rewind->to, 8), rewind->state, 1);
+    memcpy(at, rewind->why, strnlen(rewind->why, SHARD_REWIND_WHY - 1));
+    return store_put(txn, TABLE_META, STORE_UNDATED, KEY_REWIND, strlen(KEY_REWIND), row,
+                     sizeof row);
+}
+
 int shard_env_discard(struct store_txn *txn, struct shard_state *state)
 {
-    int error = store_clear_all(txn);
+    struct shard_rewind rewind;
+    int error = shard_env_rewind(txn, &rewind);
+    if (!error)
+        error = store_clear_all(txn);
+    if (!error && rewind.asked)
+        error = shard_env_put_rewind(txn, &rewind);
     state->cursor = 0;
     state->counted_from = 0;
     state->outbox_next = 1;

@@ -22,8 +22,24 @@ struct shard_state {
 int shard_env_open(struct store *store, struct shard_state *state);
 int shard_env_state(struct store_txn *txn, struct shard_state *state);
 int shard_env_put_state(struct store_txn *txn, const struct shard_state *state);
-/* Forgets everything but id, epoch and step numbers, its own tables and the actor's. */
+/* Forgets everything but id, epoch and step numbers, and the last rewind: its own tables and the actor's. */
 int shard_env_discard(struct store_txn *txn, struct shard_state *state);
+
+/* The last ops.rewind that this environment has heard of. It outlives shard_env_discard. */
+enum shard_rewind_state {
+    SHARD_REWIND_OVER,  /* acted upon, or refused: `asked` is not heard again */
+    SHARD_REWIND_ASKED, /* nothing was done for it yet */
+    SHARD_REWIND_BEGUN, /* the state was set back; what follows is done again, or was */
+    SHARD_REWIND_OFF    /* it cannot be: the state is made again as it was, then `why` is said */
+};
+#define SHARD_REWIND_WHY 161
+struct shard_rewind {
+    uint64_t asked, to; /* positions: of the ops.rewind, and what it says; 0, 0: there was none */
+    enum shard_rewind_state state;
+    char why[SHARD_REWIND_WHY];
+};
+int shard_env_rewind(struct store_txn *txn, struct shard_rewind *rewind);
+int shard_env_put_rewind(struct store_txn *txn, const struct shard_rewind *rewind);
 
 /* Of rows by their whole key (table, NUL, ...): what belongs to one environment and not to the state that a snapshot of it
  * holds: who it is, and the outbox. */

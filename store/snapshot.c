@@ -15,6 +15,7 @@
 
 #include "config/clock.h"
 #include "config/fault.h"
+#include "config/log.h"
 #include "schema/pack.h"
 #include "store/env_make.h"
 #include "store/snapshot_inside.h"
@@ -115,6 +116,20 @@ static bool writer_lives(int folder, const char *name)
     bool lives = flock(fd, LOCK_EX | LOCK_NB) != 0;
     close(fd);
     return lives;
+}
+
+void snapshot_remove(const char *folder, uint64_t above, uint64_t last)
+{
+    uint64_t cursors[SNAPSHOT_MOST];
+    char path[PATH_MAX];
+    uint32_t count = snapshot_list(folder, cursors, SNAPSHOT_MOST);
+    for (uint32_t i = 0; i < count; i++) {
+        if (cursors[i] <= above || cursors[i] > last)
+            continue;
+        if (snapshot_path(path, sizeof path, folder, cursors[i]) != 0 || unlink(path) != 0)
+            log_error("snapshot-unremoved", "path=%s why=\"%s\"", path, strerror(errno));
+    }
+    (void)env_dir_sync(folder);
 }
 
 void snapshot_sweep(const char *folder, int64_t *found, int64_t *removed)

@@ -51,6 +51,8 @@ uint32_t snapshot_list(const char *folder, uint64_t *cursors, uint32_t most);
 /* The path of one; -1 if it does not fit. */
 int snapshot_path(char *path, size_t size, const char *folder, uint64_t cursor);
 void snapshot_set_aside(const char *folder, uint64_t cursor); /* it is broken */
+/* Those with above < cursor <= last, durably; what cannot be is logged. */
+void snapshot_remove(const char *folder, uint64_t above, uint64_t last);
 /* Removes what dead writers left; what lives is counted in `*found` too (both may be NULL). */
 void snapshot_sweep(const char *folder, int64_t *found, int64_t *removed);
 

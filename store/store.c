@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "config/fault.h"
+#include "store/compact.h"
 #include "store/env_make.h"
 #include "store/store_inside.h"
 
-#define MAP_BYTES_DEFAULT ((size_t)64 << 30)
 #define READERS_DEFAULT 126
 /* LMDB's locks belong to the process: opening an environment twice, closing it once, would drop them. */
 static struct store *opened;
@@ -33,7 +33,7 @@ const char *store_error_text(int error)
     return error <= 0 && error >= STORE_TOO_LARGE ? texts[-error] : "unknown error";
 }
 
-static int error_of(int rc)
+int store_error_of(int rc)
 {
     switch (rc) {
     case MDB_SUCCESS:
@@ -48,6 +48,7 @@ static int error_of(int rc)
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
     case MDB_VERSION_MISMATCH:
     case MDB_PANIC:
         return STORE_CORRUPT;
@@ -90,10 +91,12 @@ static int lock_take(struct store *self)
     return STORE_OK;
 }
 
-static int env_open(struct store *self, const struct store_options *options)
+static int env_open(struct store *self)
 {
+    const struct store_options *options = &self->options;
     MDB_txn *txn = NULL;
-    int dead;
+    struct stat info;
+    int dead, fd;
     bool lasting = !self->read_only && !options->scratch;
     int rc = lasting ? env_make(self->dir) : 0;
     if (!rc && lasting)
@@ -112,6 +115,12 @@ static int env_open(struct store *self, const struct store_options *options)
                               (options->scratch ? MDB_NOSYNC : 0),
                           0640);
     if (!rc)
+        rc = mdb_env_get_fd(self->env, &fd);
+    if (!rc && fstat(fd, &info) != 0)
+        rc = errno;
+    if (!rc)
+        self->file_inode = info.st_ino;
+    if (!rc)
         rc = mdb_reader_check(self->env, &dead);
     if (!rc)
         rc = mdb_txn_begin(self->env, NULL, self->read_only ? MDB_RDONLY : 0, &txn);
@@ -121,7 +130,31 @@ static int env_open(struct store *self, const struct store_options *options)
         rc = mdb_txn_commit(txn);
     else if (txn)
         mdb_txn_abort(txn);
-    return error_of(rc);
+    return store_error_of(rc);
+}
+
+static void env_close(struct store *self)
+{
+    if (self->writer.txn)
+        mdb_txn_abort(self->writer.txn);
+    if (self->reader.txn)
+        mdb_txn_abort(self->reader.txn);
+    self->writer.txn = self->reader.txn = NULL;
+    if (self->env)
+        mdb_env_close(self->env);
+    self->env = NULL;
+}
+
+int store_reopen(struct store *self)
+{
+    env_close(self);
+    int error = env_open(self);
+    if (error) {
+        int saved = errno;
+        env_close(self);
+        errno = saved;
+    }
+    return error;
 }
 
 static int already_open(const struct store *self)
@@ -132,7 +165,7 @@ static int already_open(const struct store *self)
     return STORE_OK;
 }
 
-static int store_try_open(struct store *self, const struct store_options *options)
+static int store_try_open(struct store *self)
 {
     struct stat info;
     if (!self->read_only && mkdir(self->dir, 0750) != 0 && errno != EEXIST)
@@ -146,7 +179,17 @@ static int store_try_open(struct store *self, const struct store_options *option
         error = filesystem_check(self->dir);
     if (!error && !self->read_only)
         error = lock_take(self);
-    return error ? error : env_open(self, options);
+    if (!error && !self->read_only)
+        (void)compact_sweep(self->dir);
+    if (error)
+        return error;
+    store_gate_open(self);
+    error = store_gate_enter(self);
+    if (error)
+        return error;
+    error = env_open(self);
+    store_gate_leave(self);
+    return error;
 }
 
 int store_open(struct store **out, const char *dir, const struct store_options *options)
@@ -158,10 +201,11 @@ int store_open(struct store **out, const char *dir, const struct store_options *
         return STORE_IO;
     if (!options)
         options = &defaults;
-    self->lock_fd = -1;
+    self->lock_fd = self->gate_fd = -1;
     self->read_only = options->read_only;
+    self->options = *options;
     self->dir = strdup(dir);
-    int error = self->dir ? store_try_open(self, options) : STORE_IO;
+    int error = self->dir ? store_try_open(self) : STORE_IO;
     if (error) {
         int saved = errno;
         store_close(&self);
@@ -184,12 +228,8 @@ void store_close(struct store **self_ref)
             *at = self->next;
             break;
         }
-    if (self->writer.txn)
-        mdb_txn_abort(self->writer.txn);
-    if (self->reader.txn)
-        mdb_txn_abort(self->reader.txn);
-    if (self->env)
-        mdb_env_close(self->env);
+    env_close(self);
+    store_gate_close(self);
     if (self->lock_fd >= 0)
         close(self->lock_fd);
     free(self->dir);
@@ -217,7 +257,20 @@ static int grown_retry(struct store *self, int rc, MDB_txn **txn, unsigned flags
     return rc ? rc : mdb_txn_begin(self->env, NULL, flags, txn);
 }
 
-static int read_begin(struct store *self, struct store_txn **out)
+/* A reader that comes in: is the file still the one that is mapped? What is open of the old one goes on with that. */
+static int file_look(struct store *self)
+{
+    char path[4096];
+    struct stat info;
+    if (!self->read_only || self->reading > 0)
+        return STORE_OK;
+    if (snprintf(path, sizeof path, "%s/" ENV_FILE, self->dir) >= (int)sizeof path ||
+        stat(path, &info) != 0 || info.st_ino == self->file_inode)
+        return STORE_OK;
+    return store_reopen(self);
+}
+
+static int reader_begin(struct store *self, struct store_txn **out)
 {
     struct store_txn *txn = &self->reader;
     int rc;
@@ -234,17 +287,35 @@ static int read_begin(struct store *self, struct store_txn **out)
     if (rc) {
         if (txn != &self->reader)
             free(txn);
-        return error_of(rc);
+        return store_error_of(rc);
     }
     txn->store = self;
     txn->open = true;
+    self->reading++;
     *out = txn;
     return STORE_OK;
+}
+
+static int read_begin(struct store *self, struct store_txn **out)
+{
+    int error = store_gate_enter(self);
+    if (error)
+        return error;
+    error = file_look(self);
+    if (!error)
+        error = reader_begin(self, out);
+    if (error)
+        store_gate_leave(self);
+    return error;
 }
 
 int store_begin(struct store *self, bool write, struct store_txn **out)
 {
     *out = NULL;
+    if (!self->env) {
+        errno = EIO;
+        return STORE_IO;
+    }
     if (!write)
         return read_begin(self, out);
     if (self->writer.open || self->read_only) {
@@ -256,7 +327,7 @@ int store_begin(struct store *self, bool write, struct store_txn **out)
     rc = grown_retry(self, rc, &txn->txn, 0);
     if (rc) {
         txn->txn = NULL;
-        return error_of(rc);
+        return store_error_of(rc);
     }
     *txn = (struct store_txn){.store = self, .txn = txn->txn, .write = true, .open = true};
     *out = txn;
@@ -275,7 +346,7 @@ int store_commit(struct store_txn **txn_ref)
         store_abort(txn_ref);
         return error;
     }
-    error = error_of(mdb_txn_commit(txn->txn)); /* frees it, whatever it returns */
+    error = store_error_of(mdb_txn_commit(txn->txn)); /* frees it, whatever it returns */
     txn->txn = NULL;
     txn->open = false;
     *txn_ref = NULL;
@@ -287,16 +358,22 @@ void store_abort(struct store_txn **txn_ref)
     struct store_txn *txn = *txn_ref;
     if (!txn)
         return;
+    struct store *store = txn->store;
     *txn_ref = NULL;
     txn->open = false;
-    if (!txn->write && txn == &txn->store->reader) {
-        mdb_txn_reset(txn->txn);
+    if (txn->write) {
+        mdb_txn_abort(txn->txn);
+        txn->txn = NULL;
         return;
     }
-    mdb_txn_abort(txn->txn);
-    txn->txn = NULL;
-    if (!txn->write)
+    if (txn == &store->reader) {
+        mdb_txn_reset(txn->txn);
+    } else {
+        mdb_txn_abort(txn->txn);
         free(txn);
+    }
+    store->reading--;
+    store_gate_leave(store);
 }
 
 uint64_t store_writes(const struct store_txn *txn)
@@ -327,7 +404,7 @@ int store_full_key(struct store_full_key *full, const char *table, int32_t date,
 
 int store_spoil(struct store_txn *txn, int rc)
 {
-    int error = error_of(rc);
+    int error = store_error_of(rc);
     if (txn->write && error != STORE_OK && error != STORE_NOT_FOUND && !txn->failed)
         txn->failed = error;
     return error;

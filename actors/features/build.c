@@ -7,6 +7,7 @@
 #include "actors/features/career.h"
 #include "actors/features/league.h"
 #include "actors/features/line.h"
+#include "actors/features/summary.h"
 #include "actors/features/window.h"
 #include "schema/hash.h"
 #include "schema/pack.h"
@@ -280,6 +281,22 @@ static int add_said(struct build *build, struct build_player *player, bool home,
                         &input->line_opening, true);
 }
 
+/* What was known of him, whether or not features can be made of it: his first line, his last, the report. */
+static int note_before(struct build *build, const struct build_player *player,
+                       const struct line_median *line)
+{
+    struct summary_before before = {line->books > 0 ? line->line : NAN, NAN, build->trigger};
+    const int32_t date = build->game->date;
+    double opening = line->line;
+    int error = game_injury(build->txn, player->player_id, &before.injury_risk);
+    if (!error && line->books > 0) {
+        error = game_opening(build->txn, date, build->game_id, player->player_id, &opening, true);
+    }
+    return error
+               ? error
+               : summary_note_before(build->txn, date, build->game_id, player->player_id, &before);
+}
+
 static void fill_values(const struct window_output *output, uint8_t *values_bytes,
                         uint8_t *sources_bytes, struct msg_feature_player *message)
 {
@@ -365,15 +382,18 @@ static int build_player(struct build *build, struct build_player *player)
         build->counts->built++;
         return 0;
     }
-    int error = find_side(build, player, &home, &away);
-    if (!error && !home && !away) {
-        build->counts->teamless++;
-        return 0;
-    }
     for (size_t i = 0; i < player->offer_count; i++) {
         player->offers[i].book = player->books[i];
     }
     struct line_median line = line_median(player->offers, player->offer_count);
+    int error = note_before(build, player, &line);
+    if (!error) {
+        error = find_side(build, player, &home, &away);
+    }
+    if (!error && !home && !away) {
+        build->counts->teamless++;
+        return 0;
+    }
     if (!error) {
         error = league_input(build->league, player->player_id, build->game_id, build->game->date,
                              home, home ? &build->home_side : &build->away_side,

@@ -689,61 +689,6 @@ int career_seasons(struct store_txn *txn, const char *table, const int64_t *play
     return error == STORE_NOT_FOUND ? 0 : error;
 }
 
-int career_team(struct store_txn *txn, const char team[4], int32_t date, struct window_team *games,
-                size_t most, size_t *count)
-{
-    struct window_team season_games[SEASON_LINES_MAX];
-    int32_t season = window_season(date);
-    struct store_key key;
-    size_t have = 0;
-
-    store_key_start(&key);
-    store_key_bytes(&key, team, 4);
-    for (int back = 0; back < 2 && have < most; back++, season--) {
-        size_t found;
-        int error = read_array(txn, "team", season, &key, sizeof *season_games, season_games,
-                               SEASON_LINES_MAX, &found);
-        if (error) {
-            return error;
-        }
-        while (found > 0 && season_games[found - 1].date >= date) {
-            found--;
-        }
-        size_t take = found < most - have ? found : most - have;
-        memmove(&games[take], games, have * sizeof *games);
-        memcpy(games, &season_games[found - take], take * sizeof *games);
-        have += take;
-    }
-    *count = have;
-    return 0;
-}
-
-int career_team_game(struct store_txn *txn, const char team[4], int32_t date,
-                     const char game_id[16], struct window_team *game)
-{
-    struct store_key key;
-    struct span value;
-    store_key_start(&key);
-    store_key_bytes(&key, team, 4);
-    int error =
-        store_get(txn, "team", season_date(window_season(date)), key.data, key.size, &value);
-    size_t low = 0, high = error ? 0 : value.size / sizeof *game;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        memcpy(game, value.data + middle * sizeof *game, sizeof *game);
-        int order = window_order(game->date, game->game_id, date, game_id);
-        if (order == 0) {
-            return 0;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return error ? error : STORE_NOT_FOUND;
-}
-
 struct roster_scan {
     struct store_txn *txn;
     const char *home, *away;

@@ -55,12 +55,6 @@ int career_lines(struct store_txn *txn, int64_t player_id, int32_t date,
  * from the map. */
 int career_seasons(struct store_txn *txn, const char *table, const int64_t *player_id,
                    const char *code, struct span seasons[CAREER_SEASONS_MAX], size_t *count);
-/* The newest `most` games of a team before `date`, oldest first. */
-int career_team(struct store_txn *txn, const char team[4], int32_t date, struct window_team *games,
-                size_t most, size_t *count);
-/* A team's sums in one game; STORE_NOT_FOUND if it is not known. */
-int career_team_game(struct store_txn *txn, const char team[4], int32_t date,
-                     const char game_id[16], struct window_team *game);
 int career_player(struct store_txn *txn, int64_t player_id, struct career_player *player);
 /* The day of the season's first game before `date`; `date` itself if none is known. */
 int career_opening(struct store_txn *txn, int32_t date, int32_t *opening);

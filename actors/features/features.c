@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/command.h"
 #include "actors/features/build.h"
 #include "actors/features/career.h"
 #include "actors/features/game.h"
+#include "actors/features/summary.h"
 #include "config/clock.h"
 
 #define LEAD_US (INT64_C(12) * 3600 * 1000000)
@@ -239,6 +241,12 @@ static enum verdict take_row_game(struct step *step, const struct input *input, 
     if (!news && !postponed && game.play_seen == MESSAGE_NONE) {
         return DONE;
     }
+    if (!known) {
+        error = summary_game_known(step, row->game_id, row->game_date);
+        if (error) {
+            return store_verdict(step, error);
+        }
+    }
     build_look_again(self);
     game.position = input->position;
     error = game_save(step_store(step), row->game_id, &game);
@@ -277,6 +285,63 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
     return verdict;
 }
 
+/* Those of a game that this shard has are summed up, when they are all in. */
+static int sum_up_later(struct step *step, const struct msg_row_box_score *row,
+                        const struct window_line *line)
+{
+    struct summary_line summary = {.line = *line, .player_id = row->player_id};
+    struct game_state game;
+    int error = game_load(step_store(step), row->game_id, &game);
+    memcpy(summary.name, row->player_name, strlen(row->player_name));
+    return error && error != STORE_NOT_FOUND ? error
+                                             : summary_take(step, row->game_id, &summary, !error);
+}
+
+static enum verdict take_timer_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_timer_summary *timer = input->message;
+    int64_t said;
+    (void)self;
+    int error = summary_say(step, timer->game_id, timer->game_date, &said);
+    return store_verdict(step, error);
+}
+
+/* Asked to: from all that is known, and what is other than it was said, or was not said, is said. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc,
+                                             "PlayerFeatures"};
+    const struct msg_ops_command *command = input->message;
+    struct build_counts counts = {0};
+    struct game_state game;
+    if (!command_take(step, input, &KIND, NULL)) {
+        return DONE;
+    }
+    int error = game_load(step_store(step), command->subject, &game);
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (error || game.postponed || step_now_us(step) < build_from(&game) ||
+        game_locked(&game, step_now_us(step), step_settings(step)->lock.grace_us)) {
+        command_nothing(step, input, "%s",
+                        error            ? "no such game is known"
+                        : game.postponed ? "the game is postponed"
+                        : step_now_us(step) < build_from(&game)
+                            ? "its features are not built so early"
+                            : "the game is closed");
+        return DONE;
+    }
+    build_forget(self);
+    step_run_about(step, game.date, command->subject);
+    uint32_t said = step_emitted(step);
+    enum verdict verdict = build(step, input, self, command->subject, &game, &counts);
+    count_run(step, &counts);
+    if (verdict == DONE) {
+        command_done(step, input, said);
+    }
+    return verdict;
+}
+
 /* A line of a final box score is history for later days. */
 static enum verdict take_box_score(struct step *step, const struct input *input, void *self)
 {
@@ -295,11 +360,37 @@ static enum verdict take_box_score(struct step *step, const struct input *input,
     career_game(line.game_id, row->game_id);
     career_code(line.team, row->team);
     career_code(line.opponent, row->opponent);
-    return store_verdict(step,
-                         career_add(step_store(step), row->player_id, row->player_name, &line));
+    int error = sum_up_later(step, row, &line);
+    return store_verdict(
+        step,
+        error ? error : career_add(step_store(step), row->player_id, row->player_name, &line));
 }
 
 /* ---- odds ---- */
+
+/* What was asked for after the fact counts as an import does: of a day that is over, of a game that nobody followed here (else what was
+ * known of it then stands), and only what held before its start. */
+#define NOT_FOLLOWED_US (INT64_C(24) * 3600 * 1000000)
+
+static enum verdict past_counts(struct step *step, const char *game_id, int32_t date,
+                                int64_t snapshot_at, int64_t commence_at, bool *counts)
+{
+    struct game_state game;
+    int32_t today =
+        clock_league_day(step_now_us(step), (int)step_settings(step)->day.rollover_hour);
+    int error = game_load(step_store(step), game_id, &game);
+    bool followed = !error && (game.play_seen == MESSAGE_NONE || game.tip_at == MESSAGE_NONE ||
+                               game.play_seen < game.tip_at + NOT_FOLLOWED_US);
+    *counts = false;
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (date >= today || followed || commence_at == MESSAGE_NONE || snapshot_at >= commence_at) {
+        return DONE;
+    }
+    return store_verdict(step,
+                         game_past_snapshot(step_store(step), date, game_id, snapshot_at, counts));
+}
 
 static enum verdict take_odds(struct step *step, const struct input *input, void *self)
 {
@@ -307,6 +398,14 @@ static enum verdict take_odds(struct step *step, const struct input *input, void
     (void)self;
     if (strcmp(row->market, "player_points") != 0) {
         return DONE;
+    }
+    if (row->past) {
+        bool counts;
+        enum verdict verdict = past_counts(step, row->game_id, row->game_date, row->snapshot_at,
+                                           row->commence_at, &counts);
+        if (verdict != DONE || !counts) {
+            return verdict;
+        }
     }
     return store_verdict(step, game_put_odds(step_store(step), row, input->position));
 }
@@ -369,12 +468,24 @@ static bool same_line(const struct game_line *a, const struct game_line *b)
            (a->spread_home == b->spread_home || (isnan(a->spread_home) && isnan(b->spread_home)));
 }
 
+static enum verdict take_past_line(struct step *step, const struct msg_row_game_odds *row)
+{
+    bool counts;
+    enum verdict verdict = past_counts(step, row->game_id, row->game_date, row->snapshot_at,
+                                       row->commence_at, &counts);
+    return verdict == DONE && counts ? store_verdict(step, game_put_line(step_store(step), row))
+                                     : verdict;
+}
+
 static enum verdict take_game_odds(struct step *step, const struct input *input, void *self)
 {
     const struct msg_row_game_odds *row = input->message;
     struct game_line before, after;
     struct game_state game;
     struct store_txn *txn = step_store(step);
+    if (row->past) {
+        return take_past_line(step, row);
+    }
     int error = game_load(txn, row->game_id, &game);
     bool known = !error;
     if (error && error != STORE_NOT_FOUND) {
@@ -445,6 +556,8 @@ static const struct take TAKES[] = {
     {&msg_row_game_odds_desc, take_game_odds, RUN_NONE, NULL, false},
     {&msg_row_injury_desc, take_injury, RUN_NONE, NULL, true},
     {&msg_timer_features_desc, take_timer, RUN_PER_STEP, "PlayerFeatures", false},
+    {&msg_timer_summary_desc, take_timer_summary, RUN_PER_STEP, "GameSummary", false},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 
@@ -467,10 +580,17 @@ static void features_stop(void *self)
     free(self);
 }
 
+/* Careers, lines and openings are what models are fitted on: kept for ever. */
+static const struct aging AGES[] = {
+    {"emitted", AGING_LOG, NULL, NULL},   {"final", AGING_LOG, NULL, NULL},
+    {"final_due", AGING_LOG, NULL, NULL}, {"closing", AGING_LOG, NULL, NULL},
+    {"summed", AGING_LOG, NULL, NULL},    {NULL, 0, NULL, NULL}};
+
 const struct actor features_actor = {
     .name = "features",
     .does = "says what is known of each player before a game",
     .takes = TAKES,
+    .ages = AGES,
     .start = features_start,
     .forget = features_forget,
     .stop = features_stop,

@@ -63,6 +63,63 @@ int game_put_odds(struct store_txn *txn, const struct msg_row_odds *row, uint64_
     return put_odds(txn, row->game_date, row->game_id, &odds);
 }
 
+/* ---- snapshots of the past ---- */
+
+struct key_list {
+    uint8_t keys[64][STORE_KEY_MAX];
+    size_t sizes[64], count;
+};
+
+static int note_key(const struct store_row *row, void *context)
+{
+    struct key_list *list = context;
+    memcpy(list->keys[list->count], row->key.data, row->key.size);
+    list->sizes[list->count++] = row->key.size;
+    return list->count == sizeof list->sizes / sizeof list->sizes[0];
+}
+
+/* Every row of the game in that table. */
+static int drop_rows(struct store_txn *txn, const char *table, int32_t date, const char *game_id)
+{
+    struct key_list list;
+    int error = 0;
+    do {
+        list.count = 0;
+        error = store_scan(txn, table, date, date, game_id, strlen(game_id) + 1, false, note_key,
+                           &list);
+        error = error > 0 || error == STORE_NOT_FOUND ? 0 : error;
+        for (size_t i = 0; i < list.count && !error; i++) {
+            error = store_del(txn, table, date, list.keys[i], list.sizes[i]);
+        }
+    } while (!error && list.count > 0);
+    return error;
+}
+
+int game_past_snapshot(struct store_txn *txn, int32_t date, const char *game_id,
+                       int64_t snapshot_us, bool *newest)
+{
+    struct span value;
+    int64_t known_us = 0;
+    int error = store_get(txn, "odds_past", date, game_id, strlen(game_id), &value);
+    if (!error && value.size == sizeof known_us) {
+        memcpy(&known_us, value.data, sizeof known_us);
+    }
+    if (error && error != STORE_NOT_FOUND) {
+        return error;
+    }
+    *newest = error == STORE_NOT_FOUND || snapshot_us >= known_us;
+    if (!*newest || snapshot_us == known_us) {
+        return 0;
+    }
+    error = drop_rows(txn, "odds", date, game_id);
+    if (!error) {
+        error = drop_rows(txn, "game_line", date, game_id);
+    }
+    return error ? error
+                 : store_put(txn, "odds_past", date, game_id, strlen(game_id), &snapshot_us,
+                             sizeof snapshot_us);
+}
+
 /* ---- lines of the past ---- */
 
 struct staged_prop {

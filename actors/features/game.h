@@ -5,6 +5,7 @@
  *   opening game date, (game, player)             -> double, the first line that was seen
  *   game_line game date, (game, book)             -> struct game_line
  *   injury  undated, player                       -> int64, his risk (game_injury)
+ *   odds_past game date, (game)                   -> int64, the snapshot of the past that its odds are of
  *   emitted game date, (game, player)             -> fingerprint of the last feature.player */
 #ifndef ACTORS_FEATURES_GAME_H
 #define ACTORS_FEATURES_GAME_H
@@ -40,6 +41,10 @@ struct game_odds {
     char player_name[72];
 };
 int game_put_odds(struct store_txn *txn, const struct msg_row_odds *row, uint64_t position);
+/* Whether a row of the past that held at `snapshot_us` is the newest known of its game; the first of a newer snapshot takes the place of
+ * all odds and lines that are kept of it. */
+int game_past_snapshot(struct store_txn *txn, int32_t date, const char *game_id,
+                       int64_t snapshot_us, bool *newest);
 /* Rows of the game ordered by player, book, line. */
 typedef int game_visit_odds(const struct game_odds *odds, void *context);
 int game_scan_odds(struct store_txn *txn, int32_t date, const char *game_id, game_visit_odds *visit,

@@ -90,8 +90,31 @@ static bool book_before(const struct line_offer *offers, size_t at)
     return false;
 }
 
-struct line_median line_median(const struct line_offer *offers, size_t count)
+bool line_secondhand(const char *book)
 {
+    return strncmp(book, "bp-", 3) == 0;
+}
+
+/* Those of the books' own word; all of them if there is none. */
+static size_t first_hand(const struct line_offer *from, size_t count,
+                         struct line_offer to[LINE_BOOKS_MAX])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < LINE_BOOKS_MAX; i++) {
+        if (!line_secondhand(from[i].book)) {
+            to[used++] = from[i];
+        }
+    }
+    for (size_t i = 0; used == 0 && i < count && i < LINE_BOOKS_MAX; i++) {
+        to[i] = from[i];
+    }
+    return used > 0 ? used : count < LINE_BOOKS_MAX ? count : LINE_BOOKS_MAX;
+}
+
+struct line_median line_median(const struct line_offer *all, size_t all_count)
+{
+    struct line_offer offers[LINE_BOOKS_MAX];
+    size_t count = first_hand(all, all_count, offers);
     struct line_median result = {0, NAN, MESSAGE_NONE, MESSAGE_NONE};
     double values[LINE_BOOKS_MAX];
     size_t books = 0;

@@ -19,6 +19,8 @@ struct line_median {
     int64_t over_price,
         under_price; /* medians at the books whose main line is the line; MESSAGE_NONE: none */
 };
+/* What another site says of a book: it counts where no book of its own word has a line. */
+bool line_secondhand(const char *book);
 /* `offers`: main lines on offer; a book that has several counts once, with the middle of them; at most LINE_BOOKS_MAX count. */
 struct line_median line_median(const struct line_offer *offers, size_t count);
 

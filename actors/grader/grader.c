@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/command.h"
 #include "actors/grader/ledger.h"
 #include "actors/grader/grading.h"
 
@@ -329,6 +330,33 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
     return grade_game(step, self, timer->game_id, &game);
 }
 
+/* Asked to: from all that is kept of the game, and a grade that was said and is the same is not said again. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"grader", "grade", &msg_row_game_desc, "GradeLive"};
+    const struct msg_ops_command *command = input->message;
+    struct ledger_game game;
+    if (!command_take(step, input, &KIND, NULL)) {
+        return DONE;
+    }
+    int error = ledger_get_game(step_store(step), command->subject, &game);
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (error || !locked(step, &game)) {
+        command_nothing(step, input, "%s",
+                        error ? "no such game is known" : "its predictions are still open");
+        return DONE;
+    }
+    step_run_about(step, game.date, command->subject);
+    uint32_t said = step_emitted(step);
+    enum verdict verdict = grade_game(step, self, command->subject, &game);
+    if (verdict == DONE) {
+        command_done(step, input, said);
+    }
+    return verdict;
+}
+
 static void *grader_start(const struct settings *settings, bool *failed)
 {
     struct grader *self = calloc(1, sizeof *self);
@@ -347,6 +375,7 @@ static const struct take TAKES[] = {
     {&msg_row_game_desc, take_game, RUN_PER_STEP, "GradeLive", false},
     {&msg_row_box_score_desc, take_box, RUN_PER_STEP, "GradeLive", false},
     {&msg_timer_grader_desc, take_timer, RUN_PER_STEP, "GradeLive", false},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
 
@@ -354,6 +383,7 @@ const struct actor grader_actor = {
     .name = "grader",
     .does = "says how each prediction stands while its game is on, and how it ended",
     .takes = TAKES,
+    .ages = ledger_ages,
     .start = grader_start,
     .stop = grader_stop,
 };

@@ -1,5 +1,5 @@
 /* grader - says how each prediction stands while its game is on, and how it ended.
- * takes  prediction.points, row.game, row.box_score, timer.grader      gives  grade.points, timer.grader
+ * takes  prediction.points, row.game, row.box_score, timer.grader, ops.command      gives  grade.points, timer.grader, command.answer
  * keeps  per game: its state, the players' lines, the predictions in force (actors/grader/ledger.h)
  * never  grades what was made after the lock, says an outcome before the whole final box score is in, or guesses one
  *

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+const struct aging ledger_ages[] = {
+    {"box", AGING_LOG, NULL, NULL},  {"prediction", AGING_LOG, NULL, NULL},
+    {"made", AGING_LOG, NULL, NULL}, {"grade", AGING_LOG, NULL, NULL},
+    {NULL, 0, NULL, NULL},
+};
+
 int ledger_get_game(struct store_txn *txn, const char *game_id, struct ledger_game *game)
 {
     struct span value;

@@ -4,16 +4,21 @@
  *   box         game date, (game, player)              -> struct ledger_box
  *   prediction  its date, (game, player, system, stat) -> prediction.points: the newest made before the lock
  *   made        likewise                               -> position of that prediction
- *   grade       likewise                               -> grade.points: the last one said */
+ *   grade       likewise                               -> grade.points: the last one said
+ *
+ * All but `game` are aged: a game is graded within days, and no import writes here. */
 #ifndef ACTORS_GRADER_LEDGER_H
 #define ACTORS_GRADER_LEDGER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actors/actor.h"
 #include "schema/messages.h"
 #include "schema/stats.h"
 #include "store/store.h"
+
+extern const struct aging ledger_ages[];
 
 struct ledger_game {
     int32_t first_date,

@@ -109,7 +109,9 @@ static void sweep(struct janitor *self, struct kit *kit)
     if (run < 0)
         return;
     sweep_exports(self->settings->dir, &swept);
+    sweep_state(self->settings->dir, &swept);
     sweep_scratch(self->settings->dir, &swept);
+    sweep_shards(self->settings->dir, &swept);
     if (self->settings->snapshot.dir[0])
         sweep_snapshots(self->settings->snapshot.dir, &swept);
     else if (settings_path(self->settings, snapshots, sizeof snapshots, "snapshots") == 0)

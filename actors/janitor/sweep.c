@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/log.h"
+#include "store/compact.h"
+#include "store/env_make.h"
 #include "store/snapshot.h"
 
 #define DEPTH_MAX 8
@@ -106,23 +109,89 @@ static void sweep_folder(int parent, const char *name, bool folders, int depth, 
     closedir(folder);
 }
 
-static void sweep_below(const char *dir, const char *name, bool folders, struct swept *out)
+static void sweep_below(const char *dir, const char *name, bool folders, int depth,
+                        struct swept *out)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
-    sweep_folder(fd, name, folders, 0, out);
+    sweep_folder(fd, name, folders, depth, out);
     close(fd);
 }
 
 void sweep_exports(const char *dir, struct swept *out)
 {
-    sweep_below(dir, "exports", false, out);
+    sweep_below(dir, "exports", false, 0, out);
 }
 
 void sweep_scratch(const char *dir, struct swept *out)
 {
-    sweep_below(dir, "scratch", true, out);
+    sweep_below(dir, "scratch", true, 0, out);
+}
+
+void sweep_state(const char *dir, struct swept *out)
+{
+    static const char *const leagues[] = {"league-new-", "league-old-"};
+    DIR *folder = opendir(dir);
+    sweep_below(dir, ".", false, DEPTH_MAX, out);
+    sweep_below(dir, "registry.d", false, DEPTH_MAX, out);
+    sweep_below(dir, "models", false, DEPTH_MAX, out);
+    for (const struct dirent *entry; folder && (entry = readdir(folder));)
+        for (size_t i = 0; i < sizeof leagues / sizeof *leagues; i++)
+            if (strncmp(entry->d_name, leagues[i], strlen(leagues[i])) == 0)
+                sweep_one(dirfd(folder), entry->d_name, out);
+    if (folder)
+        closedir(folder);
+}
+
+/* Who has a shard's environment open holds this lock; while we do, nobody opens it. */
+static int shard_lock(int shard)
+{
+    int fd = openat(shard, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void sweep_shard(int shard, struct swept *out)
+{
+    static const char *const names[] = {COMPACT_FILE, ENV_FILE_NEW};
+    struct stat about;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (fstatat(shard, names[i], &about, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        out->found++;
+        int lock = shard_lock(shard);
+        if (lock < 0)
+            continue; /* its owner lives, and removes it itself when it starts */
+        if (unlinkat(shard, names[i], 0) == 0)
+            out->removed++;
+        else if (errno != ENOENT)
+            out->failed++;
+        close(lock);
+    }
+}
+
+void sweep_shards(const char *dir, struct swept *out)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/shards", dir) >= (int)sizeof path)
+        return;
+    DIR *folder = opendir(path);
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        int fd =
+            openat(dirfd(folder), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        sweep_shard(fd, out);
+        close(fd);
+    }
+    if (folder)
+        closedir(folder);
 }
 
 void sweep_snapshots(const char *root, struct swept *out)

@@ -17,9 +17,15 @@ struct swept {
 pid_t sweep_owner(const char *name);
 /* Half-written exports: files *.PID.new anywhere below `dir`/exports. */
 void sweep_exports(const char *dir, struct swept *out);
+/* Half-written files of the state directory itself, of registry.d and of models: *.PID.new; half-made and replaced leagues: folders
+ * league-new-PID and league-old-PID. */
+void sweep_state(const char *dir, struct swept *out);
 /* Scratch folders of replays and private brokers: folders NAME-PID in `dir`/scratch, with all they hold. */
 void sweep_scratch(const char *dir, struct swept *out);
 
+/* What was begun beside the environments in `dir`/shards: copies of a compaction, first pages. They tell no process: whoever
+ * makes one holds the environment's lock. */
+void sweep_shards(const char *dir, struct swept *out);
 /* Half-made snapshots: files *.tmp that no living writer holds, in the folders of `root`. */
 void sweep_snapshots(const char *root, struct swept *out);
 

@@ -170,10 +170,10 @@ static bool ask(struct jobs *self, struct kit *kit, struct job *job,
     snprintf(whole, sizeof whole, "%s%s%.1000s", url, query, query[0] != '\0' ? key : "");
     fill_request(self, job, row, &headers, &request);
     job->run = kit_run_open(kit, FEEDS[job->feed].run,
-                            job->attempt > 1                                          ? "retry"
-                            : FEEDS[job->feed].arg == ARG_PAGE && job->arg[0] != '\0' ? "page"
-                            : job->forced                                             ? "command"
-                                                                                      : "schedule",
+                            job->attempt > 1                         ? "retry"
+                            : feed_arg_page(job->feed, job->arg) > 0 ? "page"
+                            : job->forced                            ? "command"
+                                                                     : "schedule",
                             job->attempt);
     if (job->run >= 0) {
         job->fetch = fetcher_start(self->fetcher, &request);
@@ -207,8 +207,14 @@ static struct job *free_job(struct jobs *self)
 /* An event's odds are of one game. */
 static void job_about(const struct jobs *self, struct job *job)
 {
-    for (int i = 0; i < self->view.event_count && FEEDS[job->feed].arg == ARG_EVENT; i++) {
-        if (strcmp(self->view.events[i].event_id, job->arg) == 0) {
+    char event_id[FEED_ARG_SIZE + 4];
+    snprintf(event_id, sizeof event_id, "%s%s", job->feed == FEED_BP_OFFERS ? "bp-" : "", job->arg);
+    if (job->feed == FEED_NBA_PLAYS) {
+        memcpy(job->game_id, job->arg, strnlen(job->arg, sizeof job->game_id - 1));
+    }
+    bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
+    for (int i = 0; i < self->view.event_count && of_event; i++) {
+        if (strcmp(self->view.events[i].event_id, event_id) == 0) {
             strcpy(job->game_id, self->view.events[i].game_id);
         }
     }
@@ -313,8 +319,8 @@ static void make_plan(struct jobs *self, struct kit *kit)
         };
         plan_make(&view, &plan);
         /* at the latest when the league day ends */
-        self->next_us = clock_date_start_us(clock_date_add(today, 1)) +
-                        self->settings->day.rollover_hour * INT64_C(3600000000);
+        self->next_us = clock_league_day_start_us(clock_date_add(today, 1),
+                                                  (int)self->settings->day.rollover_hour);
         consider_forced(self, kit, txn, now);
         for (int i = 0; i < plan.count; i++) {
             consider(self, kit, txn, &plan.items[i], now, false);
@@ -348,11 +354,13 @@ static void retry_waiting(struct jobs *self, struct kit *kit)
 /* The day that is asked about, or the league day on which it was asked. */
 static int32_t date_of(const struct jobs *self, const struct job *job)
 {
-    int32_t date = 0;
-    if (FEEDS[job->feed].arg == ARG_DATE && clock_parse_date(job->arg, &date) == 0) {
+    int32_t date = feed_arg_date(job->feed, job->arg);
+    if (date != 0) {
         return date;
     }
-    return clock_league_day(job->asked_us, (int)self->settings->day.rollover_hour);
+    int64_t about_us = feed_arg_instant(job->feed, job->arg);
+    return clock_league_day(about_us != CLOCK_NONE ? about_us : job->asked_us,
+                            (int)self->settings->day.rollover_hour);
 }
 
 static void redacted_url(const struct jobs *self, const struct job *job, char url[FEED_URL_SIZE])
@@ -427,8 +435,8 @@ static void accept_body(const struct jobs *self, struct kit *kit, struct step *s
 static int64_t next_day_us(const struct jobs *self, const struct job *job)
 {
     int32_t day = clock_league_day(job->fetched_us, (int)self->settings->day.rollover_hour);
-    return clock_date_start_us(clock_date_add(day, 1)) +
-           self->settings->day.rollover_hour * INT64_C(3600000000);
+    return clock_league_day_start_us(clock_date_add(day, 1),
+                                     (int)self->settings->day.rollover_hour);
 }
 
 /* What is left of the plan, if the answer says so; true: no more than is to be kept. */
@@ -495,10 +503,10 @@ static void follow_page(struct step *step, const struct job *job, const struct f
     if (result->body_size > 0) {
         row->next_page = page_next(result->body, result->body_size);
     }
-    if (row->next_page == MESSAGE_NONE || row->next_page <= strtoll(job->arg, NULL, 10)) {
+    if (row->next_page == MESSAGE_NONE || row->next_page <= feed_arg_page(job->feed, job->arg)) {
         return;
     }
-    snprintf(arg, sizeof arg, "%lld", (long long)row->next_page);
+    feed_page_arg(job->feed, job->arg, row->next_page, arg);
     feed_subject(job->feed, arg, subject);
     ledger_subject(step_store(step), subject, &next);
     next.forced = true;
@@ -566,7 +574,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
         row.asked_at = job->asked_us;
         row.forced = false;
     }
-    if (heard && FEEDS[job->feed].arg == ARG_PAGE) {
+    if (heard && feed_arg_page(job->feed, job->arg) >= 0) {
         follow_page(step, job, result, &row);
     }
     if (heard) {
@@ -653,14 +661,15 @@ static void drain(struct jobs *self, struct kit *kit)
 void jobs_work(struct jobs *self, struct kit *kit, const struct pollfd *fds, int count)
 {
     fetcher_turn(self->fetcher, fds, count);
+    if (kit_draining(kit)) { /* also while the clock stands: a season that is left is made to */
+        settle_answers(self, kit);
+        drain(self, kit);
+        return;
+    }
     if (!clock_league_running()) {
         return;
     }
     settle_answers(self, kit);
-    if (kit_draining(kit)) {
-        drain(self, kit);
-        return;
-    }
     retry_waiting(self, kit);
     int64_t hold = clock_mono_us();
     for (int i = 0; i < SOURCE_COUNT; i++) {

@@ -176,14 +176,15 @@ static void plan_events(const struct plan_view *view, const struct day *today, s
 static void plan_until_tip(const struct plan_view *view, const struct day *today, enum feed_id feed,
                            int64_t interval_us, struct plan *plan)
 {
-    int64_t last = asked(view, feed, "");
+    const char *arg = FEEDS[feed].arg == ARG_DATE ? today->arg : "";
+    int64_t last = asked(view, feed, arg);
     if (interval_us == 0 || today->games == 0 || today->last_tip_us == CLOCK_NONE) {
         return;
     }
     int64_t from = today->first_tip_us - view->settings->poller.odds_lead_us;
     int64_t due = last == CLOCK_NONE ? view->now_us : next_slot(last, interval_us, from);
     if (due < today->last_tip_us) {
-        add(plan, feed, "", due, false);
+        add(plan, feed, arg, due, false);
     }
 }
 
@@ -206,6 +207,38 @@ static void plan_lineup(const struct plan_view *view, const struct plan_game *ga
     }
 }
 
+/* Once, when its final box score is in. */
+static void plan_plays(const struct plan_view *view, const struct plan_game *game,
+                       struct plan *plan)
+{
+    int64_t after_us = view->settings->poller.plays_after_us;
+    bool known = game->game_id[strspn(game->game_id, "0123456789")] == '\0'; /* to the league */
+    if (after_us != 0 && known && game->box_final &&
+        asked(view, FEED_NBA_PLAYS, game->game_id) == CLOCK_NONE) {
+        add(plan, FEED_NBA_PLAYS, game->game_id, game->box_final_us + after_us, false);
+    }
+}
+
+/* A game that is not over so long after its beginning is worth another opinion. */
+#define OVERDUE_US (INT64_C(3) * 3600 * 1000000)
+
+/* A second opinion on each game's end: once it is in, and as long as it is overdue. Every call costs credits. */
+static void plan_scores(const struct plan_view *view, struct plan *plan)
+{
+    int64_t interval_us = view->settings->poller.scores_interval_us;
+    int64_t last = asked(view, FEED_ODDS_SCORES, ""), due = CLOCK_NONE;
+    for (int i = 0; interval_us != 0 && i < view->game_count; i++) {
+        const struct plan_game *game = &view->games[i];
+        if (game->box_final && (last == CLOCK_NONE || last < game->box_final_us)) {
+            due = sooner(due, next_slot(last, interval_us, game->box_final_us));
+        } else if (!game->box_final && game->state == PLAN_IN_PLAY &&
+                   game->begun_us != CLOCK_NONE) {
+            due = sooner(due, next_slot(last, interval_us, game->begun_us + OVERDUE_US));
+        }
+    }
+    add(plan, FEED_ODDS_SCORES, "", due, false);
+}
+
 static const struct plan_game *game_of(const struct plan_view *view, const char *game_id)
 {
     for (int i = 0; i < view->game_count; i++) {
@@ -217,26 +250,39 @@ static const struct plan_game *game_of(const struct plan_view *view, const char 
 }
 
 /* As soon as the event is known, then in every slot, and once more shortly before the tip. */
-static void plan_props(const struct plan_view *view, const struct day *today,
-                       const struct plan_event *event, struct plan *plan)
+static void plan_lines(const struct plan_view *view, const struct day *today,
+                       const struct plan_event *event, enum feed_id feed, const char *arg,
+                       int64_t interval_us, struct plan *plan)
 {
     const struct plan_game *game = game_of(view, event->game_id);
     int64_t tip = game != NULL && game->tip_us != CLOCK_NONE
                       ? game->tip_us
                       : event->commence_us - COMMENCE_AFTER_TIP_US;
-    int64_t first_tip = sooner(today->first_tip_us, tip),
-            last = asked(view, FEED_ODDS_PROPS, event->event_id);
+    int64_t first_tip = sooner(today->first_tip_us, tip), last = asked(view, feed, arg);
     int64_t from = first_tip - view->settings->poller.odds_lead_us;
     if (event->date != today->date || view->now_us >= tip ||
         (game != NULL && game->state != PLAN_SCHEDULED)) {
         return;
     }
-    int64_t due = next_slot(last, view->settings->poller.odds_interval_us, from);
+    int64_t due = next_slot(last, interval_us, from);
     if (last != CLOCK_NONE && last < tip - LAST_ODDS_US && due > tip - LAST_ODDS_US) {
         due = tip - LAST_ODDS_US;
     }
     if (due < tip) {
-        add(plan, FEED_ODDS_PROPS, event->event_id, due, false);
+        add(plan, feed, arg, due, false);
+    }
+}
+
+/* Whose event it is stands in its id. */
+static void plan_props(const struct plan_view *view, const struct day *today,
+                       const struct plan_event *event, struct plan *plan)
+{
+    int64_t bp_us = view->settings->poller.bettingpros.interval_us;
+    if (strncmp(event->event_id, "bp-", 3) != 0) {
+        plan_lines(view, today, event, FEED_ODDS_PROPS, event->event_id,
+                   view->settings->poller.odds_interval_us, plan);
+    } else if (bp_us != 0) {
+        plan_lines(view, today, event, FEED_BP_OFFERS, event->event_id + 3, bp_us, plan);
     }
 }
 
@@ -258,11 +304,18 @@ void plan_make(const struct plan_view *view, struct plan *out)
     plan_until_tip(view, &today, FEED_BDL_INJURIES, view->settings->poller.injuries_interval_us,
                    out);
     plan_until_tip(view, &today, FEED_BDL_PLAYERS, view->settings->poller.players_interval_us, out);
+    plan_until_tip(view, &today, FEED_BDL_TEAMS, view->settings->poller.teams_interval_us, out);
+    plan_until_tip(view, &today, FEED_BDL_ALL_PLAYERS,
+                   view->settings->poller.all_players_interval_us, out);
     for (int i = 0; i < view->game_count; i++) {
         plan_lineup(view, &view->games[i], out);
+        plan_plays(view, &view->games[i], out);
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);
+    plan_until_tip(view, &today, FEED_BP_EVENTS, view->settings->poller.bettingpros.interval_us,
+                   out);
+    plan_scores(view, out);
     for (int i = 0; i < view->event_count; i++) {
         plan_props(view, &today, &view->events[i], out);
     }

@@ -120,11 +120,17 @@ static const struct take TAKES[] = {
     {0},
 };
 
+/* Of a day's plan. What was accepted last of each subject is kept: it is what the next answer is compared with. */
+static const struct aging AGES[] = {
+    {"game", AGING_LOG, NULL, NULL}, {"event", AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL}};
+
 const struct actor poller_actor = {
     .name = "poller",
     .does = "asks the services, and says what they answered when it is news",
     .takes = TAKES,
+    .ages = AGES,
     .edge = true,
+    .once = true, /* a command heard again is a poll again, and some are paid for */
     .start = poller_start,
     .forget = poller_forget,
     .stop = poller_stop,

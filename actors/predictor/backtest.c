@@ -21,7 +21,7 @@ void backtest_said(const struct spread *spread, const struct samples *samples, s
     const struct outlook outlook = spread_at(spread, samples, row, centre);
     *said = (struct said){
         .date = sample->date,
-        .centre = centre,
+        .predicted = outlook_median(&outlook),
         .deviation = outlook_deviation(&outlook),
         .low = outlook_quantile(&outlook, 0.1),
         .high = outlook_quantile(&outlook, 0.9),

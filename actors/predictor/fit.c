@@ -301,7 +301,7 @@ static struct fit_figures figures_of(const struct samples *samples, size_t first
         if (!isnan(centres[i])) {
             struct outlook outlook = spread_at(spread, samples, i, centres[i]);
             double actual = samples->rows[i].actual;
-            sum += fabs(actual - centres[i]);
+            sum += fabs(actual - outlook_median(&outlook));
             figures.inside += outlook_quantile(&outlook, 0.1) <= actual &&
                               actual <= outlook_quantile(&outlook, 0.9);
             figures.n++;

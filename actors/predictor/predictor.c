@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/command.h"
+#include "actors/predictor/kept.h"
 #include "actors/predictor/model.h"
 #include "actors/predictor/promoted.h"
 #include "actors/predictor/score.h"
@@ -171,8 +173,17 @@ static void fill_blend(const struct msg_feature_player *feature, const struct se
              message);
 }
 
-/* Remembers the prediction; `*same` if all but its times is what was said last. */
-static int note(struct store_txn *txn, const struct msg_prediction_points *message, bool *same)
+/* What a prediction comes of: the features in hand, or those kept that a command has it made again from. */
+struct made_of {
+    const struct msg_feature_player *feature;
+    uint64_t position; /* of the features */
+    int64_t time_us;   /* of their append */
+    uint64_t command;  /* 0: none; else only what was never said is said */
+};
+
+/* Remembers the prediction; `*same` if all but its times is what was said last, or, with `missing_only`, if there was one. */
+static int note(struct store_txn *txn, const struct msg_prediction_points *message,
+                bool missing_only, bool *same)
 {
     static const char *const TIMES[] = {"made_at", "as_of", NULL};
     struct msg_prediction_points last;
@@ -187,21 +198,27 @@ static int note(struct store_txn *txn, const struct msg_prediction_points *messa
     if (error && error != STORE_NOT_FOUND) {
         return error;
     }
-    *same = !error && message_equal(&msg_prediction_points_desc, &last, message, TIMES);
+    *same = !error &&
+            (missing_only || message_equal(&msg_prediction_points_desc, &last, message, TIMES));
     return *same ? 0
                  : store_put_message(txn, "prediction", message->game_date, key.data, key.size,
                                      &msg_prediction_points_desc, message);
 }
 
-/* Says it unless it was said. It comes of the features, and of the model if `model` is a position. */
+/* Says it unless it was said. It comes of the features, of the model if `model` is a position, and of who asked. */
 static int say(struct step *step, const struct msg_prediction_points *message,
-               const struct input *input, uint64_t model)
+               const struct made_of *of, uint64_t model)
 {
-    const uint64_t parents[] = {input->position, model};
-    const struct emit how = {
-        .parents = parents, .parent_count = model ? 2 : 1, .due_us = MESSAGE_NONE};
+    uint64_t parents[3] = {of->position};
+    struct emit how = {.parents = parents, .parent_count = 1, .due_us = MESSAGE_NONE};
     bool same = false;
-    int error = note(step_store(step), message, &same);
+    if (model) {
+        parents[how.parent_count++] = model;
+    }
+    if (of->command) {
+        parents[how.parent_count++] = of->command;
+    }
+    int error = note(step_store(step), message, of->command != 0, &same);
     if (!error && !same) {
         step_emit_with(step, &msg_prediction_points_desc, message, &how);
     }
@@ -220,7 +237,7 @@ static void fill_trained(const struct msg_feature_player *feature, const struct 
     memcpy(message->model, trained->sha256, TRAINED_NAME_SIZE - 1);
     name_prediction(feature, message->system, message->model, message->stat, NULL,
                     message->prediction_id);
-    message->predicted = model_round(outlook->centre);
+    message->predicted = model_round(outlook_median(outlook));
     message->stddev = model_round(outlook_deviation(outlook));
     message->low = model_round(outlook_quantile(outlook, 0.1));
     message->high = model_round(outlook_quantile(outlook, 0.9));
@@ -232,11 +249,10 @@ static void fill_trained(const struct msg_feature_player *feature, const struct 
              lined ? outlook_under(outlook, feature->line) : NAN, message);
 }
 
-static enum verdict say_stat(struct step *step, const struct input *input,
+static enum verdict say_stat(struct step *step, const struct made_of *of,
                              const struct promoted *promoted, const struct trained_ask *ask,
                              enum stat_id stat)
 {
-    const struct msg_feature_player *feature = input->message;
     struct msg_prediction_points message;
     struct trained_said said;
     char why[SYSTEM_WHY] = "";
@@ -247,18 +263,18 @@ static enum verdict say_stat(struct step *step, const struct input *input,
     }
     for (int i = 0; i < SYSTEM_COUNT && !error; i++) {
         if (!isnan(said.centre[i])) {
-            fill_trained(feature, step_settings(step), promoted->trained, (enum system_id)i, stat,
-                         &said.outlook[i], input->time_us, &message);
-            error = say(step, &message, input, promoted->position);
+            fill_trained(of->feature, step_settings(step), promoted->trained, (enum system_id)i,
+                         stat, &said.outlook[i], of->time_us, &message);
+            error = say(step, &message, of, promoted->position);
         }
     }
     return store_verdict(step, error);
 }
 
-static enum verdict say_trained(struct step *step, const struct input *input,
+static enum verdict say_trained(struct step *step, const struct made_of *of,
                                 struct promoted *promoted)
 {
-    const struct msg_feature_player *feature = input->message;
+    const struct msg_feature_player *feature = of->feature;
     const struct settings_list *stats = &step_settings(step)->predictor.stats;
     struct trained_ask ask = {.values = promoted->values, .line = feature->line, .market = NAN};
     enum verdict verdict = DONE;
@@ -269,7 +285,7 @@ static enum verdict say_trained(struct step *step, const struct input *input,
         enum stat_id stat = stat_named(stats->item[i]);
         if (stat != STAT_COUNT && promoted->trained->says[stat]) {
             ask.line = stat == STAT_points ? feature->line : NAN;
-            verdict = say_stat(step, input, promoted, &ask, stat);
+            verdict = say_stat(step, of, promoted, &ask, stat);
         }
     }
     return verdict;
@@ -277,9 +293,9 @@ static enum verdict say_trained(struct step *step, const struct input *input,
 
 /* ---- records ---- */
 
-static enum verdict take_feature(struct step *step, const struct input *input, void *self)
+static enum verdict predict(struct step *step, const struct made_of *of, struct promoted *promoted)
 {
-    const struct msg_feature_player *feature = input->message;
+    const struct msg_feature_player *feature = of->feature;
     const struct settings *settings = step_settings(step);
     struct msg_prediction_points message;
     struct model_input inputs;
@@ -288,12 +304,11 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     if (!read_inputs(feature, &inputs)) {
         return step_refuse(step, NEVER, "feature_player.values: a name or number is malformed");
     }
-    int error = promoted_refresh(self, step_store(step), why);
+    int error = promoted_refresh(promoted, step_store(step), why);
     if (error) {
         return error == STORE_CORRUPT ? step_refuse(step, NEVER, "%s", why)
                                       : store_verdict(step, error);
     }
-    struct promoted *promoted = self;
     bool blend = !model_missing(&inputs);
     if (feature->games < settings->predictor.min_games || (!blend && !promoted->trained)) {
         step_run_rows(step, 1,
@@ -302,11 +317,50 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     }
     step_run_rows(step, 1, 0);
     if (blend) {
-        fill_blend(feature, settings, &inputs, input->time_us, &message);
-        error = say(step, &message, input, 0);
+        fill_blend(feature, settings, &inputs, of->time_us, &message);
+        error = say(step, &message, of, 0);
     }
     return error || !promoted->trained ? store_verdict(step, error)
-                                       : say_trained(step, input, promoted);
+                                       : say_trained(step, of, promoted);
+}
+
+static enum verdict take_feature(struct step *step, const struct input *input, void *self)
+{
+    const struct made_of of = {input->message, input->position, input->time_us, 0};
+    int error = kept_put(step_store(step), input);
+    return error ? store_verdict(step, error) : predict(step, &of, self);
+}
+
+/* Asked to: from the newest features of each of the game's players, what was never said of them. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc,
+                                             "PredictPoints"};
+    const struct msg_ops_command *command = input->message;
+    struct kept_game kept;
+    enum verdict verdict = DONE;
+    if (!command_take(step, input, &KIND, NULL)) {
+        return DONE;
+    }
+    int error = kept_load(step_store(step), command->subject, step_now_us(step), &kept);
+    uint32_t said = step_emitted(step);
+    for (size_t i = 0; i < kept.count && !error && verdict == DONE; i++) {
+        struct msg_feature_player feature;
+        error = kept_read(&kept, i, &feature);
+        if (!error) {
+            const struct made_of of = {&feature, kept.rows[i].position, kept.rows[i].time_us,
+                                       input->position};
+            step_run_about(step, feature.game_date, feature.game_id);
+            verdict = predict(step, &of, self);
+        }
+    }
+    if (!error && verdict == DONE && kept.count == 0) {
+        command_nothing(step, input, "no features of such a game are known");
+    } else if (!error && verdict == DONE) {
+        command_done(step, input, said);
+    }
+    kept_free(&kept);
+    return error ? store_verdict(step, error) : verdict;
 }
 
 /* Read before it is kept: what cannot be read is set aside, and what was there stays. */
@@ -359,13 +413,18 @@ static void predictor_stop(void *self)
 static const struct take TAKES[] = {
     {&msg_model_promoted_desc, take_model, RUN_PER_RECORD, "PromoteModel", true},
     {&msg_feature_player_desc, take_feature, RUN_PER_STEP, "PredictPoints", false},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {NULL, NULL, RUN_NONE, NULL, false},
 };
+
+/* What was said last of each: nothing is said of a game so long ago. */
+static const struct aging AGES[] = {{"prediction", AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL}};
 
 const struct actor predictor_actor = {
     .name = "predictor",
     .does = "says what to expect of each player: mean, spread, and what to make of the line",
     .takes = TAKES,
+    .ages = AGES,
     .start = predictor_start,
     .forget = predictor_forget,
     .stop = predictor_stop,

@@ -71,7 +71,7 @@ static void add_bet(struct score *score, const struct said *said)
 
 void score_add(struct score *score, const struct said *said)
 {
-    double error = said->centre - said->actual, absolute = fabs(error);
+    double error = said->predicted - said->actual, absolute = fabs(error);
     score->n++;
     score->within_3 += absolute <= 3;
     score->inside += said->low <= said->actual && said->actual <= said->high;

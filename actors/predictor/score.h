@@ -9,7 +9,7 @@
 struct said {
     int32_t date;
     double minutes_average;              /* of the season, before the game */
-    double centre, deviation, low, high; /* low, high: what 80 of 100 outcomes lie between */
+    double predicted, deviation, low, high; /* low, high: what 80 of 100 outcomes lie between */
     double actual;
     double line;        /* NaN: none */
     double over, under; /* probabilities; NaN without a line */

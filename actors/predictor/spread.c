@@ -236,6 +236,12 @@ double outlook_quantile(const struct outlook *outlook, double p)
     return x < -0.5 ? -0.5 : x;
 }
 
+double outlook_median(const struct outlook *outlook)
+{
+    double median = outlook_quantile(outlook, 0.5);
+    return median < 0 ? 0 : median;
+}
+
 double outlook_over(const struct outlook *outlook, double line)
 {
     return 1 - outlook_below(outlook, floor(line) + 0.5);

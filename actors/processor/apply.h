@@ -21,7 +21,19 @@ struct apply {
 /* One per feed. What they mean for the state of a game, and which may overrule which: apply_games.c. */
 typedef void apply_feed(struct apply *self);
 apply_feed apply_schedule, apply_games, apply_live, apply_box_scores, apply_injuries, apply_players,
-    apply_lineups, apply_events, apply_props, apply_game_odds;
+    apply_lineups, apply_stats, apply_teams, apply_all_players, apply_events, apply_props,
+    apply_game_odds, apply_scores, apply_past_events, apply_past_odds, apply_offers, apply_plays;
+
+/* An event and its game; false, and refused, if there is none that it can mean. */
+bool apply_event_game(struct apply *self, const struct feed_event *from,
+                      struct msg_processor_event *event, struct msg_processor_game *game);
+
+/* Holds a game as it stands here against what another source said of its end, if it did. `corrected`: its final score was another
+ * one before. */
+void apply_second_opinion(struct apply *self, int32_t date, const char *game_id, bool corrected);
+
+/* Holds the players' points of the play-by-play, if there is one, against the final box score. */
+void apply_plays_check(struct apply *self, int32_t date, const char *game_id);
 
 /* Events that wait for their game, after games became known. */
 void apply_waiting_events(struct apply *self);

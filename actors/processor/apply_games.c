@@ -1,4 +1,4 @@
-/* Games and box scores. Four feeds speak of a game; what each may change:
+/* Games and box scores. Five feeds speak of a game; what each may change:
  *
  *   schedule    who, when, postponed; nothing once the game has begun
  *   games       the state: begun, over, postponed. Over without a box score is said as final with box_players 0. While the
@@ -7,6 +7,9 @@
  *               is taken as still in play. Once anyone said 'over', what it says is stale and changes nothing.
  *   box scores  by day, the same; and the final lines. Only these make a box score final (final rows, box_players > 0),
  *               and then only these correct it.
+ *   stats       lines of single players of games that are over. Of a day that is over they are the newest word of their source: the
+ *               box score is made of them or corrected by them. Of today they are only held against the final box score
+ *               (check stats_other).
  *
  * A period never goes back to none, and a final box score never back into play: such a game is set aside, named, in
  * that body. A game or player that a later body lacks keeps what was said of him. */
@@ -51,6 +54,13 @@ static bool name_sides(struct apply *self, const struct feed_game *game,
     return true;
 }
 
+#define STAND_IN_SIZE 17
+/* What a game is called until the schedule has it. */
+static void stand_in_id(int64_t source_id, char game_id[STAND_IN_SIZE])
+{
+    snprintf(game_id, STAND_IN_SIZE, "bdl-%llu", (unsigned long long)source_id % 100000000000u);
+}
+
 static bool identify(struct apply *self, const struct feed_game *game, struct meant *out)
 {
     struct msg_processor_game known;
@@ -72,8 +82,7 @@ static bool identify(struct apply *self, const struct feed_game *game, struct me
     out->date = game->date;
     out->tip_us = game->tip_us;
     if (game->source_id != MESSAGE_NONE) {
-        snprintf(out->game_id, sizeof out->game_id, "bdl-%llu",
-                 (unsigned long long)game->source_id % 100000000000u);
+        stand_in_id(game->source_id, out->game_id);
     } else {
         snprintf(out->game_id, sizeof out->game_id, "%d-%.3s%.3s", (int)(out->date % 100000000),
                  out->away, out->home);
@@ -281,8 +290,11 @@ static int say_box(struct apply *self, const struct meant *meant, enum feed_stat
         }
         build_box(meant, lines.players[i], &lines.who[i], status, &row);
         box_add(box, &row);
-        if (!memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last) ||
-            !message_equal(&msg_row_box_score_desc, &row, &last, NULL)) {
+        bool had = memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last);
+        if (had && row.plus_minus == MESSAGE_NONE && row.final && last.final) {
+            row.plus_minus = last.plus_minus; /* /v1/stats has none */
+        }
+        if (!had || !message_equal(&msg_row_box_score_desc, &row, &last, NULL)) {
             memory_put_row_box(&self->memory, &row);
             step_emit(self->step, &msg_row_box_score_desc, &row);
             said++;
@@ -344,7 +356,36 @@ static void final_box(struct apply *self, const struct meant *meant,
     say_game(self, &row, last, said > 0);
     if (box.lines > 0) {
         check_box(self, meant, &box, &row);
+        apply_plays_check(self, meant->date, meant->game_id);
     }
+}
+
+/* Nobody plays the stand-in any more once the game has its name: whoever waits for it, need not. */
+static void retire_stand_in(struct apply *self, const struct meant *meant)
+{
+    struct msg_row_game row;
+    char game_id[STAND_IN_SIZE];
+    if (!meant->resolved || meant->game->source_id == MESSAGE_NONE) {
+        return;
+    }
+    stand_in_id(meant->game->source_id, game_id);
+    if ((!memory_row_game(&self->memory, meant->date, game_id, &row) &&
+         !memory_row_game(&self->memory, meant->game->date, game_id, &row)) ||
+        is(&row, FEED_POSTPONED)) {
+        return;
+    }
+    strcpy(row.status, feed_status_text(FEED_POSTPONED));
+    strcpy(row.feed, self->raw->feed);
+    say_game(self, &row, NULL, true);
+}
+
+static bool was_corrected(struct apply *self, const struct meant *meant,
+                          const struct msg_row_game *before)
+{
+    struct msg_row_game now;
+    return is(before, FEED_FINAL) && before->box_players > 0 &&
+           memory_row_game(&self->memory, meant->date, meant->game_id, &now) &&
+           (now.home_score != before->home_score || now.away_score != before->away_score);
 }
 
 static void take_game(struct apply *self, const struct feed_game *game,
@@ -359,7 +400,10 @@ static void take_game(struct apply *self, const struct feed_game *game,
     bool first = !memory_row_game(&self->memory, meant.date, meant.game_id, &last);
     about(self, &meant);
     tell_unresolved(self, &meant, first);
+    retire_stand_in(self, &meant);
     take(self, &meant, first ? NULL : &last);
+    apply_second_opinion(self, meant.date, meant.game_id,
+                         !first && was_corrected(self, &meant, &last));
 }
 
 static void take_live(struct apply *self, const struct meant *meant,
@@ -425,6 +469,76 @@ void apply_box_scores(struct apply *self)
         take_game(self, &self->feed->games[i], take_box_scores);
     }
 }
+
+/* ---- lines of single players ---- */
+
+/* How many of them are not as the box score has them; *count: of those that stand. */
+static int64_t other_lines(struct apply *self, const struct meant *meant, int64_t *count)
+{
+    static const char *const EXCEPT[] = {"plus_minus", NULL};
+    struct lines lines;
+    int64_t other = 0;
+    *count = 0;
+    identify_players(self, meant, &lines);
+    for (int i = 0; i < lines.count; i++) {
+        struct msg_row_box_score row, last;
+        if (twice(self, &lines, i)) {
+            continue;
+        }
+        build_box(meant, lines.players[i], &lines.who[i], FEED_FINAL, &row);
+        bool had = memory_row_box(&self->memory, row.game_date, row.game_id, row.player_id, &last);
+        other += had ? !message_equal(&msg_row_box_score_desc, &row, &last, EXCEPT) : row.played;
+        (*count)++;
+    }
+    return other;
+}
+
+/* A page may end within a game: that a part of its lines is right does not say that all are. */
+static void check_lines(struct apply *self, const struct meant *meant, int64_t other, int64_t count,
+                        int64_t known)
+{
+    const struct check_figures figures = {.rows = (double)count, .off = (double)other};
+    if (other > 0 || count >= known) {
+        check_game(self, LIST_STATS, meant->game_id, meant->date, &figures);
+    }
+}
+
+static void take_stats(struct apply *self, const struct meant *meant,
+                       const struct msg_row_game *last)
+{
+    int32_t today = clock_league_day(self->raw->fetched_at, self->rollover_hour);
+    int64_t known = last != NULL ? last->box_players : 0, count;
+    struct msg_row_game row;
+    struct box box;
+    if (meant->game->status != FEED_FINAL) {
+        return;
+    }
+    if (meant->date >= today) {
+        if (is(last, FEED_FINAL) && known > 0) {
+            int64_t other = other_lines(self, meant, &count);
+            check_lines(self, meant, other, count, known);
+        }
+        return;
+    }
+    int said = say_box(self, meant, FEED_FINAL, &box);
+    build(self, meant, last, &row);
+    row.box_players = memory_count_box(&self->memory, meant->date, meant->game_id);
+    if (row.box_players > FEED_GAME_PLAYERS_MAX) {
+        row.box_players = FEED_GAME_PLAYERS_MAX;
+    }
+    say_game(self, &row, last, said > 0);
+    check_lines(self, meant, 0, box.lines, known);
+}
+
+void apply_stats(struct apply *self)
+{
+    size_t count = self->feed->game_count;
+    for (size_t i = 0; i < count; i++) {
+        take_game(self, &self->feed->games[i], take_stats);
+    }
+}
+
+/* ---- the schedule ---- */
 
 /* All of the season is remembered, but only what is near, or was said before, is said: nobody works on next month's games. */
 #define NEAR_DAYS 2

@@ -23,6 +23,45 @@ static bool identify(struct apply *self, const struct feed_listed *listed, struc
     return true;
 }
 
+/* Only those for whom the source and the cross-walk name one team: others of that name may be long gone. Nothing is said: it is the
+ * cross-walk that learns their numbers. */
+void apply_all_players(struct apply *self)
+{
+    for (size_t i = 0; i < self->feed->listed_count; i++) {
+        const struct feed_listed *listed = &self->feed->listeds[i];
+        struct meant meant;
+        if (identity_team(&self->memory, &listed->team, meant.team)) {
+            (void)identity_box_player(&self->memory, listed->source_id, listed->name, meant.team,
+                                      true, &meant.who);
+        }
+    }
+}
+
+/* Held against the teams that are known: one that is not, or is another one by its name than by its number, is named. */
+void apply_teams(struct apply *self)
+{
+    for (size_t i = 0; i < self->feed->club_count; i++) {
+        const struct feed_club *club = &self->feed->clubs[i];
+        char by_id[MEMORY_CODE_SIZE] = "", by_name[MEMORY_CODE_SIZE] = "";
+        if (!club->current) {
+            continue;
+        }
+        bool numbered = memory_team_by_id(&self->memory, club->team.source_id, by_id);
+        bool named = memory_team_by_name(&self->memory, club->team.code, by_name) ||
+                     memory_team_by_name(&self->memory, club->team.full_name, by_name);
+        if (!numbered && !named) {
+            feed_refuse(self->feed, club->path, club->team.full_name, "no such team is known");
+        } else if (numbered && named && strcmp(by_id, by_name) != 0) {
+            feed_refuse(self->feed, club->path, club->team.full_name,
+                        "id: %lld is %s, and by its names it is %s",
+                        (long long)club->team.source_id, by_id, by_name);
+        } else {
+            continue;
+        }
+        self->identity_refused = true;
+    }
+}
+
 void apply_players(struct apply *self)
 {
     static const char *const EXCEPT[] = {"seen_at", NULL};

@@ -64,6 +64,17 @@ static void refuse_event(struct apply *self, const struct feed_event *from)
                 "no game of %.60s at %.60s is known that day", from->away, from->home);
 }
 
+bool apply_event_game(struct apply *self, const struct feed_event *from,
+                      struct msg_processor_event *event, struct msg_processor_game *game)
+{
+    event_of(from, event);
+    if (resolve(self, event, game)) {
+        return true;
+    }
+    refuse_event(self, from);
+    return false;
+}
+
 void apply_events(struct apply *self)
 {
     for (size_t i = 0; i < self->feed->event_count; i++) {
@@ -85,6 +96,7 @@ static void take_market(struct apply *self, const struct msg_processor_event *ev
 {
     static const char *const EXCEPT[] = {"snapshot_at", "commence_at", NULL};
     struct msg_row_game_odds row, last;
+    bool past = self->feed->snapshot_us != 0;
     message_clear(&msg_row_game_odds_desc, &row);
     strcpy(row.game_id, game->game_id);
     row.game_date = game->game_date;
@@ -94,10 +106,13 @@ static void take_market(struct apply *self, const struct msg_processor_event *ev
     row.point = market->point;
     row.first_price = market->first_price;
     row.second_price = market->second_price;
-    row.snapshot_at = self->raw->fetched_at;
+    row.snapshot_at = past ? self->feed->snapshot_us : self->raw->fetched_at;
     row.commence_at = event->commence_at;
-    if (!memory_row_game_odds(&self->memory, &row, &last) ||
-        !message_equal(&msg_row_game_odds_desc, &row, &last, EXCEPT)) {
+    row.past = past;
+    if (past) {
+        step_emit(self->step, &msg_row_game_odds_desc, &row);
+    } else if (!memory_row_game_odds(&self->memory, &row, &last) ||
+               !message_equal(&msg_row_game_odds_desc, &row, &last, EXCEPT)) {
         memory_put_row_game_odds(&self->memory, &row);
         step_emit(self->step, &msg_row_game_odds_desc, &row);
     }
@@ -109,11 +124,7 @@ void apply_game_odds(struct apply *self)
         const struct feed_event *from = &self->feed->events[i];
         struct msg_processor_event event;
         struct msg_processor_game game;
-        event_of(from, &event);
-        bool resolved = resolve(self, &event, &game);
-        if (!resolved) {
-            refuse_event(self, from);
-        }
+        bool resolved = apply_event_game(self, from, &event, &game);
         for (; at < self->feed->market_count && self->feed->markets[at].event == i; at++) {
             if (resolved) {
                 take_market(self, &event, &game, &self->feed->markets[at]);
@@ -157,9 +168,12 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* What held in the past is not what holds now: it is said, and not remembered. */
 static void say_line(struct snapshot *self, const struct msg_row_odds *row)
 {
-    memory_put_row_odds(&self->apply->memory, row);
+    if (!row->past) {
+        memory_put_row_odds(&self->apply->memory, row);
+    }
     step_emit(self->apply->step, &msg_row_odds_desc, row);
     self->changed++;
 }
@@ -185,7 +199,8 @@ static void take_line(struct snapshot *self, const struct feed_line *line)
     row.under_price = line->under_price;
     row.main = line->main;
     row.offered = true;
-    row.snapshot_at = apply->raw->fetched_at;
+    row.past = apply->feed->snapshot_us != 0;
+    row.snapshot_at = row.past ? apply->feed->snapshot_us : apply->raw->fetched_at;
     row.commence_at = self->event.commence_at;
     uint64_t hash = memory_odds_hash(&row);
     for (size_t i = 0; i < self->seen_count; i++) {
@@ -199,7 +214,7 @@ static void take_line(struct snapshot *self, const struct feed_line *line)
     self->mains += row.main;
     self->unknown += row.main && !row.player_known;
     self->points += row.main ? row.line : 0;
-    if (!memory_row_odds(&apply->memory, &row, &last) ||
+    if (row.past || !memory_row_odds(&apply->memory, &row, &last) ||
         !message_equal(&msg_row_odds_desc, &row, &last, EXCEPT)) {
         say_line(self, &row);
     }
@@ -274,28 +289,90 @@ static void say_snapshot(struct snapshot *self)
     step_emit(apply->step, &msg_row_odds_snapshot_desc, &row);
 }
 
-void apply_props(struct apply *self)
+static void take_lines(struct snapshot *self)
 {
-    struct snapshot snapshot = {.apply = self};
-    event_of(&self->feed->events[0], &snapshot.event);
-    if (!resolve(self, &snapshot.event, &snapshot.game)) {
-        refuse_event(self, &self->feed->events[0]);
-        return;
-    }
-    self->data_date = snapshot.game.game_date;
-    strcpy(self->game_id, snapshot.game.game_id);
-    if (self->feed->line_count > 0) {
-        snapshot.seen = calloc(self->feed->line_count, sizeof *snapshot.seen);
-        if (snapshot.seen == NULL) {
+    const struct feed *feed = self->apply->feed;
+    self->apply->data_date = self->game.game_date;
+    strcpy(self->apply->game_id, self->game.game_id);
+    if (feed->line_count > 0) {
+        self->seen = calloc(feed->line_count, sizeof *self->seen);
+        if (self->seen == NULL) {
             abort(); /* bounded by the body */
         }
     }
-    for (size_t i = 0; i < self->feed->line_count; i++) {
-        take_line(&snapshot, &self->feed->lines[i]);
+    for (size_t i = 0; i < feed->line_count; i++) {
+        take_line(self, &feed->lines[i]);
     }
+}
+
+void apply_props(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    if (!apply_event_game(self, &self->feed->events[0], &snapshot.event, &snapshot.game)) {
+        return;
+    }
+    take_lines(&snapshot);
     say_gone(&snapshot);
     say_snapshot(&snapshot);
     check_snapshot(&snapshot);
     free(snapshot.seen);
     free(snapshot.gone);
+}
+
+/* Offers name their event by number alone: it is known by its list, or not at all. What drifts is not held against the other source's
+ * lines. */
+void apply_offers(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    if (self->feed->event_count == 0) {
+        return;
+    }
+    const struct feed_event *from = &self->feed->events[0];
+    if (!memory_event(&self->memory, from->event_id, &snapshot.event) ||
+        !memory_game(&self->memory, snapshot.event.game_id, &snapshot.game)) {
+        self->identity_refused = true;
+        feed_refuse(self->feed, from->path, from->event_id, "no such event is known");
+        return;
+    }
+    take_lines(&snapshot);
+    say_gone(&snapshot);
+    say_snapshot(&snapshot);
+    free(snapshot.seen);
+    free(snapshot.gone);
+}
+
+/* ---- snapshots of the past ---- */
+
+/* Only those of the day that the list is of: the others have lists of their own. Nothing is said of them: nobody asks for the lines
+ * of a game that is over. */
+void apply_past_events(struct apply *self)
+{
+    int32_t day = clock_league_day(self->feed->snapshot_us, self->rollover_hour);
+    self->data_date = day;
+    for (size_t i = 0; i < self->feed->event_count; i++) {
+        const struct feed_event *from = &self->feed->events[i];
+        struct msg_processor_event event;
+        struct msg_processor_game game;
+        if (clock_league_day(from->commence_us, self->rollover_hour) == day) {
+            (void)apply_event_game(self, from, &event, &game);
+        }
+    }
+}
+
+/* Every line and market with the snapshot's own time, once: two questions may get the same snapshot. It takes nothing back, no
+ * snapshot is said to be out, and what was said last stays as it was. */
+void apply_past_odds(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    self->data_date = clock_league_day(self->feed->snapshot_us, self->rollover_hour);
+    if (!apply_event_game(self, &self->feed->events[0], &snapshot.event, &snapshot.game) ||
+        !memory_first_past(&self->memory, snapshot.game.game_date, snapshot.event.event_id,
+                           self->feed->snapshot_us)) {
+        return;
+    }
+    take_lines(&snapshot);
+    for (size_t i = 0; i < self->feed->market_count; i++) {
+        take_market(self, &snapshot.event, &snapshot.game, &self->feed->markets[i]);
+    }
+    free(snapshot.seen);
 }

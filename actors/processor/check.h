@@ -5,11 +5,11 @@
 
 #include "actors/processor/apply.h"
 
-enum check_list { LIST_BOX, LIST_ODDS };
+enum check_list { LIST_BOX, LIST_ODDS, LIST_SCORE, LIST_STATS, LIST_PLAYS };
 
 /* NAN: there is none, and the check does not apply. */
 struct check_figures {
-    double rows, unknown, nulls, off, mean;
+    double rows, unknown, nulls, off, mean, late;
 };
 
 void check_game(struct apply *self, enum check_list list, const char *game_id, int32_t game_date,

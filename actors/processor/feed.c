@@ -34,6 +34,9 @@ void feed_free(struct feed *self)
     free(self->lines);
     free(self->reports);
     free(self->markets);
+    free(self->scores);
+    free(self->clubs);
+    free(self->plays);
     free(self->listeds);
     free(self->refusals);
     memset(self, 0, sizeof *self);

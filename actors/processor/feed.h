@@ -116,6 +116,31 @@ struct feed_market {
     char path[FEED_PATH_SIZE];
 };
 
+/* How a game stands, as a source says that is not the box scores'. */
+struct feed_score {
+    size_t event; /* index of its event in the same feed */
+    bool over;
+    int64_t home_score, away_score; /* both MESSAGE_NONE before the tip */
+};
+
+/* A team of a list of teams. */
+struct feed_club {
+    struct feed_team team;
+    bool current; /* of a conference: the others are of the past */
+    char path[FEED_PATH_SIZE];
+};
+
+/* An action of the play-by-play of one game. */
+struct feed_play {
+    int64_t number, period;
+    int64_t player_id; /* the NBA's; MESSAGE_NONE: a team's or nobody's */
+    int64_t points;
+    int64_t home_score, away_score; /* MESSAGE_NONE if unknown */
+    char clock[FEED_CLOCK_SIZE], team[5], kind[FEED_KEY_SIZE];
+    char path[FEED_PATH_SIZE];
+};
+#define FEED_PLAY_NUMBER_MAX 999999
+
 /* Rows of one body at most; what is more is refused, so that no body costs more than its size. */
 #define FEED_GAMES_MAX 3000
 #define FEED_GAME_PLAYERS_MAX 100
@@ -123,12 +148,13 @@ struct feed_market {
 #define FEED_MARKET_LINES_MAX 1000
 #define FEED_LISTED_MAX 1000
 #define FEED_EVENT_MARKETS_MAX 200
+#define FEED_PLAYS_MAX 2000
 
 /* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
 struct feed {
     struct feed_game *games;
     size_t game_count, game_capacity;
-    struct feed_player *players; /* grouped by game, in the order of the games */
+    struct feed_player *players; /* of box scores: grouped by game, in the order of the games */
     size_t player_count, player_capacity;
     struct feed_event *events;
     size_t event_count, event_capacity;
@@ -140,7 +166,15 @@ struct feed {
     size_t listed_count, listed_capacity;
     struct feed_market *markets; /* grouped by event */
     size_t market_count, market_capacity;
-    int64_t next_page; /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
+    struct feed_score *scores; /* one of each event, in their order */
+    size_t score_count, score_capacity;
+    struct feed_club *clubs;
+    size_t club_count, club_capacity;
+    struct feed_play *plays;
+    size_t play_count, play_capacity;
+    char game_id[17];    /* of a body that is about one game: the league's */
+    int64_t snapshot_us; /* of a body of the past: when it held; 0: it is of when it was fetched */
+    int64_t next_page;   /* cursor of the next page; MESSAGE_NONE or 0: this is the last */
     struct feed_refusal *refusals;
     size_t refusal_count, refusal_capacity;
     size_t items; /* rows that the body held, refused ones included */
@@ -154,6 +188,8 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
-    feed_bdl_lineups, feed_odds_events, feed_odds_props, feed_odds_games, feed_nba_schedule;
+    feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_odds_events, feed_odds_props,
+    feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history, feed_bp_events,
+    feed_bp_offers, feed_nba_schedule, feed_nba_plays;
 
 #endif

@@ -150,9 +150,9 @@ static void read_name(struct feed_reader *line, struct feed_player *player)
     }
 }
 
-static void read_player(struct feed *feed, const json_t *object, bool home, const char *path)
+void feed_bdl_line(struct feed *feed, const json_t *object, size_t game, bool home,
+                   const char *path)
 {
-    size_t game = feed->game_count - 1;
     feed->items++;
     if (feed->games[game].players == FEED_GAME_PLAYERS_MAX) {
         feed_refuse(feed, path, NULL, "more than %d players in one game", FEED_GAME_PLAYERS_MAX);
@@ -167,8 +167,8 @@ static void read_player(struct feed *feed, const json_t *object, bool home, cons
     read_minutes(&reader, &player->stats);
     read_counts(&reader, &player->stats);
     check_sums(&reader, &player->stats);
-    for (size_t i = feed->player_count - 1; i-- > 0 && feed->players[i].game == game;) {
-        if (feed->players[i].source_id == player->source_id) {
+    for (size_t i = 0; i + 1 < feed->player_count; i++) {
+        if (feed->players[i].game == game && feed->players[i].source_id == player->source_id) {
             feed_break(&reader, "player.id: %lld is already in %.100s",
                        (long long)player->source_id, feed->players[i].path);
         }
@@ -198,7 +198,7 @@ static void read_side(struct feed *feed, const json_t *object, const char *name,
     for (size_t i = 0; i < json_array_size(list); i++) {
         char where[FEED_PATH_SIZE];
         snprintf(where, sizeof where, "%.60s.%s.players[%zu]", path, name, i);
-        read_player(feed, json_array_get(list, i), home, where);
+        feed_bdl_line(feed, json_array_get(list, i), feed->game_count - 1, home, where);
     }
 }
 

@@ -5,6 +5,14 @@
 #include <string.h>
 #include <strings.h>
 
+void feed_bdl_team_of(struct feed_reader *reader, struct feed_team *team)
+{
+    team->source_id = feed_int(reader, "id", OPT, 0, 9999999999);
+    feed_text(reader, "abbreviation", OPT, team->code, sizeof team->code);
+    feed_text(reader, "name", OPT, team->name, sizeof team->name);
+    feed_text(reader, "full_name", OPT, team->full_name, sizeof team->full_name);
+}
+
 void feed_bdl_team(struct feed_reader *game, const char *name, struct feed_team *team)
 {
     const json_t *object = feed_member(game, name, REQ, JSON_OBJECT);
@@ -16,10 +24,7 @@ void feed_bdl_team(struct feed_reader *game, const char *name, struct feed_team 
         object = json_object_get(object, "team"); /* the shape of the vendor's specification */
     }
     struct feed_reader reader = feed_reader_of(object);
-    team->source_id = feed_int(&reader, "id", OPT, 0, 9999999999);
-    feed_text(&reader, "abbreviation", OPT, team->code, sizeof team->code);
-    feed_text(&reader, "name", OPT, team->name, sizeof team->name);
-    feed_text(&reader, "full_name", OPT, team->full_name, sizeof team->full_name);
+    feed_bdl_team_of(&reader, team);
     if (reader.rule[0] != '\0') {
         feed_break(game, "%s.%.150s", name, reader.rule);
     }
@@ -65,6 +70,25 @@ static void read_clock(struct feed *feed, const json_t *object, struct feed_game
     game->clock[size] = '\0';
 }
 
+void feed_bdl_state(struct feed_reader *reader, struct feed_game *game)
+{
+    char status[64] = "";
+    game->source_id = feed_int(reader, "id", OPT, 1, 99999999999);
+    game->date = feed_date(reader, "date", REQ);
+    game->tip_us = feed_time(reader, "datetime", OPT);
+    feed_text(reader, "status", OPT, status, sizeof status);
+    game->period = feed_int(reader, "period", OPT, 0, 14);
+    if (game->period == MESSAGE_NONE) {
+        game->period = 0;
+    }
+    if (status[0] == '\0' && json_object_get(reader->object, "period") == NULL) {
+        feed_break(reader, "status: missing, and period too");
+    }
+    game->status = status_of(status, game->period);
+    game->home_score = feed_int(reader, "home_team_score", OPT, 0, 300);
+    game->away_score = feed_int(reader, "visitor_team_score", OPT, 0, 300);
+}
+
 bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path)
 {
     feed->items++;
@@ -74,22 +98,8 @@ bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path)
     }
     struct feed_reader reader = feed_reader_of(object);
     struct feed_game *game = FEED_ADD(feed, game);
-    char status[64] = "";
     snprintf(game->path, sizeof game->path, "%s", path);
-    game->source_id = feed_int(&reader, "id", OPT, 1, 99999999999);
-    game->date = feed_date(&reader, "date", REQ);
-    game->tip_us = feed_time(&reader, "datetime", OPT);
-    feed_text(&reader, "status", OPT, status, sizeof status);
-    game->period = feed_int(&reader, "period", OPT, 0, 14);
-    if (game->period == MESSAGE_NONE) {
-        game->period = 0;
-    }
-    if (status[0] == '\0' && json_object_get(reader.object, "period") == NULL) {
-        feed_break(&reader, "status: missing, and period too");
-    }
-    game->status = status_of(status, game->period);
-    game->home_score = feed_int(&reader, "home_team_score", OPT, 0, 300);
-    game->away_score = feed_int(&reader, "visitor_team_score", OPT, 0, 300);
+    feed_bdl_state(&reader, game);
     feed_bdl_team(&reader, "home_team", &game->home);
     feed_bdl_team(&reader, "visitor_team", &game->away);
     if (reader.rule[0] != '\0') {

@@ -61,7 +61,7 @@ int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed 
         char path[40];
         snprintf(path, sizeof path, "data[%zu]", i);
         if (i == FEED_LISTED_MAX) {
-            feed_refuse(out, path, NULL, "more than %d players", FEED_LISTED_MAX);
+            feed_refuse(out, path, NULL, "more than %d rows", FEED_LISTED_MAX);
             break;
         }
         row(out, json_array_get(data, i), path);

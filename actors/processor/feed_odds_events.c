@@ -23,21 +23,17 @@ void feed_odds_head(struct feed_reader *reader, struct feed_event *event)
     feed_text(reader, "away_team", REQ, event->away, sizeof event->away);
 }
 
-int feed_odds_events(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
+void feed_odds_list(struct feed *out, const json_t *list, const char *prefix)
 {
-    json_t *root = feed_open(body, size, JSON_ARRAY, error);
-    if (root == NULL) {
-        return -1;
-    }
-    for (size_t i = 0; i < json_array_size(root); i++) {
-        struct feed_reader reader = feed_reader_of(json_array_get(root, i));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct feed_reader reader = feed_reader_of(json_array_get(list, i));
         out->items++;
         if (out->event_count == FEED_EVENTS_MAX) {
             feed_refuse(out, "[]", NULL, "more than %d events", FEED_EVENTS_MAX);
             break;
         }
         struct feed_event *event = FEED_ADD(out, event);
-        snprintf(event->path, sizeof event->path, "[%zu]", i);
+        snprintf(event->path, sizeof event->path, "%s[%zu]", prefix, i);
         feed_odds_head(&reader, event);
         for (size_t j = 0; j + 1 < out->event_count; j++) {
             if (strcmp(out->events[j].event_id, event->event_id) == 0) {
@@ -50,6 +46,15 @@ int feed_odds_events(const void *body, size_t size, struct feed *out, char error
             feed_refuse(out, bad.path, bad.event_id, "%s", reader.rule);
         }
     }
+}
+
+int feed_odds_events(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
+{
+    json_t *root = feed_open(body, size, JSON_ARRAY, error);
+    if (root == NULL) {
+        return -1;
+    }
+    feed_odds_list(out, root, "");
     json_decref(root);
     return 0;
 }

@@ -122,7 +122,7 @@ static void read_market(struct feed *feed, size_t event, const char *book, const
     market->second_price = sides[1].price;
 }
 
-static void read_book(struct feed *feed, size_t event, const json_t *object, const char *path)
+void feed_odds_book(struct feed *feed, size_t event, const json_t *object, const char *path)
 {
     struct feed_reader reader = feed_reader_of(object);
     char book[FEED_KEY_SIZE] = "";
@@ -164,7 +164,7 @@ static void read_event(struct feed *feed, const json_t *object, size_t index)
     for (size_t i = 0; i < json_array_size(books); i++) {
         char path[FEED_PATH_SIZE];
         snprintf(path, sizeof path, "[%zu].bookmakers[%zu]", index, i);
-        read_book(feed, feed->event_count - 1, json_array_get(books, i), path);
+        feed_odds_book(feed, feed->event_count - 1, json_array_get(books, i), path);
     }
 }
 

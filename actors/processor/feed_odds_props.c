@@ -113,8 +113,7 @@ static bool better_main(const struct feed_line *a, const struct feed_line *b)
     return a_uneven < b_uneven || (a_uneven == b_uneven && a->line < b->line);
 }
 
-/* The main line of each player of one market: of those with both sides the most even, of equals the lowest. */
-static void mark_main(struct feed *feed, size_t first)
+void feed_odds_mark_main(struct feed *feed, size_t first)
 {
     for (size_t i = first; i < feed->line_count; i++) {
         struct feed_line *line = &feed->lines[i];
@@ -122,7 +121,8 @@ static void mark_main(struct feed *feed, size_t first)
         for (size_t j = first; line->main && j < feed->line_count; j++) {
             const struct feed_line *other = &feed->lines[j];
             if (j != i && other->over_price != MESSAGE_NONE && other->under_price != MESSAGE_NONE &&
-                strcmp(line->player, other->player) == 0 && better_main(other, line)) {
+                strcmp(line->book, other->book) == 0 && strcmp(line->player, other->player) == 0 &&
+                better_main(other, line)) {
                 line->main = false;
             }
         }
@@ -148,48 +148,60 @@ static void read_market(struct feed *feed, const json_t *object, struct market *
         snprintf(path, sizeof path, "%.100s.outcomes[%zu]", market->path, i);
         read_outcome(feed, market, json_array_get(outcomes, i), path);
     }
-    mark_main(feed, market->first);
+    feed_odds_mark_main(feed, market->first);
 }
 
-static void read_book(struct feed *feed, const json_t *object, size_t index)
+/* False: refused as a whole. */
+static bool read_book(struct feed *feed, const json_t *object, const char *path)
 {
     struct feed_reader reader = feed_reader_of(object);
     struct market market = {.first = feed->line_count};
     size_t before = feed->line_count;
-    snprintf(market.path, sizeof market.path, "bookmakers[%zu]", index);
+    snprintf(market.path, sizeof market.path, "%s", path);
     feed_text(&reader, "key", REQ, market.book, sizeof market.book);
     const json_t *markets = feed_member(&reader, "markets", REQ, JSON_ARRAY);
     if (reader.rule[0] != '\0') {
         feed->items++;
         feed_refuse(feed, market.path, market.book, "%s", reader.rule);
-        return;
+        return false;
     }
     for (size_t i = 0; i < json_array_size(markets); i++) {
-        snprintf(market.path, sizeof market.path, "bookmakers[%zu].markets[%zu]", index, i);
+        snprintf(market.path, sizeof market.path, "%.100s.markets[%zu]", path, i);
         read_market(feed, json_array_get(markets, i), &market);
     }
     feed->books += feed->line_count > before;
+    return true;
+}
+
+int feed_odds_event(struct feed *feed, const json_t *object, const char *prefix, bool markets,
+                    char error[FEED_ERROR_SIZE])
+{
+    struct feed_reader reader = feed_reader_of(object);
+    struct feed_event *event = FEED_ADD(feed, event);
+    snprintf(event->path, sizeof event->path, "%sid", prefix);
+    feed_odds_head(&reader, event);
+    const json_t *books = feed_member(&reader, "bookmakers", REQ, JSON_ARRAY);
+    if (reader.rule[0] != '\0') {
+        snprintf(error, FEED_ERROR_SIZE, "%s%.180s", prefix, reader.rule);
+        feed_free(feed);
+        return -1;
+    }
+    for (size_t i = 0; i < json_array_size(books); i++) {
+        char path[FEED_PATH_SIZE];
+        size_t known = feed->books;
+        snprintf(path, sizeof path, "%sbookmakers[%zu]", prefix, i);
+        if (read_book(feed, json_array_get(books, i), path) && markets) {
+            feed_odds_book(feed, feed->event_count - 1, json_array_get(books, i), path);
+            feed->books = known + (feed->books > known);
+        }
+    }
+    return 0;
 }
 
 int feed_odds_props(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
     json_t *root = feed_open(body, size, JSON_OBJECT, error);
-    if (root == NULL) {
-        return -1;
-    }
-    struct feed_reader reader = feed_reader_of(root);
-    struct feed_event *event = FEED_ADD(out, event);
-    feed_odds_head(&reader, event);
-    const json_t *books = feed_member(&reader, "bookmakers", REQ, JSON_ARRAY);
-    int result = 0;
-    if (reader.rule[0] != '\0') {
-        snprintf(error, FEED_ERROR_SIZE, "%.190s", reader.rule);
-        feed_free(out);
-        result = -1;
-    }
-    for (size_t i = 0; result == 0 && i < json_array_size(books); i++) {
-        read_book(out, json_array_get(books, i), i);
-    }
+    int result = root != NULL ? feed_odds_event(out, root, "", false, error) : -1;
     json_decref(root);
     return result;
 }

@@ -44,6 +44,13 @@ void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size)
 /* A game of balldontlie without its players: what /games and /box_scores have in common. Takes the last element of
  * feed->games away again and refuses it if a rule is broken; returns whether it stayed. */
 bool feed_bdl_head(struct feed *feed, const json_t *object, const char *path);
+/* What it says of itself but its sides: id, day, tip, status, period, scores. */
+void feed_bdl_state(struct feed_reader *reader, struct feed_game *game);
+/* A line of a player, of the game with that index; added, or refused. */
+void feed_bdl_line(struct feed *feed, const json_t *object, size_t game, bool home,
+                   const char *path);
+/* The team that is read itself. */
+void feed_bdl_team_of(struct feed_reader *reader, struct feed_team *team);
 /* A team of balldontlie, member `name` of what is read; it may be nested once more. */
 void feed_bdl_team(struct feed_reader *self, const char *name, struct feed_team *team);
 /* The id and "first_name last_name" of a player of balldontlie: member `player`, or `self` itself if NULL. */
@@ -56,6 +63,20 @@ int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed 
 #define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
+/* The events of a list; its path is "PREFIX[i]". */
+void feed_odds_list(struct feed *feed, const json_t *list, const char *prefix);
+/* One event with the lines of its players at each book, and with `markets` those of the game too; paths begin with `prefix`.
+ * -1 with `error` if it is not what it should be: then the feed holds nothing. */
+int feed_odds_event(struct feed *feed, const json_t *object, const char *prefix, bool markets,
+                    char error[FEED_ERROR_SIZE]);
+/* The markets of a game at one book, of the event with that index. */
+void feed_odds_book(struct feed *feed, size_t event, const json_t *object, const char *path);
+/* Marks the main line of each player at each book, of those from `first` on: of those with both sides the most even, of equals the lowest. */
+void feed_odds_mark_main(struct feed *feed, size_t first);
+/* BettingPros: an event's id as ours, and the list `name` of a body; NULL with `error` if there is none. */
+#define FEED_BP_ID_MAX INT64_C(9999999999)
+void feed_bp_event_id(int64_t id, char event_id[FEED_EVENT_SIZE]);
+const json_t *feed_bp_open(json_t *root, const char *name, char error[FEED_ERROR_SIZE]);
 /* The price of an outcome of The Odds API, as American odds. */
 int64_t feed_odds_price(struct feed_reader *reader);
 

@@ -372,6 +372,25 @@ void memory_put_row_box(struct memory *self, const struct msg_row_box_score *row
     memory_put(self, "row-box", row->game_date, &key, &msg_row_box_score_desc, row);
 }
 
+static int count_row(const struct store_row *row, void *context)
+{
+    (void)row;
+    ++*(int64_t *)context;
+    return 0;
+}
+
+int64_t memory_count_box(struct memory *self, int32_t date, const char *game_id)
+{
+    int64_t count = 0;
+    struct store_key prefix = key_text(game_id);
+    if (self->error == STORE_OK) {
+        int error = store_scan(self->txn, "row-box", date, date, prefix.data, prefix.size, false,
+                               count_row, &count);
+        memory_ok(self, error == STORE_NOT_FOUND ? STORE_OK : error);
+    }
+    return count;
+}
+
 static struct store_key key_odds(const struct msg_row_odds *row)
 {
     struct store_key key = key_text(row->game_id);
@@ -441,17 +460,31 @@ void memory_put_row_event(struct memory *self, const struct msg_row_event *row)
     memory_put(self, "row-event", row->game_date, &key, &msg_row_event_desc, row);
 }
 
-bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id)
+/* True once for each key. */
+static bool mark_first(struct memory *self, const char *table, int32_t date,
+                       const struct store_key *key)
 {
-    struct store_key key = key_text(event_id);
     struct span value;
     if (self->error != STORE_OK ||
-        memory_ok(self, store_get(self->txn, "odds-seen", date, key.data, key.size, &value)) ||
+        memory_ok(self, store_get(self->txn, table, date, key->data, key->size, &value)) ||
         self->error != STORE_OK) {
         return false;
     }
-    memory_ok(self, store_put(self->txn, "odds-seen", date, key.data, key.size, "", 0));
+    memory_ok(self, store_put(self->txn, table, date, key->data, key->size, "", 0));
     return true;
+}
+
+bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id)
+{
+    struct store_key key = key_text(event_id);
+    return mark_first(self, "odds-seen", date, &key);
+}
+
+bool memory_first_past(struct memory *self, int32_t date, const char *event_id, int64_t snapshot_us)
+{
+    struct store_key key = key_text(event_id);
+    store_key_i64(&key, snapshot_us);
+    return mark_first(self, "odds-past", date, &key);
 }
 
 /* ---- squads, line-ups, injuries, and markets of games ---- */
@@ -486,6 +519,71 @@ void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row
 {
     struct store_key key = key_lineup(row);
     memory_put(self, "row-lineup", row->game_date, &key, &msg_row_lineup_desc, row);
+}
+
+static struct store_key key_play(const struct msg_row_play *row)
+{
+    struct store_key key = key_text(row->game_id);
+    store_key_i64(&key, row->action);
+    return key;
+}
+
+bool memory_row_play(struct memory *self, const struct msg_row_play *like, struct msg_row_play *out)
+{
+    struct store_key key = key_play(like);
+    return memory_get(self, "row-play", like->game_date, &key, &msg_row_play_desc, out);
+}
+
+void memory_put_row_play(struct memory *self, const struct msg_row_play *row)
+{
+    struct store_key key = key_play(row);
+    memory_put(self, "row-play", row->game_date, &key, &msg_row_play_desc, row);
+}
+
+struct each_row {
+    const struct message_desc *desc;
+    memory_visit *visit;
+    void *context;
+};
+
+static int visit_row(const struct store_row *row, void *context)
+{
+    const struct each_row *each = context;
+    union {
+        struct msg_row_play play;
+        struct msg_row_box_score box;
+    } message;
+    struct message_error why;
+    if (message_decode(each->desc, row->value.data, row->value.size, &message, &why) != 0) {
+        return STORE_CORRUPT;
+    }
+    each->visit(&message, each->context);
+    return 0;
+}
+
+static void each_of_game(struct memory *self, const char *table, int32_t date, const char *game_id,
+                         struct each_row *each)
+{
+    struct store_key prefix = key_text(game_id);
+    if (self->error == STORE_OK) {
+        int error = store_scan(self->txn, table, date, date, prefix.data, prefix.size, false,
+                               visit_row, each);
+        memory_ok(self, error == STORE_NOT_FOUND ? STORE_OK : error);
+    }
+}
+
+void memory_each_play(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                      void *context)
+{
+    struct each_row each = {&msg_row_play_desc, visit, context};
+    each_of_game(self, "row-play", date, game_id, &each);
+}
+
+void memory_each_box(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                     void *context)
+{
+    struct each_row each = {&msg_row_box_score_desc, visit, context};
+    each_of_game(self, "row-box", date, game_id, &each);
 }
 
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out)
@@ -571,6 +669,20 @@ void memory_put_row_check(struct memory *self, const struct msg_row_check *row)
 {
     struct store_key key = key_check(row);
     memory_put(self, "row-check", row->game_date, &key, &msg_row_check_desc, row);
+}
+
+bool memory_score(struct memory *self, int32_t date, const char *game_id,
+                  struct msg_processor_score *out)
+{
+    struct store_key key = key_text(game_id);
+    return memory_get(self, "score", date, &key, &msg_processor_score_desc, out);
+}
+
+void memory_put_score(struct memory *self, int32_t date, const char *game_id,
+                      const struct msg_processor_score *score)
+{
+    struct store_key key = key_text(game_id);
+    memory_put(self, "score", date, &key, &msg_processor_score_desc, score);
 }
 
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,

@@ -59,6 +59,8 @@ void memory_put_row_game(struct memory *self, const struct msg_row_game *row);
 bool memory_row_box(struct memory *self, int32_t date, const char *game_id, int64_t player_id,
                     struct msg_row_box_score *out);
 void memory_put_row_box(struct memory *self, const struct msg_row_box_score *row);
+int64_t memory_count_box(struct memory *self, int32_t date,
+                         const char *game_id); /* lines of that game */
 bool memory_row_odds(struct memory *self, const struct msg_row_odds *like,
                      struct msg_row_odds *out);
 void memory_put_row_odds(struct memory *self, const struct msg_row_odds *row);
@@ -73,6 +75,11 @@ void memory_put_row_event(struct memory *self, const struct msg_row_event *row);
 bool memory_row_check(struct memory *self, const struct msg_row_check *like,
                       struct msg_row_check *out);
 void memory_put_row_check(struct memory *self, const struct msg_row_check *row);
+/* What another source said of a game's end. */
+bool memory_score(struct memory *self, int32_t date, const char *game_id,
+                  struct msg_processor_score *out);
+void memory_put_score(struct memory *self, int32_t date, const char *game_id,
+                      const struct msg_processor_score *score);
 /* The newest figure of a game; and the mean over the games of some days, and how many those are. */
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
                        double value);
@@ -83,6 +90,15 @@ void memory_put_row_player(struct memory *self, const struct msg_row_player *row
 bool memory_row_lineup(struct memory *self, const struct msg_row_lineup *like,
                        struct msg_row_lineup *out);
 void memory_put_row_lineup(struct memory *self, const struct msg_row_lineup *row);
+bool memory_row_play(struct memory *self, const struct msg_row_play *like,
+                     struct msg_row_play *out);
+void memory_put_row_play(struct memory *self, const struct msg_row_play *row);
+/* Those of one game, each as its message, in order; `visit` must not write. */
+typedef void memory_visit(const void *message, void *context);
+void memory_each_play(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                      void *context);
+void memory_each_box(struct memory *self, int32_t date, const char *game_id, memory_visit *visit,
+                     void *context);
 bool memory_row_injury(struct memory *self, int64_t player_id, struct msg_row_injury *out);
 void memory_put_row_injury(struct memory *self, const struct msg_row_injury *row);
 /* Those that are listed; `visit` must not write. */
@@ -93,6 +109,10 @@ bool memory_row_game_odds(struct memory *self, const struct msg_row_game_odds *l
 void memory_put_row_game_odds(struct memory *self, const struct msg_row_game_odds *row);
 /* Whether a snapshot of this event was said before; marks it. */
 bool memory_first_snapshot(struct memory *self, int32_t date, const char *event_id);
+
+/* Whether no snapshot of the past of this event and instant was said before; marks it. */
+bool memory_first_past(struct memory *self, int32_t date, const char *event_id,
+                       int64_t snapshot_us);
 
 /* Plain access, for what has one user (history.c); errors are kept as above. */
 bool memory_get(struct memory *self, const char *table, int32_t date, const struct store_key *key,

@@ -67,7 +67,8 @@ static int sync_folder(const char *path)
 int exports_replace(const char *path, const char *text, size_t size)
 {
     char temporary[PATH_SIZE];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary) {
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.%ld.new", path, (long)getpid()) >=
+        sizeof temporary) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -216,6 +217,47 @@ static int write_due(struct exports *self, struct store_txn *txn, bool new_day)
     return error;
 }
 
+/* ---- files that are gone ---- */
+
+struct gone {
+    const struct exports *exports;
+    int32_t dates[DATES_MAX];
+    int count;
+};
+
+static bool is_gone(const struct exports *self, const char *folder, int32_t date)
+{
+    char path[PATH_SIZE], name[CLOCK_DATE_SIZE];
+    clock_format_date(date, name);
+    snprintf(path, sizeof path, "%s/%s/%s.json", self->dir, folder, name);
+    return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
+static int take_gone(const struct store_row *row, void *context)
+{
+    struct gone *gone = context;
+    if (gone->count && gone->dates[gone->count - 1] == row->date)
+        return 0;
+    if (is_gone(gone->exports, "live", row->date) ||
+        is_gone(gone->exports, "live-grading", row->date))
+        gone->dates[gone->count++] = row->date;
+    return gone->count == DATES_MAX; /* the rest tomorrow */
+}
+
+/* Of every day before today that the tables hold, once a day and at every start: whoever removes a file does not say so. */
+static int write_gone(struct exports *self, struct store_txn *txn)
+{
+    struct gone gone = {.exports = self};
+    int error = store_scan(txn, TABLE_TOUCHED, TABLE_DATE_FIRST, clock_date_add(self->today, -1),
+                           NULL, 0, true, take_gone, &gone);
+    error = error == 1 || error == STORE_NOT_FOUND ? STORE_OK : error;
+    for (int i = 0; i < gone.count && !error; i++) {
+        log_warn("export-was-gone", "date=%d", (int)gone.dates[i]);
+        error = write_both(self, txn, gone.dates[i]);
+    }
+    return error;
+}
+
 static int write_status(struct exports *self, struct store_txn *txn, int64_t now_us)
 {
     int error;
@@ -233,7 +275,9 @@ int exports_write(struct exports *self, struct store_txn *txn, int64_t now_us, i
     int32_t today = export_today(txn, now_us, rollover_hour);
     bool new_day = today != self->today;
     self->today = today;
-    int error = write_due(self, txn, new_day);
+    int error = new_day ? write_gone(self, txn) : STORE_OK;
+    if (!error)
+        error = write_due(self, txn, new_day);
     if (!error &&
         (self->written != before || clock_mono_us() - self->status_us > STATUS_EVERY_US)) {
         error = write_status(self, txn, now_us);

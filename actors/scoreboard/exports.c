@@ -89,6 +89,15 @@ static struct table_mark touched(struct store_txn *txn, int32_t date, const char
     return mark;
 }
 
+/* ... of all of them: what a file says that shows both. */
+static struct table_mark touched_any(struct store_txn *txn, int32_t date)
+{
+    struct table_mark graded = touched(txn, date, "grading"), live = touched(txn, date, "live");
+    return (struct table_mark){
+        .position = graded.position > live.position ? graded.position : live.position,
+        .time_us = graded.time_us > live.time_us ? graded.time_us : live.time_us};
+}
+
 static int count_games(const struct games_day *day, bool (*is)(const struct msg_row_game *))
 {
     int count = 0;
@@ -179,6 +188,7 @@ json_t *export_live(struct store_txn *txn, int32_t date, int *error)
         json_object_set_new(out, "game_date", json_of_date(date));
         json_object_set_new(out, "poll_id",
                             mark.position ? json_integer((json_int_t)mark.position) : json_null());
+        json_object_set_new(out, "position", json_of_int((int64_t)mark.position));
         json_object_set_new(out, "games_in_progress", json_of_int(count_games(&games, games_live)));
         json_object_set_new(out, "games_final", json_of_int(count_games(&games, games_final)));
         json_object_set_new(out, "total_games", json_of_int(games.count));
@@ -362,7 +372,7 @@ json_t *export_grading(struct store_txn *txn, int32_t date, int *error)
     struct games_day games;
     bool trained = false;
     struct grading self = {.games = &games, .txn = txn};
-    struct table_mark graded = touched(txn, date, "grading"), live = touched(txn, date, "live");
+    struct table_mark mark = touched_any(txn, date);
     json_t *out = NULL;
     *error = games_day_load(&games, txn, date);
     if (!*error)
@@ -377,14 +387,9 @@ json_t *export_grading(struct store_txn *txn, int32_t date, int *error)
         for (int i = 0; i < self.count; i++)
             json_array_append(list, self.rows[i].json);
         out = json_object();
-        json_object_set_new(
-            out, "updated_at",
-            json_of_time(graded.time_us > live.time_us ? graded.time_us : live.time_us));
+        json_object_set_new(out, "updated_at", json_of_time(mark.time_us));
         json_object_set_new(out, "game_date", json_of_date(date));
-        json_object_set_new(
-            out, "position",
-            json_of_int(
-                (int64_t)(graded.position > live.position ? graded.position : live.position)));
+        json_object_set_new(out, "position", json_of_int((int64_t)mark.position));
         json_object_set_new(out, "summary", grading_summary(&self));
         json_object_set_new(out, "predictions", list);
     }
@@ -558,6 +563,7 @@ json_t *export_status(struct store_txn *txn, int32_t today, int64_t now_us, int 
     json_object_set_new(predicted, "target_date", json_of_date(today));
     json_object_set_new(services, "predictions", predicted);
     json_object_set_new(out, "updated_at", json_of_time(now_us));
+    json_object_set_new(out, "position", json_of_int((int64_t)touched_any(txn, today).position));
     json_object_set_new(out, "overall_status", json_string(overall(services)));
     json_object_set_new(out, "services", services);
     json_object_set_new(out, "known_issues", issues);

@@ -1,8 +1,8 @@
 /* The files that others fetch: live/, live-grading/ and status.json under DIR/exports, each replaced as a whole.
  *
  * Against the system these shapes come from: a push is `push` and who never came in is `void` (no `incorrect`, no 0 points);
- * `updated_at` is the league time of the newest record in the file, not of its writing; errors are averaged over final
- * games only; a game stays with its own date after midnight. */
+ * `updated_at` is the league time of the newest record in the file, not of its writing, `position` (beside the keys of those
+ * shapes) that record's place in the log: whoever knows what came since sees what a file lacks; errors are averaged over final games only; a game stays with its own date after midnight. */
 #ifndef ACTORS_SCOREBOARD_EXPORTS_H
 #define ACTORS_SCOREBOARD_EXPORTS_H
 

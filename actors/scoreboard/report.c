@@ -437,6 +437,37 @@ static int load_night(struct night *night, struct store_txn *txn, int32_t date,
     return error;
 }
 
+/* ---- remedies, by what became of them ---- */
+
+struct remedies {
+    int64_t asked, helped, no_help;
+};
+
+static int take_action(void *context, int32_t date, const struct table_mark *mark,
+                       const void *message)
+{
+    struct remedies *self = context;
+    const struct msg_ops_action *action = message;
+    (void)date;
+    (void)mark;
+    self->asked++;
+    self->helped += !strcmp(action->outcome, "helped");
+    self->no_help += !strcmp(action->outcome, "no_help");
+    return 0;
+}
+
+static json_t *remedies_json(struct store_txn *txn, int32_t date, int *error)
+{
+    struct remedies self = {.asked = 0};
+    json_t *out = json_object();
+    *error =
+        table_each(txn, TABLE_ACTION, date, date, NULL, &msg_ops_action_desc, take_action, &self);
+    json_object_set_new(out, "asked", json_of_int(self.asked));
+    json_object_set_new(out, "helped", json_of_int(self.helped));
+    json_object_set_new(out, "no_help", json_of_int(self.no_help));
+    return out;
+}
+
 json_t *report_make(struct store_txn *txn, const struct settings *settings, int32_t date,
                     int *error)
 {
@@ -479,7 +510,12 @@ json_t *report_make(struct store_txn *txn, const struct settings *settings, int3
     json_object_set(out, "gaps", night.gaps);
     json_object_set_new(out, "predictions", json_of_int(night.predictions));
     json_object_set_new(out, "graded", json_of_int(night.graded));
+    json_object_set_new(out, "remedies", remedies_json(txn, date, error));
     json_object_set_new(out, "verdict", json_string(verdict_of(&night, &day, uptime)));
+    if (*error) {
+        json_decref(out);
+        out = NULL;
+    }
 done:
     json_decref(night.gaps);
     free(night.windows);

@@ -1,17 +1,21 @@
 /* scoreboard - what people see: tables of the night, the page, the API, the exported files.
- * takes  rows, features, predictions, grades, runs, alerts, exits, dead letters, imports     gives  nothing
+ * takes  rows, features, predictions, grades, runs, alerts, exits, dead letters, imports, ops.command     gives  command.answer
  * keeps  actors/scoreboard/tables.h
  * never  changes what a record says, or shows an import before its commit */
 #include "actors/scoreboard/scoreboard.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/scoreboard/exports.h"
+#include "actors/scoreboard/run_index.h"
 #include "actors/scoreboard/take.h"
 #include "actors/scoreboard/web.h"
 #include "config/clock.h"
 #include "config/log.h"
+
+enum { INDEX_ROWS = 20000 }; /* entered in one step, about: some tens of milliseconds */
 
 struct scoreboard {
     const struct settings *settings;
@@ -19,6 +23,9 @@ struct scoreboard {
     struct web *web;
     struct store *store; /* NULL until `work` was called */
     int64_t export_us;   /* monotonic: not before */
+    bool indexed;        /* the run index is whole; not before it was looked at */
+    uint64_t index_rows; /* entered so far */
+    int64_t index_us;    /* monotonic: begun; 0: not */
     bool worked;         /* since `fds` was asked last: without a lease `work` is not called */
 };
 
@@ -74,6 +81,7 @@ static void scoreboard_forget(void *context)
     struct scoreboard *self = context;
     take_forget();
     web_forget(self->web);
+    self->indexed = false; /* the environment may be another, or what was said of it undone */
 }
 
 static int scoreboard_fds(void *context, struct pollfd *fds, int max, int64_t *timeout_us)
@@ -84,9 +92,54 @@ static int scoreboard_fds(void *context, struct pollfd *fds, int max, int64_t *t
         return 0;
     self->worked = false;
     due_us = due_us < 0 ? 0 : due_us;
+    if (self->index_us)
+        *timeout_us = 0;
     if (self->exports && due_us < *timeout_us)
         *timeout_us = due_us;
     return web_fds(self->web, fds, max, timeout_us);
+}
+
+/* ---- the run index of an environment that was written without one: some days of runs between two looks at the rest ---- */
+
+static bool index_is_whole(struct scoreboard *self)
+{
+    struct store_txn *txn;
+    if (store_begin(self->store, false, &txn) != STORE_OK)
+        return false;
+    bool whole = run_index_is_whole(txn);
+    store_abort(&txn);
+    return whole;
+}
+
+static void index_turn(struct scoreboard *self, struct kit *kit)
+{
+    if (self->indexed || (self->indexed = index_is_whole(self)))
+        return;
+    struct step *step = kit_step(kit);
+    if (!step)
+        return;
+    uint64_t rows = 0;
+    int more = run_index_make(step_store(step), INDEX_ROWS, &rows);
+    if (more < 0) {
+        kit_abort(kit, &step);
+        log_warn("run-index-failed", "why=\"%s\"", store_error_text(more));
+        return;
+    }
+    if (!self->index_us && more) {
+        log_info("run-index-begun", "why=\"the environment was written without one\"");
+        self->index_us = clock_mono_us();
+    }
+    if (!kit_commit(kit, &step))
+        return;
+    self->index_rows += rows;
+    self->indexed = more == 0;
+    if (!self->indexed)
+        return;
+    if (self->index_rows)
+        log_info("run-index-made", "runs=%" PRIu64 " took_ms=%" PRId64, self->index_rows,
+                 self->index_us ? (clock_mono_us() - self->index_us) / 1000 : 0);
+    self->index_us = 0;
+    self->index_rows = 0;
 }
 
 static void scoreboard_work(void *context, struct kit *kit, const struct pollfd *fds, int count)
@@ -97,6 +150,7 @@ static void scoreboard_work(void *context, struct kit *kit, const struct pollfd 
     (void)count;
     self->worked = true;
     self->store = kit_store(kit);
+    index_turn(self, kit);
     if (self->exports && now >= self->export_us) {
         self->export_us = now + self->settings->scoreboard.export_interval_us;
         write_exports(self);
@@ -108,6 +162,7 @@ const struct actor scoreboard_actor = {
     .name = "scoreboard",
     .does = "keeps the tables that people see: page, API, exported files",
     .takes = scoreboard_takes,
+    .ages = scoreboard_ages,
     .edge = false, /* its tables are a function of the log: lost ones are made again from it */
     .start = scoreboard_start,
     .forget = scoreboard_forget,

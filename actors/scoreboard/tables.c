@@ -7,7 +7,36 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actors/scoreboard/run_index.h"
+
 enum { MARK_BYTES = 16 };
+
+static int64_t written_us(const struct span *value)
+{
+    struct table_mark mark;
+    struct span payload;
+    return table_read(value, &mark, &payload) == STORE_OK ? mark.time_us : INT64_MIN;
+}
+
+const struct aging scoreboard_ages[] = {
+    {TABLE_RUN, AGING_LOG, run_remove, written_us}, /* and what the index says of it */
+    {TABLE_POLL, AGING_LOG, NULL, written_us},
+    {TABLE_ODDS, AGING_LOG, NULL, written_us},
+    {TABLE_FEATURE, AGING_LOG, NULL, written_us},
+    {TABLE_ALERT, AGING_LOG, NULL, written_us},
+    {TABLE_EXIT, AGING_LOG, NULL, written_us},
+    {TABLE_EXPECTED, AGING_LOG, NULL, written_us},
+    {TABLE_ACTION, AGING_LOG, NULL, written_us},
+    {TABLE_TOUCHED, AGING_LOG, NULL, written_us},
+    {TABLE_GAME, AGING_NEVER, NULL, written_us},
+    {TABLE_SPAN, AGING_NEVER, NULL, written_us},
+    {TABLE_BOX, AGING_NEVER, NULL, written_us},
+    {TABLE_SUMMARY, AGING_NEVER, NULL, written_us},
+    {TABLE_TEAM_SUMMARY, AGING_NEVER, NULL, written_us},
+    {TABLE_PREDICTION, AGING_NEVER, NULL, written_us},
+    {TABLE_GRADE, AGING_NEVER, NULL, written_us},
+    {NULL, 0, NULL, NULL},
+};
 
 static void write_u64(uint8_t *out, uint64_t value)
 {

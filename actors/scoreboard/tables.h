@@ -4,16 +4,24 @@
  * A row's value is 16 bytes, position and league time of the record it came from (big-endian), and that record's payload as
  * it was. Keys are built by store_key_*, parts in the order given here. Rows are dated by the game's date.
  *
+ * A table that is aged (scoreboard_ages) is kept as long as the log, unless retention.tables says otherwise; the others are kept for ever:
+ * the season's games, lines, predictions and grades, and what was imported.
+ *
  *   table         date         key                                             message
  *   game          game's       game_id                                         row_game, newest
  *   span          game's       game_id                                         two instants: first seen in play, first seen final
  *   box           game's       game_id, player_id                              row_box_score, newest
  *   odds          game's       game_id, player_id, market, book, line*1000, position   row_odds, every one
  *   feature       game's       game_id, player_id                              feature_player, newest
+ *   summary       game's       game_id, player_id                              summary_player_game, newest
+ *   team_summary  game's       game_id, team                                   summary_team_game, newest
  *   prediction    game's       game_id, player_id, system, stat, position      prediction_points, every one
  *   grade         game's       game_id, player_id, system, stat                grade_points, newest
  *   run           data_date, else day it was opened   opened_at, run_id        ops_run
- *   poll          the same     opened_at, run_id                               ops_run, those of the poller only
+ *   run_name      the run's    name, outcome, opened_at, run_id                none }
+ *   run_outcome   the run's    outcome, opened_at, run_id                      none } actors/scoreboard/run_index.h
+ *   run_index     undated      "made"                                          is it whole; else up to which date }
+ *   poll          the run's    opened_at, run_id                               ops_run, those of the poller only
  *   alert         league day   alert_id                                        ops_alert, newest
  *   exit          league day   position                                        ops_exit
  *   expected      game's       game_id, output                                 ops_expected, newest
@@ -24,13 +32,14 @@
  *   import_open   undated      import_id                                       none: seen, not committed
  *   import        undated      import_id                                       import_commit
  *   import_file   undated      import_id, file                                 import_file
- *   touched       game's       "live" or "grading"                             none: the newest record that the exports show */
+ *   touched       game's       "live", "grading" or "export"                    none: the newest record that the exports show, or that asked for them */
 #ifndef ACTORS_SCOREBOARD_TABLES_H
 #define ACTORS_SCOREBOARD_TABLES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actors/actor.h"
 #include "schema/messages.h"
 #include "store/store.h"
 
@@ -41,9 +50,14 @@
 #define TABLE_BOX "box"
 #define TABLE_ODDS "odds"
 #define TABLE_FEATURE "feature"
+#define TABLE_SUMMARY "summary"
+#define TABLE_TEAM_SUMMARY "team_summary"
 #define TABLE_PREDICTION "prediction"
 #define TABLE_GRADE "grade"
 #define TABLE_RUN "run"
+#define TABLE_RUN_NAME "run_name"
+#define TABLE_RUN_OUTCOME "run_outcome"
+#define TABLE_RUN_INDEX "run_index"
 #define TABLE_POLL "poll"
 #define TABLE_ALERT "alert"
 #define TABLE_EXIT "exit"
@@ -59,6 +73,8 @@
 
 #define TABLE_DATE_FIRST 1 /* every dated row lies between these */
 #define TABLE_DATE_LAST 99991231
+
+extern const struct aging scoreboard_ages[];
 
 /* Which record a row came from. */
 struct table_mark {

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/scoreboard/tables.h"
+#include "actors/command.h"
+#include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 #include "schema/messages.h"
 
@@ -141,6 +142,26 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     return put(step, input, TABLE_FEATURE, row->game_date, &key);
 }
 
+static enum verdict take_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_summary_player_game *row = input->message;
+    struct store_key key;
+    (void)self;
+    player_key(&key, row->game_id, row->player_id);
+    return put(step, input, TABLE_SUMMARY, row->game_date, &key);
+}
+
+static enum verdict take_team_summary(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_summary_team_game *row = input->message;
+    struct store_key key;
+    (void)self;
+    store_key_start(&key);
+    store_key_text(&key, row->game_id);
+    store_key_text(&key, row->team);
+    return put(step, input, TABLE_TEAM_SUMMARY, row->game_date, &key);
+}
+
 static enum verdict take_prediction(struct step *step, const struct input *input, void *self)
 {
     const struct msg_prediction_points *row = input->message;
@@ -179,13 +200,14 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     int32_t date = run->data_date ? run->data_date : day_of(step, run->opened_at);
     struct store_key key;
     (void)self;
+    struct table_mark mark = mark_of(input);
+    int error = run_put(step_store(step), date, run, &mark, &input->record->payload);
+    if (error)
+        return failed(step, error);
     store_key_start(&key);
     store_key_i64(&key, run->opened_at);
     store_key_text(&key, run->run_id);
-    enum verdict verdict = put(step, input, TABLE_RUN, date, &key);
-    if (verdict == DONE && !strcmp(run->actor, "poller"))
-        verdict = put(step, input, TABLE_POLL, date, &key);
-    return verdict;
+    return strcmp(run->actor, "poller") == 0 ? put(step, input, TABLE_POLL, date, &key) : DONE;
 }
 
 static enum verdict take_alert(struct step *step, const struct input *input, void *self)
@@ -233,6 +255,13 @@ static enum verdict take_action(struct step *step, const struct input *input, vo
     return put(step, input, TABLE_ACTION, row->game_date, &key);
 }
 
+static int find_any(const struct store_row *row, void *context)
+{
+    (void)row;
+    (void)context;
+    return 1;
+}
+
 /* Without the payload: it stays in the log, where `tipoff dead` finds it. */
 static enum verdict take_dead(struct step *step, const struct input *input, void *self)
 {
@@ -251,6 +280,31 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
     store_key_i64(&key, (int64_t)input->position);
     int failure = table_put(step_store(step), TABLE_DEAD, STORE_UNDATED, &key, &mark, &payload);
     return failure ? failed(step, failure) : DONE;
+}
+
+/* Asked to: the day's files have something new, so that they are written again, whatever became of them. */
+static enum verdict take_command(struct step *step, const struct input *input, void *self)
+{
+    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc, NULL};
+    const struct msg_ops_command *command = input->message;
+    int32_t date;
+    (void)self;
+    if (!command_take(step, input, &KIND, NULL))
+        return DONE;
+    int error = clock_parse_date(command->subject, &date)
+                    ? STORE_NOT_FOUND
+                    : store_scan(step_store(step), TABLE_TOUCHED, date, date, NULL, 0, false,
+                                 find_any, NULL);
+    if (error < 0 && error != STORE_NOT_FOUND)
+        return failed(step, error);
+    if (error != 1) {
+        command_nothing(step, input, "no table has anything of that day");
+        return DONE;
+    }
+    enum verdict verdict = touch(step, input, date, "export", "");
+    if (verdict == DONE)
+        command_done(step, input, step_emitted(step));
+    return verdict;
 }
 
 /* ---- imports: rows wait under their import's id until its commit makes them visible ---- */
@@ -433,6 +487,8 @@ const struct take scoreboard_takes[] = {
     {&msg_row_box_score_desc, take_box, RUN_NONE, NULL, false},
     {&msg_row_odds_desc, take_odds, RUN_NONE, NULL, false},
     {&msg_feature_player_desc, take_feature, RUN_NONE, NULL, false},
+    {&msg_summary_player_game_desc, take_summary, RUN_NONE, NULL, false},
+    {&msg_summary_team_game_desc, take_team_summary, RUN_NONE, NULL, false},
     {&msg_prediction_points_desc, take_prediction, RUN_NONE, NULL, false},
     {&msg_grade_points_desc, take_grade, RUN_NONE, NULL, false},
     {&msg_ops_run_desc, take_run, RUN_NONE, NULL, false},
@@ -440,6 +496,7 @@ const struct take scoreboard_takes[] = {
     {&msg_ops_exit_desc, take_exit, RUN_NONE, NULL, false},
     {&msg_ops_expected_desc, take_expected, RUN_NONE, NULL, false},
     {&msg_ops_action_desc, take_action, RUN_NONE, NULL, false},
+    {&msg_ops_command_desc, take_command, RUN_NONE, NULL, true},
     {&msg_dead_letter_desc, take_dead, RUN_NONE, NULL, false},
     {&msg_history_game_desc, take_history_game, RUN_NONE, NULL, false},
     {&msg_history_player_game_desc, take_history_player_game, RUN_NONE, NULL, false},

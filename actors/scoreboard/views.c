@@ -9,6 +9,7 @@
 #include "actors/scoreboard/games.h"
 #include "actors/scoreboard/odds_history.h"
 #include "actors/scoreboard/report.h"
+#include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 
 static json_t *fail(json_t *out, int code, int *error)
@@ -148,7 +149,19 @@ static bool same_key(const struct msg_row_odds *a, const struct msg_row_odds *b)
            !strcmp(a->market, b->market) && !strcmp(a->book, b->book);
 }
 
-/* One key's rows, in the order they were seen. */
+/* By when they held: a snapshot of the past is said after what came later. */
+static void order_key(struct odds_list *list, int first, int end)
+{
+    for (int i = first + 1; i < end; i++) {
+        struct msg_row_odds row = list->rows[i];
+        int at = i;
+        for (; at > first && list->rows[at - 1].snapshot_at > row.snapshot_at; at--)
+            list->rows[at] = list->rows[at - 1];
+        list->rows[at] = row;
+    }
+}
+
+/* One key's rows, in the order they held. */
 static int visit_key(const struct odds_list *list, int first, int end,
                      const struct games_day *games, int64_t noon_us, view_odds_visit *visit,
                      void *context)
@@ -199,6 +212,7 @@ int view_each_odds(struct store_txn *txn, int32_t date, view_odds_visit *visit, 
         end = first + 1;
         while (end < list.count && same_key(&list.rows[first], &list.rows[end]))
             end++;
+        order_key(&list, first, end);
         error = visit_key(&list, first, end, &games, noon_us, visit, context);
     }
     games_day_free(&games);
@@ -309,6 +323,54 @@ static json_t *view_features(struct store_txn *txn, const struct view_query *que
     return *error ? fail(out, *error, error) : out;
 }
 
+/* ---- what games came to ---- */
+
+/* Every field of the message. */
+static json_t *whole(const struct message_desc *desc, const void *message)
+{
+    json_t *row = json_object();
+    for (size_t i = 0; i < desc->field_count; i++) {
+        const char *const one[] = {desc->fields[i].name, NULL};
+        put_fields(row, desc, message, one);
+    }
+    return row;
+}
+
+static int put_summary(void *context, int32_t date, const struct table_mark *mark,
+                       const void *message)
+{
+    (void)date;
+    (void)mark;
+    json_array_append_new(context, whole(&msg_summary_player_game_desc, message));
+    return 0;
+}
+
+static json_t *view_summaries(struct store_txn *txn, const struct view_query *query, int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_SUMMARY, query->date, query->date, NULL,
+                        &msg_summary_player_game_desc, put_summary, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
+static int put_team_summary(void *context, int32_t date, const struct table_mark *mark,
+                            const void *message)
+{
+    (void)date;
+    (void)mark;
+    json_array_append_new(context, whole(&msg_summary_team_game_desc, message));
+    return 0;
+}
+
+static json_t *view_team_summaries(struct store_txn *txn, const struct view_query *query,
+                                   int *error)
+{
+    json_t *out = json_array();
+    *error = table_each(txn, TABLE_TEAM_SUMMARY, query->date, query->date, NULL,
+                        &msg_summary_team_game_desc, put_team_summary, out);
+    return *error ? fail(out, *error, error) : out;
+}
+
 /* ---- predictions ---- */
 
 struct predictions {
@@ -404,47 +466,32 @@ static json_t *view_grades(struct store_txn *txn, const struct view_query *query
 
 /* ---- runs ---- */
 
-struct runs {
-    const struct view_query *query;
-    json_t *out;
-};
-
 static int put_run(void *context, int32_t date, const struct table_mark *mark, const void *message)
 {
     static const char *const fields[] = {
-        "run_id",       "name",         "actor",        "shard",       "epoch",
-        "data_date",    "game_id",      "outcome",      "error_class", "error_message",
-        "opened_at",    "closed_at",    "rows_in",      "rows_out",    "bytes_in",
-        "cause",        "duplicate_of", "code_version", "config_hash", "host",
-        "rows_refused", "duration_us",  "attempt",      "next_check",  NULL};
-    struct runs *self = context;
-    const struct msg_ops_run *run = message;
+        "run_id",      "name",     "actor",        "shard",         "epoch",        "data_date",
+        "game_id",     "outcome",  "error_class",  "error_message", "opened_at",    "closed_at",
+        "rows_in",     "rows_out", "bytes_in",     "cause",         "duplicate_of", "code_version",
+        "config_hash", "host",     "rows_refused", "duration_us",   "attempt",      "next_check",
+        "bytes_out",   NULL};
+    json_t *row = json_object();
     (void)date;
     (void)mark;
-    if (self->query->name && strcmp(self->query->name, run->name) != 0)
-        return 0;
-    if (self->query->outcome && strcmp(self->query->outcome, run->outcome) != 0)
-        return 0;
-    json_t *row = json_object();
-    put_fields(row, &msg_ops_run_desc, run, fields);
-    json_array_append_new(self->out, row);
+    put_fields(row, &msg_ops_run_desc, message, fields);
+    json_array_append_new(context, row);
     return 0;
 }
 
 static json_t *view_runs(struct store_txn *txn, const struct view_query *query, int *error)
 {
-    struct runs self = {.query = query, .out = json_array()};
-    int32_t from = query->date ? query->date : TABLE_DATE_FIRST;
-    int32_t to = query->date ? query->date : TABLE_DATE_LAST;
-    const char *words[3] = {NULL}; /* names and outcomes stand in a payload as they are */
-    int count = 0;
-    if (query->name)
-        words[count++] = query->name;
-    if (query->outcome)
-        words[count++] = query->outcome;
-    *error =
-        table_each_with(txn, TABLE_RUN, from, to, NULL, words, &msg_ops_run_desc, put_run, &self);
-    return *error ? fail(self.out, *error, error) : self.out;
+    const struct run_query runs = {.from = query->date ? query->date : TABLE_DATE_FIRST,
+                                   .to = query->date ? query->date : TABLE_DATE_LAST,
+                                   .name = query->name,
+                                   .outcome = query->outcome,
+                                   .last = query->last};
+    json_t *out = json_array();
+    *error = run_each(txn, &runs, put_run, out);
+    return *error ? fail(out, *error, error) : out;
 }
 
 static json_t *view_report(struct store_txn *txn, const struct view_query *query, int *error)
@@ -466,6 +513,12 @@ static const char *const people_boxes[] = {
     "steals",  "blocks",      "turnovers", "plus_minus", "game_status", NULL};
 static const char *const people_features[] = {"game_id", "player_id", "player_name",
                                               "quality", "as_of",     NULL};
+static const char *const people_summaries[] = {
+    "game_id", "player_name", "team",   "minutes", "points",      "usage", "true_shooting",
+    "line",    "line_move",   "result", "margin",  "injury_risk", NULL};
+static const char *const people_team_summaries[] = {
+    "game_id",        "team",           "won",         "points",          "points_allowed", "pace",
+    "offense_rating", "defense_rating", "three_share", "free_throw_rate", "turnover_share", NULL};
 static const char *const people_predictions[] = {
     "game_id",   "player_name", "system",         "predicted", "stddev", "line", "line_source",
     "prob_over", "edge",        "recommendation", "made_at",   "active", NULL};
@@ -481,6 +534,8 @@ static const struct view views[] = {
     {"boxscores", false, people_boxes, view_boxscores},
     {"odds", false, NULL, view_odds},
     {"features", false, people_features, view_features},
+    {"summaries", false, people_summaries, view_summaries},
+    {"team_summaries", false, people_team_summaries, view_team_summaries},
     {"predictions", false, people_predictions, view_predictions},
     {"grades", false, people_grades, view_grades},
     {"runs", true, people_runs, view_runs},

@@ -12,6 +12,7 @@
 struct view_query {
     int32_t date;                    /* 0: every date, where `any_date` allows that */
     const char *name, *outcome;      /* runs only; NULL: any */
+    uint64_t last;                   /* runs only: the newest so many; 0: all */
     const struct settings *settings; /* report and audit: how often was to be asked */
 };
 struct view {

@@ -80,6 +80,15 @@ static void refuse_store(struct web *self, struct httpd_request *request, int er
 
 /* ---- the API ---- */
 
+static bool count_read(const char *text, uint64_t *count)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    *count = strtoull(text, &end, 10);
+    return *end == '\0' && *count >= 1 && *count <= 1000000000;
+}
+
 static void serve_view(struct web *self, struct httpd_request *request, const char *name)
 {
     const struct view *view = view_find(name);
@@ -87,6 +96,7 @@ static void serve_view(struct web *self, struct httpd_request *request, const ch
     struct view_query query = {.name = httpd_query(request, "name"),
                                .outcome = httpd_query(request, "outcome"),
                                .settings = self->settings};
+    const char *last = httpd_query(request, "last");
     struct store_txn *txn;
     if (!view) {
         refuse(self, request, 404, "not-found", "no such view: %.40s", name);
@@ -98,6 +108,10 @@ static void serve_view(struct web *self, struct httpd_request *request, const ch
     }
     if (!date && !view->any_date) {
         refuse(self, request, 400, "date-missing", "date: is required (YYYY-MM-DD)");
+        return;
+    }
+    if (last && !count_read(last, &query.last)) {
+        refuse(self, request, 400, "bad-count", "last: 1 to 1000000000: %.40s", last);
         return;
     }
     int error = store_begin(kit_store(self->kit), false, &txn);

@@ -7,13 +7,11 @@
 
 #include "config/clock.h"
 
-#define TABLE_EXPECTED "expected" /* game's date; game_id, output -> ops_expected */
 #define CHECK_DAYS                                                                                 \
     2 /* a check that failed for a game of so many days ago is history, not an incident */
-#define TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
-#define TABLE_SEEN "seen"   /* game's date; game_id, output, hash of what was counted -> nothing */
-#define TABLE_CHECK "check" /* game's date; game_id, output, check that fails -> how */
-#define TABLE_DAY "day"     /* undated; game_id -> the date its rows are under */
+#define MISSED_US (INT64_C(36) * 3600 * 1000000)
+#define MISSED_DAYS 7   /* longer silent than that, it begins anew */
+#define TABLE_DAY "day" /* undated; game_id -> the date its rows are under */
 
 static void key_of(struct store_key *key, const char *game_id, const char *output)
 {
@@ -27,21 +25,21 @@ static int read_row(struct store_txn *txn, int32_t date, const char *game_id, en
 {
     struct store_key key;
     key_of(&key, game_id, OUTPUTS[output].name);
-    return store_get_message(txn, TABLE_EXPECTED, date, key.data, key.size, &msg_ops_expected_desc,
-                             row);
+    return store_get_message(txn, DUE_TABLE_EXPECTED, date, key.data, key.size,
+                             &msg_ops_expected_desc, row);
 }
 
 static int write_row(struct store_txn *txn, const struct msg_ops_expected *row)
 {
     struct store_key key;
     key_of(&key, row->game_id, row->output);
-    int error = store_put_message(txn, TABLE_EXPECTED, row->game_date, key.data, key.size,
+    int error = store_put_message(txn, DUE_TABLE_EXPECTED, row->game_date, key.data, key.size,
                                   &msg_ops_expected_desc, row);
     if (error)
         return error;
     if (expect_open(row))
-        return store_put(txn, TABLE_OPEN, row->game_date, key.data, key.size, "", 0);
-    error = store_del(txn, TABLE_OPEN, row->game_date, key.data, key.size);
+        return store_put(txn, DUE_TABLE_OPEN, row->game_date, key.data, key.size, "", 0);
+    error = store_del(txn, DUE_TABLE_OPEN, row->game_date, key.data, key.size);
     return error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
@@ -76,9 +74,43 @@ static bool owed_late(enum output_id output)
     return output == OUTPUT_BOXSCORE;
 }
 
+struct before {
+    int64_t tip_us;
+    bool any;
+};
+
+static int said_before(const struct store_row *at, void *context)
+{
+    struct before *before = context;
+    struct msg_ops_expected row;
+    struct message_error error;
+    if (message_decode(&msg_ops_expected_desc, at->value.data, at->value.size, &row, &error) != 0)
+        return STORE_CORRUPT;
+    before->any = row.at != CLOCK_NONE && row.at < before->tip_us;
+    return before->any;
+}
+
+/* Yesterday's or today's game, and this ledger said things before its tip: nobody heard of it while it could be predicted, but it was ours. */
+static int was_missed(struct step *step, const struct msg_row_game *game, bool *missed)
+{
+    struct before before = {.tip_us = game->tip_at};
+    *missed = false;
+    if (game->tip_at == CLOCK_NONE || step_now_us(step) - game->tip_at > MISSED_US)
+        return STORE_OK;
+    int error = store_scan(
+        step_store(step), DUE_TABLE_EXPECTED, clock_date_add(game->game_date, -MISSED_DAYS),
+        clock_date_add(game->game_date, -1), NULL, 0, true, said_before, &before);
+    *missed = before.any;
+    return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
+}
+
 static int rows_begin(struct step *step, const struct msg_row_game *game)
 {
-    bool over = !strcmp(game->status, "final");
+    bool over = !strcmp(game->status, "final"), missed = false;
+    int failed = over ? was_missed(step, game, &missed) : STORE_OK;
+    if (failed)
+        return failed;
+    over = over && !missed;
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         struct msg_ops_expected row;
         if (i == OUTPUT_GRADES || (over && !owed_late((enum output_id)i)))
@@ -112,7 +144,7 @@ static int rows_void(struct step *step, const char *game_id, int32_t date, const
 }
 
 /* Which date the game's rows are under: 0 none so far. */
-static int day_of(struct store_txn *txn, const char *game_id, int32_t *date)
+int due_day(struct store_txn *txn, const char *game_id, int32_t *date)
 {
     struct store_key key;
     struct span value;
@@ -147,9 +179,9 @@ static int seen_first(struct store_txn *txn, int32_t date, const char *game_id,
     struct span value;
     key_of(&key, game_id, OUTPUTS[output].name);
     store_key_text(&key, what);
-    int error = store_get(txn, TABLE_SEEN, date, key.data, key.size, &value);
+    int error = store_get(txn, DUE_TABLE_SEEN, date, key.data, key.size, &value);
     *first = error == STORE_NOT_FOUND;
-    return *first ? store_put(txn, TABLE_SEEN, date, key.data, key.size, "", 0) : error;
+    return *first ? store_put(txn, DUE_TABLE_SEEN, date, key.data, key.size, "", 0) : error;
 }
 
 /* So many rows more; `wanted` more are wanted of it. A row that nobody expected is none of ours. */
@@ -219,7 +251,7 @@ int due_game(struct step *step, const struct input *input, const struct msg_row_
 {
     int32_t date;
     struct store_txn *txn = step_store(step);
-    int error = day_of(txn, game->game_id, &date);
+    int error = due_day(txn, game->game_id, &date);
     if (!error && date && date != game->game_date) {
         char reason[40];
         snprintf(reason, sizeof reason, "moved to %" PRId32, game->game_date);
@@ -264,9 +296,9 @@ static int check_put(struct step *step, const struct msg_row_check *check,
         check->check, check->value, check->least, check->most, check->rows, check->feed);
     key_of(&key, check->game_id, output->name);
     store_key_text(&key, check->check);
-    int error = check->good ? store_del(txn, TABLE_CHECK, check->game_date, key.data, key.size)
-                            : store_put(txn, TABLE_CHECK, check->game_date, key.data, key.size, how,
-                                        (size_t)size + 1);
+    int error = check->good ? store_del(txn, DUE_TABLE_CHECK, check->game_date, key.data, key.size)
+                            : store_put(txn, DUE_TABLE_CHECK, check->game_date, key.data, key.size,
+                                        how, (size_t)size + 1);
     if (error && error != STORE_NOT_FOUND)
         return error;
     error =
@@ -317,6 +349,14 @@ static int grades_begin(struct step *step, const struct msg_prediction_points *p
         return error;
     expect_begin(&row, &OUTPUTS[OUTPUT_GRADES], prediction->game_id, prediction->game_date,
                  CLOCK_NONE);
+    /* It was on its way when the game was called off, or moved. */
+    struct msg_ops_expected box;
+    error = read_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_BOXSCORE,
+                     &box);
+    if (error && error != STORE_NOT_FOUND)
+        return error;
+    if (!error && !strcmp(box.state, "EMPTY_OK"))
+        expect_void(&row, box.reason);
     return write_and_say(step, &row);
 }
 
@@ -360,7 +400,7 @@ int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t a
 
 /* ---- looking ---- */
 
-static void incident_add(struct due_look *look, const struct msg_ops_expected *row)
+static void incident_add(struct due_look *look, const struct msg_ops_expected *row, bool spent)
 {
     struct incidents *out = look->incidents;
     char subject[97];
@@ -368,18 +408,22 @@ static void incident_add(struct due_look *look, const struct msg_ops_expected *r
     int32_t date = row->game_date;
     snprintf(subject, sizeof subject, "%s %04d-%02d-%02d", row->output, date / 10000,
              date / 100 % 100, date % 100);
-    for (int i = 0; i < out->count; i++)
+    struct incident *incident = NULL;
+    for (int i = 0; i < out->count && !incident; i++)
         if (!strcmp(out->list[i].cause, cause) && !strcmp(out->list[i].subject, subject))
-            return; /* one word for all games of a day */
-    if (out->count == RULES_INCIDENTS_MAX)
-        return;
-    struct incident *incident = &out->list[out->count++];
+            incident = &out->list[i];
+    if (incident ? !spent || !strcmp(incident->severity, "critical")
+                 : out->count == RULES_INCIDENTS_MAX)
+        return; /* one word for all games of a day, and one more when nothing helps */
+    if (!incident)
+        incident = &out->list[out->count++];
     snprintf(incident->cause, sizeof incident->cause, "%s", cause);
     snprintf(incident->subject, sizeof incident->subject, "%s", subject);
-    incident->severity = "alert";
+    incident->severity = spent ? "critical" : "alert";
     incident->since_us = row->deadline;
-    snprintf(incident->text, sizeof incident->text, "%.20s of %.12s: %.180s", row->output,
-             row->game_id, row->reason);
+    snprintf(incident->text, sizeof incident->text, "%.20s of %.12s: %.130s%s", row->output,
+             row->game_id, row->reason,
+             spent ? "; no remedy helped, and nothing more is tried" : "");
 }
 
 /* One word for each check and day, with an example: a feed that is wrong is wrong of many games. */
@@ -412,7 +456,7 @@ static int failed_check(const struct store_row *at, void *context)
 int due_checks(struct store_txn *txn, int64_t now_us, struct incidents *out)
 {
     int32_t today = clock_date_of(now_us);
-    int error = store_scan(txn, TABLE_CHECK, clock_date_add(today, -CHECK_DAYS),
+    int error = store_scan(txn, DUE_TABLE_CHECK, clock_date_add(today, -CHECK_DAYS),
                            clock_date_add(today, 1), NULL, 0, false, failed_check, out);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
@@ -430,7 +474,7 @@ static int check_find(struct store_txn *txn, const struct msg_ops_expected *row,
     struct store_key prefix;
     how[0] = '\0';
     key_of(&prefix, row->game_id, row->output);
-    int error = store_scan(txn, TABLE_CHECK, row->game_date, row->game_date, prefix.data,
+    int error = store_scan(txn, DUE_TABLE_CHECK, row->game_date, row->game_date, prefix.data,
                            prefix.size, false, first_check, how);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
@@ -454,16 +498,18 @@ static int judge_row(const struct store_row *at, void *context)
     if (error)
         return error;
     bool said = expect_judge(&row, &look->owners[output - OUTPUTS], check, look->now_us);
-    bool ask = look->heal && look->left > 0 &&
-               expect_try(&row, look->tries, look->cooldown_us, look->now_us);
+    const struct owner *owner = &look->owners[output - OUTPUTS];
+    struct remedy_turn *turn = &look->turns[look->count];
+    error =
+        remedies_look(&look->remedies, txn, &row, expect_wanting(&row, owner, look->now_us), turn);
+    if (error)
+        return error;
     if (expect_missing(&row))
-        incident_add(look, &row);
-    if (!said && !ask)
+        incident_add(look, &row, turn->spent);
+    if (!said && !turn->ask && !turn->ended)
         return 0;
     look->rows[look->count] = row;
     look->said[look->count] = said;
-    look->ask[look->count] = ask;
-    look->left -= ask;
     return ++look->count == DUE_CHANGES_MAX; /* the rest with the next look */
 }
 
@@ -471,83 +517,45 @@ int due_judge(struct due_look *look, struct store_txn *txn)
 {
     look->txn = txn;
     look->count = 0;
-    int error = store_scan(txn, TABLE_OPEN, 1, clock_date_add(clock_date_of(look->now_us), 1), NULL,
-                           0, false, judge_row, look);
+    int error = store_scan(txn, DUE_TABLE_OPEN, 1, clock_date_add(clock_date_of(look->now_us), 1),
+                           NULL, 0, false, judge_row, look);
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
 
-/* ---- remedies ---- */
-
-static void action_of(const struct msg_ops_expected *row, int64_t attempt,
-                      struct msg_ops_action *action)
+/* A box score that is late makes the grades late: they are due after it, and it may never come. */
+static int grades_due(struct step *step, const struct msg_ops_expected *box)
 {
-    message_clear(&msg_ops_action_desc, action);
-    snprintf(action->action_id, sizeof action->action_id, "%s:%s:%" PRId64, row->output,
-             row->game_id, attempt);
-    snprintf(action->output, sizeof action->output, "%s", row->output);
-    snprintf(action->game_id, sizeof action->game_id, "%s", row->game_id);
-    action->game_date = row->game_date;
-    snprintf(action->target, sizeof action->target, "poller");
-    snprintf(action->verb, sizeof action->verb, "poll");
-    char subject[EXPECT_SUBJECT_SIZE];
-    expect_remedy(row, subject);
-    snprintf(action->subject, sizeof action->subject, "%s", subject);
-    action->attempt = attempt;
-}
-
-static void ask(struct step *step, const struct msg_ops_expected *row)
-{
-    struct msg_ops_action action;
-    struct msg_ops_command command;
-    action_of(row, row->tries, &action);
-    snprintf(action.cause, sizeof action.cause, "%s", row->state);
-    snprintf(action.outcome, sizeof action.outcome, "asked");
-    action.asked_at = action.at = step_now_us(step);
-    step_emit(step, &msg_ops_action_desc, &action);
-    message_clear(&msg_ops_command_desc, &command);
-    snprintf(command.target, sizeof command.target, "%s", action.target);
-    snprintf(command.verb, sizeof command.verb, "%s", action.verb);
-    snprintf(command.subject, sizeof command.subject, "%s", action.subject);
-    snprintf(command.by, sizeof command.by, "watchdog");
-    snprintf(command.command_id, sizeof command.command_id, "%.63s", action.action_id);
-    step_emit(step, &msg_ops_command_desc, &command);
-}
-
-/* What was tried last has helped, or has not and nothing more is tried. */
-static void settled(struct step *step, const struct msg_ops_expected *row)
-{
-    struct msg_ops_action action;
-    bool helped = !strcmp(row->state, "COMPLETE");
-    if (row->tries == 0 || row->tried_at == CLOCK_NONE || expect_open(row))
-        return;
-    action_of(row, row->tries, &action);
-    snprintf(action.cause, sizeof action.cause, "LATE");
-    snprintf(action.outcome, sizeof action.outcome, "%s", helped ? "helped" : "no_help");
-    snprintf(action.text, sizeof action.text, "%s%s%.150s", row->state, row->reason[0] ? ": " : "",
-             row->reason);
-    action.asked_at = row->tried_at;
-    action.at = step_now_us(step);
-    step_emit(step, &msg_ops_action_desc, &action);
+    struct msg_ops_expected row;
+    int error = read_row(step_store(step), box->game_date, box->game_id, OUTPUT_GRADES, &row);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    if (row.deadline != CLOCK_NONE)
+        return STORE_OK;
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], box->deadline);
+    return write_and_say(step, &row);
 }
 
 int due_speak(const struct due_look *look, struct step *step)
 {
     for (int i = 0; i < look->count; i++) {
         struct msg_ops_expected row = look->rows[i];
-        if (look->ask[i]) {
+        const struct remedy_turn *turn = &look->turns[i];
+        if (turn->ask) {
             row.tries++;
             row.tried_at = step_now_us(step);
         }
         row.at = step_now_us(step);
         int error = write_row(step_store(step), &row);
+        if (!error && (look->said[i] || turn->ask))
+            say(step, &row);
+        if (!error)
+            error = remedies_speak(step, &row, turn);
         if (error)
             return error;
-        if (look->said[i] || look->ask[i])
-            say(step, &row);
-        if (look->said[i])
-            settled(step, &row);
-        if (look->ask[i])
-            ask(step, &row);
+        if (look->said[i] && expect_missing(&row) &&
+            !strcmp(row.output, OUTPUTS[OUTPUT_BOXSCORE].name) &&
+            (error = grades_due(step, &row)) != 0)
+            return error;
     }
     return STORE_OK;
 }

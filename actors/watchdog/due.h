@@ -5,7 +5,15 @@
 
 #include "actors/actor.h"
 #include "actors/watchdog/expect.h"
+#include "actors/watchdog/remedies.h"
 #include "actors/watchdog/rules.h"
+
+/* Its tables, by the game's date. */
+#define DUE_TABLE_EXPECTED "expected" /* game_id, output -> ops_expected */
+#define DUE_TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
+#define DUE_TABLE_SEEN "seen"   /* game_id, output, hash of what was counted -> nothing */
+#define DUE_TABLE_CHECK "check" /* game_id, output, check that fails -> how */
+#define TABLE_INCIDENT "incident" /* undated; cause, subject -> ops_alert as last said */
 
 /* ---- records: each returns 0 or a store_error ---- */
 int due_game(struct step *step, const struct input *input, const struct msg_row_game *game);
@@ -16,20 +24,22 @@ int due_prediction(struct step *step, const struct msg_prediction_points *predic
                    int64_t at_us);
 int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us);
 
+/* The date that a game's rows are under; 0: it owes nothing. */
+int due_day(struct store_txn *txn, const char *game_id, int32_t *date);
+
 /* ---- looking ---- */
 #define DUE_CHANGES_MAX 64
 
 struct due_look {
     struct store_txn *txn;
     int64_t now_us;
-    bool heal;
-    int64_t tries, cooldown_us, left; /* left: remedies that may still be asked for this hour */
+    struct remedies_look remedies;
     struct owner owners[OUTPUT_COUNT];
     /* out: */
     struct msg_ops_expected
         rows[DUE_CHANGES_MAX]; /* to be stored and said, or (`tries` counted up) to be asked for */
-    bool ask[DUE_CHANGES_MAX];
-    bool said[DUE_CHANGES_MAX]; /* its state is news */
+    struct remedy_turn turns[DUE_CHANGES_MAX]; /* what is asked for, and how what was ended */
+    bool said[DUE_CHANGES_MAX];                /* its state is news */
     int count;
     struct incidents *incidents; /* what is late, a line for each output and day */
 };

@@ -9,10 +9,11 @@
 #include "config/clock.h"
 
 #define MINUTE_US INT64_C(60000000)
+#define QUIET_US (10 * MINUTE_US)        /* ahead of its deadline: so long nothing came */
 #define GIVE_UP_US (12 * 60 * MINUTE_US) /* so long after its deadline nobody waits any more */
 
-#define OUTPUT(id, name, actor, since, after_min, least, remedy, told_only, doc)                   \
-    {name, actor, since, (after_min)*MINUTE_US, least, remedy, told_only, doc},
+#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, doc)                \
+    {name, actor, since, (after_min)*MINUTE_US, (ahead_min)*MINUTE_US, least, told_only, doc},
 const struct output OUTPUTS[OUTPUT_COUNT] = {
 #include "actors/watchdog/outputs.def"
 };
@@ -175,22 +176,18 @@ bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, const
            judge_overdue(row, output, owner, now_us);
 }
 
-bool expect_try(const struct msg_ops_expected *row, int64_t tries, int64_t cooldown_us,
-                int64_t now_us)
+bool expect_wanting(const struct msg_ops_expected *row, const struct owner *owner, int64_t now_us)
 {
     const struct output *output = output_named(row->output);
-    return output && output->remedy[0] && is(row, "LATE") && row->tries < tries &&
-           (row->tried_at == CLOCK_NONE || now_us - row->tried_at >= cooldown_us);
-}
-
-void expect_remedy(const struct msg_ops_expected *row, char subject[EXPECT_SUBJECT_SIZE])
-{
-    const char *remedy = output_named(row->output)->remedy;
-    size_t size = strlen(remedy);
-    int32_t date = row->game_date;
-    if (size && remedy[size - 1] == ':')
-        snprintf(subject, EXPECT_SUBJECT_SIZE, "%s%04d-%02d-%02d", remedy, date / 10000,
-                 date / 100 % 100, date % 100);
-    else
-        snprintf(subject, EXPECT_SUBJECT_SIZE, "%s", remedy);
+    if (!output || output->told_only || row->rows >= expect_need(row))
+        return false;
+    if (is(row, "LATE"))
+        return true;
+    int64_t quiet_us = row->newest == CLOCK_NONE || row->newest < row->at ? row->at : row->newest;
+    if (!is(row, "EXPECTED") || owner->halted || owner->working || output->ahead_us == 0 ||
+        row->deadline == CLOCK_NONE || now_us < row->deadline - output->ahead_us ||
+        now_us - quiet_us < QUIET_US)
+        return false;
+    /* what is made of others is wanted only when they are there */
+    return strcmp(row->output, OUTPUTS[OUTPUT_PREDICTIONS].name) != 0 || row->wanted > row->rows;
 }

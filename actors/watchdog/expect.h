@@ -9,7 +9,7 @@
 #include "schema/messages.h"
 
 enum output_since { SINCE_TIP, SINCE_FINAL };
-#define OUTPUT(id, name, actor, since, after_min, least, remedy, told_only, doc) OUTPUT_##id,
+#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, doc) OUTPUT_##id,
 enum output_id {
 #include "actors/watchdog/outputs.def"
     OUTPUT_COUNT
@@ -20,9 +20,8 @@ struct output {
     const char *name, *actor;
     enum output_since since;
     int64_t after_us;
-    int64_t least; /* rows */
-    const char
-        *remedy; /* subject of the poll; ends with ':': the game's date is to follow; "": none */
+    int64_t ahead_us; /* so long before its deadline what does not come is asked for */
+    int64_t least;    /* rows */
     bool told_only;
     const char *doc;
 };
@@ -58,11 +57,7 @@ void expect_again(struct msg_ops_expected *row);
  * otherwise. */
 bool expect_judge(struct msg_ops_expected *row, const struct owner *owner, const char *check,
                   int64_t now_us);
-/* May something be tried now? `tries` and `cooldown_us` are the limits. */
-bool expect_try(const struct msg_ops_expected *row, int64_t tries, int64_t cooldown_us,
-                int64_t now_us);
-/* The poll that may mend it. */
-#define EXPECT_SUBJECT_SIZE 60
-void expect_remedy(const struct msg_ops_expected *row, char subject[EXPECT_SUBJECT_SIZE]);
+/* May something be asked for that mends it? It is late; or it is ahead of its deadline, and nothing came of it for a while. */
+bool expect_wanting(const struct msg_ops_expected *row, const struct owner *owner, int64_t now_us);
 
 #endif

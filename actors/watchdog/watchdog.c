@@ -1,18 +1,22 @@
 /* watchdog - says what is wrong, once per incident, and when it is right again; knows what every game owes, and asks for it again.
- * takes  row.game, row.odds_snapshot, row.check, feature.player, prediction.points, grade.points, ops.run (the poller's), dead, ops.resolved
- * gives  ops.alert, ops.expected, ops.action, ops.command
- * keeps  games, when each source last did its work, dead letters by reader, incidents that are open, expected outputs (due.c)
+ * takes  row.game, row.box_score, row.odds_snapshot, row.check, feature.player, prediction.points, grade.points, ops.run (the poller's and
+ *        the processor's), dead, ops.resolved, command.answer
+ * gives  ops.alert, ops.expected, ops.action, ops.command, ops.verdict
+ * keeps  games, when each source last did its work, dead letters by reader, incidents that are open, expected outputs (due.c), what was
+ *        asked for and what became of it (remedies.c), what the exports must show (exported.c)
  * never  does itself what another actor does */
 #include "actors/watchdog/watchdog.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/watchdog/due.h"
+#include "actors/watchdog/exported.h"
 #include "actors/watchdog/route.h"
 #include "actors/watchdog/rules.h"
 #include "config/clock.h"
@@ -20,19 +24,15 @@
 #include "schema/json.h"
 #include "schema/messages.h"
 
-#define TABLE_GAME "game"         /* date, game_id -> watch_game */
-#define TABLE_SOURCE "source"     /* run name -> watch_source */
-#define TABLE_DEAD "dead"         /* reader -> watch_dead */
-#define TABLE_REFUSED "refused"   /* feed -> watch_refused */
-#define TABLE_MODEL "model"       /* "promoted" -> watch_model */
-#define TABLE_BUDGET "budget"     /* "remedies" -> hour of league time, remedies asked for in it */
-#define TABLE_INCIDENT "incident" /* cause, subject -> ops_alert as last said */
+#define TABLE_GAME "game"       /* date, game_id -> watch_game */
+#define TABLE_SOURCE "source"   /* run name -> watch_source */
+#define TABLE_DEAD "dead"       /* reader -> watch_dead */
+#define TABLE_REFUSED "refused" /* feed -> watch_refused */
+#define TABLE_MODEL "model"     /* "promoted" -> watch_model */
 
 #define REAL_INTERVAL_US                                                                           \
     250000 /* however fast the league clock runs, the broker is not asked more often */
 #define SHARDS_MAX 256
-
-#define HOUR_US INT64_C(3600000000)
 
 /* Whose runs feed each output. */
 static const char *const sources[OUTPUT_COUNT] = {
@@ -59,10 +59,12 @@ struct watchdog {
     int64_t next_league_us, next_real_us;
     struct shard_memory shards[SHARDS_MAX];
     int shard_count;
-    bool behind;         /* this shard has yet to take records that are in the log */
-    int64_t hour, asked; /* remedies asked for in that hour of league time */
+    bool behind; /* this shard has yet to take records that are in the log */
+    struct remedy_limits limits;
+    struct remedy_budget budget;
     struct incidents incidents;
     struct due_look due;
+    struct exported *exported; /* NULL: none are written */
     struct route *route;
 };
 
@@ -110,7 +112,39 @@ static enum verdict take_game(struct step *step, const struct input *input, void
         row.playing_since = input->time_us;
     error = store_put_message(step_store(step), TABLE_GAME, game->game_date, key.data, key.size,
                               &msg_watch_game_desc, &row);
-    return stored(step, error ? error : due_game(step, input, game));
+    if (!error)
+        error = exported_shows(step, EXPORTED_LIVE, game->game_date, input->position);
+    if (!error)
+        error = due_game(step, input, game);
+    return stored(step, error ? error
+                              : remedies_record(step, &msg_row_game_desc, game->game_date,
+                                                game->game_id, "", input->position));
+}
+
+/* Who is whose record, where there is one for each player. */
+static int note_newest(struct step *step, const struct input *input,
+                       const struct message_desc *desc, int32_t date, const char *game_id,
+                       const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+static int note_newest(struct step *step, const struct input *input,
+                       const struct message_desc *desc, int32_t date, const char *game_id,
+                       const char *fmt, ...)
+{
+    char entity[96];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(entity, sizeof entity, fmt, args);
+    va_end(args);
+    return remedies_record(step, desc, date, game_id, entity, input->position);
+}
+
+static enum verdict take_box(struct step *step, const struct input *input, void *self)
+{
+    const struct msg_row_box_score *row = input->message;
+    (void)self;
+    return row->final
+               ? stored(step, note_newest(step, input, &msg_row_box_score_desc, row->game_date,
+                                          row->game_id, "%" PRId64, row->player_id))
+               : DONE;
 }
 
 static enum verdict take_odds(struct step *step, const struct input *input, void *self)
@@ -127,14 +161,25 @@ static enum verdict take_check(struct step *step, const struct input *input, voi
 
 static enum verdict take_feature(struct step *step, const struct input *input, void *self)
 {
+    const struct msg_feature_player *row = input->message;
     (void)self;
-    return stored(step, due_feature(step, input->message, input->time_us));
+    int error = due_feature(step, row, input->time_us);
+    return stored(step, error ? error
+                              : note_newest(step, input, &msg_feature_player_desc, row->game_date,
+                                            row->game_id, "%" PRId64, row->player_id));
 }
 
 static enum verdict take_prediction(struct step *step, const struct input *input, void *self)
 {
+    const struct msg_prediction_points *row = input->message;
     (void)self;
-    return stored(step, due_prediction(step, input->message, input->time_us));
+    int error = exported_shows(step, EXPORTED_GRADING, row->game_date, input->position);
+    if (!error)
+        error = due_prediction(step, row, input->time_us);
+    return stored(step, error ? error
+                              : note_newest(step, input, &msg_prediction_points_desc,
+                                            row->game_date, row->game_id, "%" PRId64 " %.32s %.16s",
+                                            row->player_id, row->system, row->stat));
 }
 
 /* ---- the model ---- */
@@ -196,8 +241,11 @@ static int count_grade(struct step *step, const struct msg_grade_points *grade)
 
 static enum verdict take_grade(struct step *step, const struct input *input, void *self)
 {
+    const struct msg_grade_points *grade = input->message;
     (void)self;
-    int error = due_grade(step, input->message, input->time_us);
+    int error = exported_shows(step, EXPORTED_GRADING, grade->game_date, input->position);
+    if (!error)
+        error = due_grade(step, grade, input->time_us);
     return stored(step, error ? error : count_grade(step, input->message));
 }
 
@@ -225,13 +273,16 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     (void)self;
     if (strcmp(run->actor, "poller") != 0 && strcmp(run->actor, "processor") != 0)
         return DONE;
+    int error = remedies_run(step, run);
+    if (error)
+        return stored(step, error);
     bool good = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "unchanged") ||
                 (!strcmp(run->actor, "processor") &&
                  (!strcmp(run->outcome, "partial") || !strcmp(run->outcome, "empty_ok")));
     bool bad = !strcmp(run->outcome, "failed") || !strcmp(run->outcome, "timeout");
     key_of(&key, run->name);
-    int error = store_get_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
-                                  &msg_watch_source_desc, &row);
+    error = store_get_message(step_store(step), TABLE_SOURCE, STORE_UNDATED, key.data, key.size,
+                              &msg_watch_source_desc, &row);
     if (error == STORE_NOT_FOUND) {
         message_clear(&msg_watch_source_desc, &row);
         error = STORE_OK;
@@ -287,8 +338,15 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
     if (error)
         return stored(step, error);
     row.count++;
-    return stored(step, store_put_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data,
-                                          key.size, &msg_watch_dead_desc, &row));
+    error = store_put_message(step_store(step), TABLE_DEAD, STORE_UNDATED, key.data, key.size,
+                              &msg_watch_dead_desc, &row);
+    return stored(step, error ? error : remedies_letter(step, input));
+}
+
+static enum verdict take_answer(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, remedies_answer(step, input->message));
 }
 
 /* One less that waits for somebody's verdict; one that was refused again is another letter. */
@@ -453,6 +511,8 @@ static void look_at_shard(struct watchdog *self, const json_t *row, int64_t mono
                                   .lag = json_integer_value(json_object_get(row, "lag"))};
     if (!strcmp(actor, "watchdog"))
         self->behind = shard.lag > 0;
+    if (!strcmp(actor, "scoreboard") && self->exported)
+        exported_writer(self->exported, shard.lag > 0);
     if (!strcmp(actor, "import") || !strcmp(actor, "supervisor") || !strcmp(actor, "watchdog"))
         return;
     snprintf(shard.name, sizeof shard.name, "%s.%lld", actor,
@@ -617,45 +677,14 @@ static const char *source_error(struct store_txn *txn, const char *name)
                : NULL;
 }
 
-/* What was spent of this hour's remedies counts also behind a restart. */
-static int budget_read(struct watchdog *self, struct store_txn *txn)
-{
-    struct store_key key;
-    struct span value;
-    key_of(&key, "remedies");
-    int error = store_get(txn, TABLE_BUDGET, STORE_UNDATED, key.data, key.size, &value);
-    if (error)
-        return error == STORE_NOT_FOUND ? STORE_OK : error;
-    return store_key_read_i64(&value, &self->hour) || store_key_read_i64(&value, &self->asked)
-               ? STORE_CORRUPT
-               : STORE_OK;
-}
-
-static int budget_write(const struct watchdog *self, struct step *step)
-{
-    struct store_key key, value;
-    key_of(&key, "remedies");
-    store_key_start(&value);
-    store_key_i64(&value, self->hour);
-    store_key_i64(&value, self->asked);
-    return store_put(step_store(step), TABLE_BUDGET, STORE_UNDATED, key.data, key.size, value.data,
-                     value.size);
-}
-
 static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_us)
 {
     struct due_look *due = &self->due;
-    int failed = budget_read(self, txn);
-    if (failed)
-        return failed;
-    if (now_us / HOUR_US != self->hour) {
-        self->hour = now_us / HOUR_US;
-        self->asked = 0;
-    }
-    due->heal = self->settings->watchdog.heal;
-    due->tries = self->settings->watchdog.heal_tries;
-    due->cooldown_us = self->settings->watchdog.heal_cooldown_us;
-    due->left = self->settings->watchdog.heal_per_hour - self->asked;
+    due->remedies = (struct remedies_look){.limits = &self->limits,
+                                           .budget = &self->budget,
+                                           .heal = self->settings->watchdog.heal,
+                                           .now_us = now_us,
+                                           .grace_us = self->settings->lock.grace_us};
     due->incidents = &self->incidents;
     static char classes[OUTPUT_COUNT][17];
     for (int i = 0; i < OUTPUT_COUNT; i++) {
@@ -663,19 +692,21 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
         snprintf(classes[i], sizeof classes[i], "%s", class ? class : "");
         due->owners[i].last_error = class ? classes[i] : NULL;
     }
-    int64_t left = due->left;
-    int error = due_judge(due, txn);
-    self->asked += left - due->left;
-    return error;
+    return due_judge(due, txn);
 }
 
 static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t now_us,
                         struct open_incidents *open)
 {
     self->due.now_us = now_us;
-    int error = judge_sources(self, txn, now_us);
+    int error = remedies_budget_read(txn, &self->budget);
+    remedy_hour(&self->budget, now_us);
+    if (!error)
+        error = judge_sources(self, txn, now_us);
     if (!error && open->shards_known)
         error = judge_due(self, txn, now_us);
+    if (!error && self->exported && open->shards_known)
+        error = exported_look(self->exported, txn, &self->due.remedies, &self->incidents);
     if (!error)
         error = due_checks(txn, now_us, &self->incidents);
     if (!error)
@@ -719,8 +750,10 @@ static void speak(struct watchdog *self, struct kit *kit, struct open_incidents 
     if (!step)
         return; /* not now; the next look sees the same */
     int error = due_speak(&self->due, step);
-    if (!error && self->due.count)
-        error = budget_write(self, step);
+    if (!error && self->exported)
+        error = exported_speak(self->exported, step);
+    if (!error)
+        error = remedies_budget_write(step, &self->budget);
     if (error >= 0)
         error = recover_incidents(self, step, open);
     for (int i = 0; i < self->incidents.count && error >= 0; i++)
@@ -752,7 +785,7 @@ static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
     }
     if (error)
         log_error("look-failed", "why=\"%s\"", store_error_text(error));
-    else if (any || self->due.count)
+    else if (any || self->due.count || (self->exported && exported_news(self->exported)))
         speak(self, kit, &open);
 }
 
@@ -774,8 +807,12 @@ static void *start(const struct settings *settings, bool *failed)
                                  .drift_coverage = settings->watchdog.drift_coverage,
                                  .drift_error = settings->watchdog.drift_error,
                                  .silence_us = settings->watchdog.silence_us};
+    remedy_limits(settings, &self->limits);
     self->route = route_new(settings);
-    if (!self->route) {
+    self->exported = settings->scoreboard.exports ? exported_new(settings) : NULL;
+    if (!self->route || (settings->scoreboard.exports && !self->exported)) {
+        route_free(&self->route);
+        exported_free(&self->exported);
         free(self);
         *failed = true;
         return NULL;
@@ -787,6 +824,7 @@ static void stop(void *context)
 {
     struct watchdog *self = context;
     route_free(&self->route);
+    exported_free(&self->exported);
     free(self);
 }
 
@@ -824,6 +862,7 @@ static void work(void *context, struct kit *kit, const struct pollfd *fds, int c
 
 static const struct take takes[] = {
     {.message = &msg_row_game_desc, .take = take_game, .every_partition = true},
+    {.message = &msg_row_box_score_desc, .take = take_box, .every_partition = true},
     {.message = &msg_row_odds_snapshot_desc, .take = take_odds, .every_partition = true},
     {.message = &msg_row_check_desc, .take = take_check, .every_partition = true},
     {.message = &msg_feature_player_desc, .take = take_feature, .every_partition = true},
@@ -834,13 +873,21 @@ static const struct take takes[] = {
     {.message = &msg_row_refused_desc, .take = take_refused, .every_partition = true},
     {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
     {.message = &msg_ops_resolved_desc, .take = take_resolved, .every_partition = true},
+    {.message = &msg_command_answer_desc, .take = take_answer, .every_partition = true},
     {.message = NULL},
+};
+
+static const struct aging ages[] = {
+    {TABLE_GAME, AGING_LOG, NULL, NULL},      {DUE_TABLE_EXPECTED, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_OPEN, AGING_LOG, NULL, NULL},  {DUE_TABLE_SEEN, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_CHECK, AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL},
 };
 
 const struct actor watchdog_actor = {
     .name = "watchdog",
     .does = "says what is wrong and when it is right again, and asks again for what is late",
     .takes = takes,
+    .ages = ages,
     .edge = true,
     .start = start,
     .stop = stop,

@@ -56,6 +56,23 @@ struct tip_take {
         every_partition; /* each shard reads all of it (reference data), not only its own partitions */
 };
 
+/* A table that only grows, and for how long its dated rows are kept: once the league day of a record that is taken is so many
+ * days later than a row's date, the row goes, 16 with each record at most. The setting retention.tables overrides it
+ * ("word-count.words=60").
+ *
+ * For an actor that is re-executed this is part of its function: only rows may be aged that its output does not need any more. */
+struct tip_aging {
+    const char *table;
+    int32_t days; /* TIP_AGING_LOG: as long as the log (retention.default_days); TIP_AGING_NEVER */
+    /* NULL: tip_store_del. For a row that others hang on; returns a tip_store_error. `key` is the row's, borrowed. */
+    int (*remove)(struct tip_store_txn *txn, int32_t date, const struct tip_span *key);
+    /* League time that a row was written at, of its value; NULL: its date alone counts. Where it is told, a row of an old day stays until it
+     * is itself so old. */
+    int64_t (*written_us)(const struct tip_span *value);
+};
+#define TIP_AGING_NEVER 0
+#define TIP_AGING_LOG (-1)
+
 /* Borrowed by tip_actor_main for the life of the process: static. */
 struct tip_actor {
     const char
@@ -64,6 +81,8 @@ struct tip_actor {
     const struct tip_take *takes; /* ended by a row with message == NULL; may be NULL */
     bool
         edge; /* may read clocks and do I/O in `work`; is never re-executed after a lost environment */
+    bool
+        once; /* an edge: what it takes has it do things outside that must not be done twice; `tipoff rewind` is refused */
     /* The memory of this process, handed to every call as `self`: the actor's own. `start` may return NULL, and sets *failed to give up
      * (exit 78). All of these may be NULL. */
     void *(*start)(const struct tip_settings *settings, bool *failed);
@@ -76,6 +95,7 @@ struct tip_actor {
     void (*work)(void *self, struct tip_kit *kit, const struct pollfd *fds, int count);
     /* The messages that this application brings, ended by NULL: what --register tells the broker. NULL: those registered by hand. */
     const struct tip_message_desc *const *messages;
+    const struct tip_aging *ages; /* ended by a row with table == NULL; NULL: nothing is aged */
 };
 
 /* Handles the command line (--help lists it), settings and signals; runs until asked to stop. The process's exit code: 0 done, 64 usage,
@@ -139,6 +159,7 @@ struct tip_run_close {
     const char *game_id, *duplicate_of; /* NULL: none */
     int64_t rows_in, rows_refused, bytes_in;
     int64_t next_check; /* TIP_CLOCK_NONE: none */
+    int64_t bytes_out;  /* left of bytes_in; 0: none */
 };
 /* Closes it with this step: the handle is spent when the step is committed. Copied. */
 TIP_API void tip_step_run_close(struct tip_step *step, int run, const struct tip_run_close *how);

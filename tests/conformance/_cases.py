@@ -183,6 +183,28 @@ def later(world):
     assert all(e["time_us"] >= e["due_us"] for e, _ in got), got
 
 
+@both
+def leaps(world):
+    """League time leaps forward: to what is due for later at most, never back, and not while it stands."""
+    hour = 3_600_000_000
+    a, r, begun = world.client("a"), world.reader(["others"]), world.league_us()
+    a.leased()
+    assert a.publish(("others", 0, 1, [rec(1)], begun + hour))
+    a.acked("others", 0, 1)
+    assert world.control(f"CLOCK LEAP {begun - hour}")["league_us"] < begun + hour // 2  # nothing changes
+    assert world.league_us() >= begun
+    first = world.control(f"CLOCK LEAP {begun + 5 * hour}")
+    assert begun + hour <= first["league_us"] < begun + hour + hour // 2, (begun, first)
+    (got,) = r.batches(1)
+    assert got[0]["due_us"] == begun + hour and begun + hour <= got[0]["time_us"] < begun + 2 * hour, got
+    assert begun + 5 * hour <= world.control(f"CLOCK LEAP {begun + 5 * hour}")["league_us"] < begun + 6 * hour
+    assert "error" in world.control("CLOCK LEAP soon")
+    stood = world.control("CLOCK STAND")
+    assert not stood["running"] and stood["league_us"] >= begun + 5 * hour
+    assert world.control(f"CLOCK LEAP {begun + 9 * hour}")["error"] == "standing"
+    assert world.league_us() == stood["league_us"] <= world.control("CLOCK START")["league_us"]
+
+
 # ---- reading (§6) ----
 
 @both

@@ -1,7 +1,7 @@
 """The guards of the drills: what each is, and the smallest patch that takes it out, as the incident had it.
 
 A patch is (file, text that is there once, what stands there without the guard); where there is none the drill's own settings (OFF)
-switch the guard off. `words` must be in what the drill says then."""
+switch the guard off. `words` must be in what the drill says then (one of those between |)."""
 import collections
 
 Guard = collections.namedtuple("Guard", "drill what words edits")
@@ -20,7 +20,7 @@ GUARDS = [
          "            if (self->marks)\n                run_marks_clear(self->marks, i + 1);\n        }\n}\n\nvoid run_undone",
          "        }\n}\n\nvoid run_undone"),
         ("actors/run.c", "if (mark->step > 0 && mark->step <= self->state.step) {", "if (false) {")]),
-    Guard("04", "an append that failed is refused, not acknowledged", "was acknowledged and is not in the log", [
+    Guard("04", "an append that failed is refused, not acknowledged", "was acknowledged and is not in the log|missing from its lane", [
         ("broker/server_append.c",
          "            commit_failed(self, error);\n            return;",
          "            log_error(\"append-failed\", \"why=\\\"%s\\\" action=none\", log_error_text(error));")]),
@@ -30,7 +30,7 @@ GUARDS = [
          "    if (row->rows >= expect_need(row) || (row->deadline != CLOCK_NONE && row->deadline <= now_us)) {\n        int64_t late_us")]),
     Guard("06", "rows out are counted where they are put into the commit", "0 runs that wrote", [
         ("actors/step.c", "            step->run->rows_out++;", "            step->run->rows_out += 0;")]),
-    Guard("07", "no acknowledgement before the commit is synced", "was acknowledged and is not in the log", [
+    Guard("07", "no acknowledgement before the commit is synced", "was acknowledged and is not in the log|missing from its lane", [
         ("broker/server_append.c",
          "        int error = self->append_error ? self->append_error : dirty_put(self);",
          "        acks_send(self);\n        int error = self->append_error ? self->append_error : dirty_put(self);")]),
@@ -102,7 +102,7 @@ GUARDS = [
         ("actors/grader/grader.c", "{&msg_row_box_score_desc, take_box, RUN_PER_STEP,", "{&msg_row_box_score_desc, take_box, RUN_PER_RECORD,"),
         ("actors/predictor/predictor.c", "{&msg_feature_player_desc, take_feature, RUN_PER_STEP,",
          "{&msg_feature_player_desc, take_feature, RUN_PER_RECORD,")]),
-    Guard("30", "an outbox is trimmed by acknowledgements only", "was acknowledged and is not in the log", [
+    Guard("30", "an outbox is trimmed by acknowledgements only", "was acknowledged and is not in the log|missing from its lane", [
         ("actors/recover.c", "        shard_sent(self->shard, count);",
          "        shard_sent(self->shard, count);\n        for (uint32_t i = 0; i < count; i++)\n"
          "            shard_acked(self->shard, out[i].stream, out[i].partition, out[i].first_seq + out[i].count - 1);")]),

@@ -106,7 +106,7 @@ def swept(folder):
 
 
 def said_words(guard, said):
-    return next((line.strip() for line in said.splitlines() if guard.words in line), None)
+    return next((line.strip() for line in said.splitlines() if any(words in line for words in guard.words.split("|"))), None)
 
 
 def shown(guard, folder, why, whole):

@@ -1,5 +1,6 @@
 """A small supervisor for tests: a broker and shards as real processes, restarted at once when killed, their ends counted."""
 import collections
+import fcntl
 import json
 import os
 import pathlib
@@ -192,10 +193,21 @@ def number_key(data):
     return (int.from_bytes(data, "big") ^ (1 << 63)) - (1 << 64 if data[0] < 0x80 else 0)
 
 
+def inside(directory):
+    """Who reads a shard's environment is inside its gate (store/store_inside.h): its file is not swapped meanwhile."""
+    try:
+        gate = os.open(directory / "gate", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(gate, fcntl.LOCK_SH)
+    return gate
+
+
 def rows(directory, table):
     """(key, value) of every row of a table of an environment, while its owner lives or not."""
     if not (directory / "data.mdb").exists():
         return []
+    gate = inside(directory)
     env = lmdb.open(str(directory), readonly=True, max_readers=126, map_size=64 << 30)
     try:
         prefix, found = table.encode() + b"\0", []
@@ -209,6 +221,8 @@ def rows(directory, table):
         return found
     finally:
         env.close()
+        if gate is not None:
+            os.close(gate)
 
 
 def row_count(directory, table):

@@ -29,7 +29,7 @@ from _wire import Client, Refused, control, crc32c, body as body_of
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FAILURES_KEPT = 5
 # Kills that strike between two calls, so that the journal stays true.
-KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1,snapshot-renamed:2"
+KILLS = "step-committed:6,step-before-commit:11,step-published:17,lease-received:1,snapshot-renamed:2,compact-renamed:2"
 BROKER_KILLS = "roll-created:1,roll-complete:2,append-committed:60,append-before-commit:120,roll-complete:4,lease-granted:9," \
                "checkpoint-begun:7,checkpoint-done:15,rewrite-slice:2,rewrite-built:1,rewrite-complete:2"
 BROKER_KILLS_SLICE = "roll-created:1,roll-complete:2"
@@ -39,7 +39,8 @@ AGAIN_POINTS = 6  # cuts while what a cut has left is started again
 class Gate(gate_a.Gate):
     streams = [(*named, {"retention_bytes": 2000}) for named in gate_a.STREAMS + [("power.kept", "power-writer")]]
     sets = ["broker.segment_bytes=64KiB", "broker.journal_bytes=64KiB", "broker.lease=1500ms", "broker.heartbeat=100ms",
-            "broker.retain_percent=1", "broker.retain_every=1h", "actor.step_records=64", "snapshot.every_records=200"]
+            "broker.retain_percent=1", "broker.retain_every=1h", "actor.step_records=64", "snapshot.every_records=200",
+            "store.compact_percent=1", "store.compact_bytes=4KiB", "store.compact_every=100ms"]
 
     def arrived(self):
         return sum(gate_a.row_count(self.sink_directory(s), "seen") for s in range(self.shards))
@@ -242,6 +243,13 @@ class Recording(Gate):
         self.runtime.until(ended, 30, "a round of retention")
         self.rewritten = self.rewritten or rewritten()
 
+    def more(self, count):
+        self.numbers += count
+        self.runtime.env["PROOF_TOTAL"] = str(self.numbers)
+        for shard in range(self.shards):
+            self.restart(f"proof-source.{shard}")
+        self.runtime.until(lambda: self.told.turn() or self.arrived() >= self.numbers * self.keys, 60, f"{count} more numbers")
+
     def run(self):
         runtime, whole = self.runtime, self.numbers * self.keys
         self.start(*self.kills)
@@ -263,8 +271,9 @@ class Recording(Gate):
                 events.pop(0)[1]()
             return arrived >= whole and not events
         runtime.until(flowing, 120, "all numbers at the sink")
-        ends = time.monotonic() + 20
-        while not self.rewritten and time.monotonic() < ends:  # snapshots of what was done last let go of more
+        ends = time.monotonic() + 60
+        while not self.rewritten and time.monotonic() < ends:  # what the last snapshots still need is let go by newer ones
+            self.more(10)
             self.retain()
         assert self.rewritten, "retention had nothing to do: no segment was written anew"
         self.told.settle()
@@ -521,8 +530,10 @@ def main():
         cuts = Cuts(recording, seed)
         points = cuts.run(count, max(1, count // 10))
         disk = recording.disk
+        compactions = sum(process.said().count(" compacted ") for process in recording.runtime.processes.values())
+        assert compactions > 3, f"{compactions} environments were compacted: the cuts prove nothing of it"
         print(f"recorded: {recorded:.1f} s, {disk.writes} writes, {disk.syncs} syncs, {len(cuts.kinds)} entries, "
-              f"{os.path.getsize(journal) >> 20} MiB; {sum(recording.runtime.fired().values())} kills; "
+              f"{os.path.getsize(journal) >> 20} MiB; {sum(recording.runtime.fired().values())} kills; {compactions} compactions; "
               f"{len(cuts.promises.lines)} promises")
         print(f"power: seed {seed}, {points} points, {sum(cuts.images.values())} disks {dict(cuts.images)}, {cuts.verified} "
               f"verified, {cuts.lived} lived on, {len(cuts.failures)} failures; {time.monotonic() - began:.1f} s")

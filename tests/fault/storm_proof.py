@@ -2,8 +2,8 @@
 # ctest: timeout=300
 """Exactly once, proved: numbered records go through three stateful stages over four partitions into a sink, while a seeded storm
 hits every process, the broker too: killed; stopped beyond its lease and woken; its shard taken over by another process with
-another environment, as another host would, and then woken or not; its whole environment lost. Several at a time, some while they
-are still recovering. In the end the sink is what the model computes, every lane's sequences are contiguous in the log, each
+another environment, as another host would, and then woken or not; its whole environment lost; set back by `tipoff rewind` to anywhere
+in the log. Several at a time, some while they are still recovering. In the end the sink is what the model computes, every lane's sequences are contiguous in the log, each
 number is there once at each stage, `tipoff verify` is content, and every woken holder of a lease that had moved was refused.
 
     storm_proof.py [EVENTS [SEED]]     make check does a few, `make storm-proof KILLS=1000 SEED=1` the whole
@@ -23,12 +23,12 @@ import time
 import lmdb
 
 import gate_a
-from _runtime import BIN, rows
+from _runtime import BIN, rows, shard_state
 from _wire import control
 
 LEASE = 1.0              # seconds
 AT_ONCE = 5              # stopped or moving at one time
-SHARES = [("kill", 52), ("stop", 16), ("move", 18), ("lose", 14)]
+SHARES = [("kill", 46), ("stop", 16), ("move", 18), ("lose", 12), ("back", 8)]
 PAUSE = (0.0, 0.25)      # seconds between two events
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -114,6 +114,17 @@ class Victim:
         self.storm.zombies += 1
 
 
+    def back(self, how):
+        """Set back, anywhere. Whether it hears of it, and when, is the storm's: the tool does not wait for what becomes of it."""
+        runtime, (actor, shard) = self.storm.runtime, self.name.rsplit(".", 1)
+        to = max(1, int(how * self.storm.head()))
+        tool = subprocess.Popen([str(BIN / "tipoff"), "rewind", f"{actor}/{shard}", str(to), "--wait", "0", "--dir", str(runtime.dir),
+                                 *runtime.options()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while tool.poll() is None:
+            yield
+        self.storm.asked += tool.returncode == 0  # a source reads nothing, and the broker may be away
+
+
 class BrokerVictim:
     """Has one log and no other place: it is killed and stopped."""
 
@@ -125,16 +136,18 @@ class BrokerVictim:
     stop = Victim.stop
     lose = Victim.kill
     move = Victim.stop
+    back = Victim.kill
 
 
 class Storm(gate_a.Gate):
     shards, partitions, keys = 4, 4, 16
+    streams = gate_a.STREAMS + [("ops.rewind", "*"), ("ops.rewound", "*")]
     sets = ["broker.segment_bytes=1MiB", f"broker.lease={int(LEASE * 1000)}ms", "broker.heartbeat=100ms"]
 
     def __init__(self, events, seed):
         super().__init__(place=SHM)
         self.dice, self.seed, self.events = random.Random(seed), seed, events
-        self.zombies = self.waited = 0
+        self.zombies = self.waited = self.asked = 0
         self.runtime.env = {"PROOF_KEYS": str(self.keys), "PROOF_TOTAL": "1000000", "PROOF_PARTITIONS": str(self.partitions),
                             "PROOF_BURST": "2", "PROOF_PAUSE_MS": "100"}
         (self.runtime.dir / "elsewhere").mkdir()
@@ -156,6 +169,11 @@ class Storm(gate_a.Gate):
                 deck = list(range(len(self.victims)))
                 self.dice.shuffle(deck)
             yield self.dice.uniform(*PAUSE), self.dice.choice(kinds), deck.pop(), self.dice.random()
+
+    def head(self):
+        """About where the log ends."""
+        return max(((shard_state(victim.environment) or {"cursor": 1})["cursor"] for victim in self.victims[1 + self.shards:]
+                    if (victim.environment / "data.mdb").exists()), default=1)
 
     def suspend(self, process):
         if process.process.poll() is not None:  # it just ended by itself
@@ -234,11 +252,12 @@ class Storm(gate_a.Gate):
         hits = [sum(victim.hits.values()) for victim in self.victims]
         assert self.events < 2 * len(self.victims) or min(hits) > 0, "somebody was never hit"
         refused = sum("zombie-refused" in line for p in self.runtime.processes.values() for line in p.said().splitlines())
+        back = sum(p.said().count(" rewind-asked ") for p in self.runtime.processes.values())
         rebuilt = [p.said().count(" rebuilt ") for p in self.runtime.processes.values()]
         print(f"storm-proof: seed {self.seed}, {sum(self.counts.values())} events "
               f"({', '.join(f'{kind} {self.counts[kind]}' for kind, _ in SHARES)}), each process {min(hits)} to {max(hits)} "
               f"times, broker {hits[0]}; {self.zombies} woken holders refused by name, {self.waited} made to wait ({refused} refusals said); "
-              f"{sum(rebuilt)} rebuilds; {self.total * self.keys} numbers, 0 lost, 0 doubled; verify: {verified}; {seconds:.0f} s")
+              f"{self.asked} asked to go back, heard {back} times; {sum(rebuilt)} rebuilds; {self.total * self.keys} numbers, 0 lost, 0 doubled; verify: {verified}; {seconds:.0f} s")
 
 
 def entries(directory):

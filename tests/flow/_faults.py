@@ -22,6 +22,8 @@ KEY = "open-sesame-4711"
 
 
 class FaultyNight:
+    only = "broker,upstream,poller,processor"
+
     def __init__(self, seed, speed):
         self.dir = tempfile.mkdtemp(prefix="tipoff-faults-")
         self.seed = seed
@@ -43,7 +45,7 @@ class FaultyNight:
                  check=False)  # says 75 where an actor that is not wanted here has not applied it
         sets = [word for setting in SETTINGS for word in ("--set", setting)]
         argv = [os.path.join(BIN, "tipoff"), "up", "--dir", self.dir, "--upstream", f"sim:{self.seed}", "--date", DATE,
-                "--start", START, "--speed", str(self.speed), "--only", "broker,upstream,poller,processor", *sets]
+                "--start", START, "--speed", str(self.speed), "--only", self.only, *sets]
         with open(os.path.join(self.dir, "up.out"), "ab") as out:
             self.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                                             env={**os.environ, "TIPOFF_TEST_KEY": KEY})

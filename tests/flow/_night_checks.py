@@ -60,6 +60,48 @@ def predictions(night, checks):
     return len(wanted)
 
 
+def summaries(night, checks):
+    """What games came to, from the CSV's lines; the line is the one that the predictions in force were made against."""
+    def plays(rows):
+        return sum(int(r["fga"]) + 0.44 * int(r["fta"]) + int(r["tov"]) for r in rows)
+
+    def near(got, want, what):
+        checks.that(got is not None and abs(got - want) < 2e-6, f"{what}: {got} / {want}")
+    lines, sides = list(rows_of("player_games", date=night.date)), {}
+    for row in lines:
+        sides.setdefault((row["game_id"], row["team"]), []).append(row)
+    minutes = {(r["game_id"], r["player_id"]): r["minutes"] for r in night.dated("boxscores")}
+    against = {(r["game_id"], r["player_id"]): r["line"] for r in night.dated("predictions") if r["active"]}
+    got = {(r["game_id"], r["player_id"]): r for r in night.dated("summaries") if r["played"]}
+    checks.that(set(got) == {(r["game_id"], int(r["player_id"])) for r in lines}, f"summaries: {len(got)} of {len(lines)}")
+    for row in lines:
+        key = row["game_id"], int(row["player_id"])
+        mine, said = sides[row["game_id"], row["team"]], got.get(key)
+        if not said:
+            continue
+        team_minutes = sum(minutes[r["game_id"], int(r["player_id"])] for r in mine)
+        if said["minutes"] and plays(mine):
+            near(said["usage"], 100 * plays([row]) * team_minutes / 5 / (said["minutes"] * plays(mine)), f"usage of {key}")
+        shooting = int(row["fga"]) + 0.44 * int(row["fta"])
+        if shooting:
+            near(said["true_shooting"], int(row["pts"]) / (2 * shooting), f"true shooting of {key}")
+        if against.get(key) is not None:
+            near(said["line"], against[key], f"line of {key}")
+            near(said["margin"], int(row["pts"]) - against[key], f"margin of {key}")
+            checks.that(said["result"] == ("push" if said["margin"] == 0 else "over" if said["margin"] > 0 else "under"),
+                        f"{key}: {said['result']}, {said['margin']}")
+    teams = {(r["game_id"], r["team"]): r for r in night.query("summaries", "--teams", "--date", night.date)}
+    checks.that(set(teams) == set(sides), f"team summaries: {sorted(set(teams) ^ set(sides))}")
+    for (game, team), said in teams.items():
+        own, other = sides[game, team], sides[game, said["opponent"]]
+        possessions = [plays(side) - sum(int(r["oreb"]) for r in side) for side in (own, other)]
+        near(said["possessions"], possessions[0], f"possessions of {team}")
+        near(said["offense_rating"], 100 * sum(int(r["pts"]) for r in own) / possessions[0], f"offense of {team}")
+        near(said["defense_rating"], 100 * sum(int(r["pts"]) for r in other) / possessions[1], f"defense of {team}")
+        checks.that(said["pace"] == teams[game, said["opponent"]]["pace"], f"pace of {team}")
+    return len(got)
+
+
 def logs(night, checks):
     """No process said that it found itself broken (a sanitizer's word would else be lost in a restart)."""
     for path in sorted(glob.glob(os.path.join(night.dir, "logs", "*.log"))):

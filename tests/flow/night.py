@@ -166,6 +166,7 @@ def main():
             print("players:", _night_checks.box_scores(night, checks))
             print("odds rows:", _night_checks.odds(night, checks))
             print("players with a line and a past:", _night_checks.predictions(night, checks))
+            print("summaries:", _night_checks.summaries(night, checks))
             print("grades recomputed:", recompute(night, checks))
             print("runs:", len(_night_checks.runs(night, checks)))
             _night_checks.logs(night, checks)

@@ -1,5 +1,6 @@
 # ctest: timeout=180
-"""The scoreboard over HTTP: the same answers as the command, refusals that name the rule, exports, events, health."""
+"""The scoreboard over HTTP: the same answers as the command, refusals that name the rule, exports, events, health. And an
+environment that was written before runs had an index gets one when it is opened."""
 import glob
 import http.client
 import json
@@ -16,6 +17,7 @@ import _night
 from _night import Checks, Night
 
 DATE = "2025-10-21"
+TESTS = os.path.join(os.environ.get("TIPOFF_BUILD", "build"), "tests")
 TEAMS = """team,nba_team_id,bdl_team_id,odds_api_name,bdl_full_name,city,name,conference,division
 AAA,1,1,Alpha Aces,Alpha Aces,Alpha,Aces,East,North
 BBB,2,2,Beta Bears,Beta Bears,Beta,Bears,West,South
@@ -62,11 +64,15 @@ def write_root(root):
 
 
 def same_as_command(checks, night, port):
-    for view in ("games", "boxscores", "odds", "features", "predictions", "grades", "runs"):
+    for view in ("games", "boxscores", "odds", "features", "predictions", "grades"):
         status, kind, body = ask(port, f"/api/v1/{view}?date={DATE}")
         told = night.query(view, "--date", DATE)
         checks.that(status == 200 and kind == "application/json", f"{view}: {status} {kind}")
         checks.that(json.loads(body) == told, f"{view}: HTTP and command differ")
+    for asked in ("name=JanitorSweep", "outcome=success", "outcome=failed", "name=JanitorSweep&outcome=success&last=1", "last=2"):
+        words = [word for part in asked.split("&") for word in ("--" + part.split("=")[0], part.split("=")[1])]
+        _night.until(lambda: json.loads(ask(port, f"/api/v1/runs?{asked}")[2]) == night.query("runs", *words), 20,
+                     f"runs?{asked}: HTTP and command to say the same")  # a run may come in between
     checks.that(len(night.dated("boxscores")) == 2, "boxscores: not 2")
     checks.that(night.dated("boxscores")[0]["player_name"] == "Ána Öther", "a name lost its accents")
     report = json.loads(ask(port, f"/api/v1/report?date={DATE}")[2])
@@ -79,7 +85,7 @@ def same_as_command(checks, night, port):
 def refusals(checks, port):
     for path, wanted, rule in (("/api/v1/boxscores", 400, "date"), ("/api/v1/boxscores?date=yesterday", 400, "date"),
                                ("/api/v1/boxscores?date=2025-02-30", 400, "date"), ("/api/v1/nothing?date=" + DATE, 404, "view"),
-                               ("/nowhere", 404, "path"), ("/live/../../etc/passwd", 404, ""), ("/live/x.json", 404, "json"),
+                               ("/nowhere", 404, "path"), ("/live/../../etc/passwd", 404, ""), ("/live/x.json", 404, "json"), ("/api/v1/runs?last=0", 400, "last"), ("/api/v1/runs?last=x", 400, "last"),
                                ("/api/v1/games?date=" + "9" * 3000, 400, "date")):
         status, kind, body = ask(port, path)
         checks.that(status == wanted, f"{path[:60]}: {status}, not {wanted}")
@@ -144,13 +150,41 @@ def exports(checks, night, port):
     files = [os.path.join(night.dir, "exports", *parts) for parts in
              (("live", "latest.json"), ("live-grading", "latest.json"), ("status.json",))]
     _night.until(lambda: all(os.path.exists(f) for f in files), 30, "the exported files")
-    _night.until(lambda: not glob.glob(os.path.join(night.dir, "exports", "**", "*.tmp"), recursive=True), 30,
+    _night.until(lambda: not glob.glob(os.path.join(night.dir, "exports", "**", "*.new"), recursive=True), 30,
                  "files without left-overs of a kill")
     for path in files:
         with open(path, encoding="utf-8") as stream:
             checks.that(isinstance(json.load(stream), dict), f"{path}: not an object")
     with open(files[0], encoding="utf-8") as stream:
         checks.that(json.load(stream)["game_date"] == json.loads(ask(port, "/live/latest.json")[2])["game_date"], "latest: dates")
+
+
+def stop(night):
+    night.process.send_signal(signal.SIGTERM)
+    night.process.wait(60)
+
+
+def asked_of_runs(night):
+    runs = night.query("runs")
+    words = [("--name", name) for name in {r["name"] for r in runs}] + [("--outcome", o) for o in {r["outcome"] for r in runs}]
+    return [night.query("runs", *w) for w in [(), ("--last", "3"), *sorted(words)]]
+
+
+def index_made(checks, night, start):
+    """Stopped; then its environment loses the index, and is asked before and after it is opened again."""
+    before = asked_of_runs(night)
+    checks.that(len(before[0]) > 3 and sum(map(len, before[2:])) == 2 * len(before[0]), "runs: not by name and outcome")
+    subprocess.run([os.path.join(TESTS, "store_edit"), "unindex", os.path.join(night.dir, "shards", "scoreboard-0")], check=True)
+    checks.that(asked_of_runs(night) == before, "runs: other answers without an index")
+    start({})
+
+    def said():
+        with open(os.path.join(night.dir, "logs", "scoreboard.0.log"), encoding="utf-8", errors="replace") as stream:
+            return "run-index-made" in stream.read()
+    _night.until(said, 60, "an index of the runs that were there")
+    after = asked_of_runs(night)
+    checks.that([r for r in after[0] if r in before[0]] == before[0], "runs: not all there after the index was made")
+    checks.that(sum(map(len, after[2:])) == 2 * len(after[0]), "runs: not all in the index")
 
 
 def main():
@@ -160,13 +194,15 @@ def main():
     os.mkdir(once)
     write_root(root)
     night = Night(DATE, directory=os.path.join(parent, "state"))
-    argv = [os.path.join(_night.BIN, "tipoff"), "up", "--dir", night.dir, "--only", "broker,scoreboard",
-            "--set", f"scoreboard.port={port}", "--set", "scoreboard.export_interval=100ms"]
+    argv = [os.path.join(_night.BIN, "tipoff"), "up", "--dir", night.dir, "--only", "broker,scoreboard,janitor",
+            "--set", f"scoreboard.port={port}", "--set", "scoreboard.export_interval=100ms", "--set", "janitor.interval=1s"]
+    log = os.path.join(parent, "up.out")
+
+    def start(faults):
+        with open(log, "ab") as out:
+            night.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **faults})
     try:
-        with open(os.path.join(parent, "up.out"), "wb") as out:
-            night.process = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={
-                **os.environ, "TIPOFF_FAULT": "export-written:4", "TIPOFF_FAULT_ONLY": "scoreboard.0",
-                "TIPOFF_FAULT_ONCE": once})
+        start({"TIPOFF_FAULT": "export-written:4", "TIPOFF_FAULT_ONLY": "scoreboard.0", "TIPOFF_FAULT_ONCE": once})
         _night.until(lambda: os.listdir(once), 60, "a scoreboard killed between writing a file and renaming it")
         _night.until(lambda: answers(port, "/readyz"), 60, "a scoreboard that is ready")
         night.query("import", root)
@@ -176,11 +212,13 @@ def main():
         pages(checks, port)
         events(checks, night, port, root)
         exports(checks, night, port)
+        _night.until(lambda: len(night.query("runs")) > 3, 30, "some runs")
+        stop(night)
+        index_made(checks, night, start)
     finally:
-        night.process.send_signal(signal.SIGTERM)
-        night.process.wait(60)
+        stop(night)
         if checks.bad:
-            with open(os.path.join(parent, "up.out"), encoding="utf-8", errors="replace") as stream:
+            with open(log, encoding="utf-8", errors="replace") as stream:
                 print(stream.read()[-3000:])
         shutil.rmtree(parent, ignore_errors=True)
     checks.end()

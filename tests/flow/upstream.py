@@ -315,10 +315,31 @@ def check_odds_errors(up, night):
     assert answer.headers["x-requests-last"] == "1" and int(answer.headers["x-requests-used"]) > 0
     up.stand_at(max(night.tips()) + 6 * 3600 * 1000000)
     assert up.ask(odds_path(event)).status == 404 and up.get(ODDS + "/events?apiKey=k") == []
-    scores = up.get(ODDS + "/scores?apiKey=k")
-    assert all(row["completed"] and isinstance(row["scores"][0]["score"], str) for row in scores)
+    assert up.get(ODDS + "/scores?apiKey=k") == [] and up.ask(ODDS + "/scores?apiKey=k&daysFrom=9").status == 422
+    scores = up.get(ODDS + "/scores?apiKey=k&daysFrom=1")
+    assert len(scores) == len(night.tips()) and all(row["completed"] and isinstance(row["scores"][0]["score"], str) for row in scores)
     up.stand_at(min(night.tips()))
     assert all(row["scores"] is None and not row["completed"] for row in up.get(ODDS + "/scores?apiKey=k"))
+
+
+def check_second_hand(up, night):
+    """BettingPros' offers are the lines that the books have then, under other names."""
+    up.stand_at(min(night.tips()) - 60 * 60000000)
+    events = up.get(f"/v3/events?sport=NBA&date={night.date}")["events"]
+    assert len(events) == len(night.tips()) and up.get("/v3/events?date=2001-01-01")["events"] == []
+    assert up.ask("/v3/events").status == 400 and up.ask("/v3/offers?market_id=157&event_id=1").status == 400
+    names = {10: "fanduel", 12: "draftkings", 13: "williamhill_us", 18: "betrivers", 19: "betmgm"}
+    lines = set()
+    for event in events:
+        for offer in up.get(f"/v3/offers?sport=NBA&market_id=156&event_id={event['id']}")["offers"]:
+            for side in offer["selections"]:
+                lines |= {(offer["participants"][0]["name"], names[book["id"]], side["selection"], line["line"], line["cost"])
+                          for book in side["books"] for line in book["lines"]}
+    wanted = {(side["description"], book["key"], side["name"].lower(), side["point"], side["price"])
+              for event in up.get(ODDS + "/events?apiKey=k")
+              for book in up.get(odds_path(event["id"]))["bookmakers"] if book["key"] in names.values()
+              for market in book["markets"] for side in market["outcomes"]}
+    assert lines == wanted, (len(lines), len(wanted))  # the books of the simulated league have no numbers there
 
 
 def check_schedule(up, night):
@@ -555,7 +576,7 @@ def check_push(up, night):
 
 
 def check_night(up, night):
-    for check in (check_scheduled, check_paging, check_live, check_final, check_odds, check_odds_errors,
+    for check in (check_scheduled, check_paging, check_live, check_final, check_odds, check_odds_errors, check_second_hand,
                   check_schedule, check_http, check_answer_faults, check_big_bodies, check_scene_faults,
                   check_row_faults, check_push):
         check(up, night)

@@ -29,13 +29,15 @@ static void answered(const void *bytes, size_t size)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const char *const words[] = {"PING",
-                                        "STATUS",
-                                        "CLOCK",
-                                        "CLOCK STAND 1763424000000000 60\nCLOCK START\nSTATUS",
-                                        "CLOCK START 1763424000000000 1.5",
-                                        "TRIM 1",
-                                        "TRIM 100 FORCE\nTRIM x"};
+    static const char *const words[] = {
+        "PING",
+        "STATUS",
+        "CLOCK",
+        "CLOCK STAND 1763424000000000 60\nCLOCK START\nSTATUS",
+        "CLOCK START 1763424000000000 1.5",
+        "CLOCK START 1763424000000000 1.5\nCLOCK LEAP 1763434000000000",
+        "TRIM 1",
+        "TRIM 100 FORCE\nTRIM x"};
     (void)argc;
     (void)argv;
     log_init("fuzz", (enum log_level)(LOG_LEVEL_ERROR + 1), 0);

@@ -16,9 +16,12 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static feed_parse *const PARSERS[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
+static feed_parse *const PARSERS[] = {
+    feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
+    feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
+    feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
+    feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
+    feed_nba_plays};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -57,6 +60,39 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "{\"data\":[{\"game_id\":77,\"starter\":true,\"player\":{\"id\":11,\"first_name\":\"A\"},"
     "\"team\":{"
     "\"id\":2}}]}",
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"completed\":true,\"home_team\":"
+    "\"H\",\"away_team\":\"A\",\"scores\":[{\"name\":\"H\",\"score\":\"101\"},{\"name\":\"A\","
+    "\"score\":\"99\"}],\"last_update\":\"2025-11-18T02:30:00Z\"}]",
+    "{\"timestamp\":\"2025-11-17T23:55:38Z\",\"previous_timestamp\":\"2025-11-17T23:50:38Z\","
+    "\"next_timestamp\":null,\"data\":[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\","
+    "\"home_team\":\"H\",\"away_team\":\"A\"}]}",
+    "{\"timestamp\":\"2025-11-17T23:55:38Z\",\"data\":{\"id\":\"e1\",\"commence_time\":"
+    "\"2025-11-18T00:10:00Z\",\"home_team\":\"H\",\"away_team\":\"A\",\"bookmakers\":[{\"key\":"
+    "\"dk\",\"markets\":[{\"key\":\"player_points\",\"outcomes\":[{\"name\":\"Over\","
+    "\"description\":\"A B\",\"price\":-110,\"point\":10.5}]},{\"key\":\"h2h\",\"outcomes\":[{"
+    "\"name\":\"A\",\"price\":3.3},{\"name\":\"H\",\"price\":1.32}]}]}]}}",
+    "{\"data\":[{\"min\":\"12:30\",\"fgm\":3,\"fga\":5,\"fg3m\":1,\"fg3a\":2,\"ftm\":2,\"fta\":2,"
+    "\"oreb\":1,"
+    "\"dreb\":2,\"reb\":3,\"ast\":0,\"stl\":0,\"blk\":0,\"turnover\":0,\"pf\":0,\"pts\":9,"
+    "\"player\":{\"id\":11,"
+    "\"first_name\":\"A\"},\"team\":{\"id\":2,\"abbreviation\":\"BOS\"},\"game\":{\"id\":7,"
+    "\"date\":\"2025-11-17\","
+    "\"status\":\"Final\",\"period\":4,\"home_team_id\":2,\"visitor_team_id\":28}}],\"meta\":{"
+    "\"next_cursor\":5}}",
+    "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"BOS\",\"full_name\":\"Boston "
+    "Celtics\"}]}",
+    "{\"events\":[{\"id\":5,\"scheduled\":\"2021-10-21 "
+    "23:30:00\",\"home\":\"ATL\",\"visitor\":\"DAL\"}]}",
+    "{\"offers\":[{\"event_id\":5,\"market_id\":156,\"participants\":[{\"name\":\"A "
+    "B\"}],\"selections\":[{\"selection\":"
+    "\"over\",\"books\":[{\"id\":10,\"lines\":[{\"line\":10.5,\"cost\":-110,\"active\":true}]}]},{"
+    "\"selection\":\"under\","
+    "\"books\":[{\"id\":10,\"lines\":[{\"line\":10.5,\"cost\":-105}]}]}]}]}",
+    "{\"game\":{\"gameId\":\"0022500241\",\"actions\":[{\"actionNumber\":2,\"clock\":\"PT11M38."
+    "00S\",\"period\":1,"
+    "\"actionType\":\"2pt\",\"shotResult\":\"Made\",\"personId\":101,\"teamTricode\":\"BOS\","
+    "\"scoreHome\":\"2\","
+    "\"scoreAway\":\"0\"}]}}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -123,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (PARSERS[data[0] % PARSER_COUNT](data + 1, size - 1, &feed, error) != 0) {
         assert(error[0] != '\0');
         assert(feed.game_count + feed.player_count + feed.event_count + feed.line_count == 0);
-        assert(feed.report_count + feed.market_count + feed.listed_count == 0);
+        assert(feed.report_count + feed.market_count + feed.listed_count + feed.score_count == 0);
+        assert(feed.club_count + feed.play_count == 0);
+        assert(feed.snapshot_us == 0);
         check_text(error);
     }
     for (size_t i = 0; i < feed.game_count; i++) {
@@ -134,8 +172,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < feed.player_count; i++) {
         check_player(&feed, &feed.players[i]);
     }
+    bool offers =
+        PARSERS[data[0] % PARSER_COUNT] == feed_bp_offers; /* these name it by number alone */
     for (size_t i = 0; i < feed.event_count; i++) {
-        assert(feed.events[i].event_id[0] != '\0' && feed.events[i].home[0] != '\0');
+        assert(feed.events[i].event_id[0] != '\0' && (offers || feed.events[i].home[0] != '\0'));
     }
     for (size_t i = 0; i < feed.line_count; i++) {
         check_line(&feed.lines[i]);
@@ -160,6 +200,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(i == 0 || market->event >= feed.markets[i - 1].event);
         assert(isnan(market->point) == (strcmp(market->market, "h2h") == 0));
         assert(llabs(market->first_price) <= 100000 && llabs(market->second_price) <= 100000);
+    }
+    for (size_t i = 0; i < feed.club_count; i++) {
+        assert(feed.clubs[i].team.source_id != MESSAGE_NONE);
+        check_text(feed.clubs[i].team.full_name);
+    }
+    for (size_t i = 0; i < feed.play_count; i++) {
+        const struct feed_play *play = &feed.plays[i];
+        assert(play->number > 0 && play->period >= 1 && play->period <= 14 &&
+               play->kind[0] != '\0');
+        assert(play->points >= 0 && play->points <= 3);
+        assert(play->points == 0 || play->player_id > 0);
+        check_text(play->clock);
+        check_text(play->kind);
+    }
+    for (size_t i = 0; i < feed.score_count; i++) {
+        const struct feed_score *score = &feed.scores[i];
+        assert(score->event == i && feed.event_count == feed.score_count);
+        assert(feed.snapshot_us == 0);
+        assert((score->home_score == MESSAGE_NONE) == (score->away_score == MESSAGE_NONE));
+        assert(score->home_score <= 300 && score->away_score <= 300);
+        assert(!score->over || score->home_score >= 0);
     }
     for (size_t i = 0; i < feed.refusal_count; i++) {
         assert(feed.refusals[i].path[0] != '\0' && feed.refusals[i].rule[0] != '\0');

@@ -3,11 +3,11 @@
 
 Bounded, so that none can hang or take more memory than its input allows. What fails is named, with the input as text, and kept
 beside the build. FUZZ_KEEP=1 adds to the corpus what reached something new, as few and as small as that takes.
-FUZZ_ONLY=name,name: only those.
+FUZZ_ONLY=name,name: only those. FUZZ_NICE=N: at that low a priority, beside other tests.
 
 A corpus is one file, tests/fuzz/corpus/TARGET.txt: an input a line, its name and its bytes in base64. Those named found-... once
 made something fail, and are kept whatever else reaches the same. `run.py unpack TARGET FOLDER` makes files of them."""
-# ctest: timeout=280 processors=2
+# ctest: timeout=900
 import base64
 import concurrent.futures
 import os
@@ -94,6 +94,7 @@ def keep(name, scratch):
 
 def main():
     begun = time.monotonic()
+    os.nice(int(os.environ.get("FUZZ_NICE") or 0))
     build()
     names = sorted(path.name[len("fuzz_"):] for path in (BUILD / "tests").glob("fuzz_*") if path.is_file())
     names = [name for name in names if not ONLY or name in ONLY]

@@ -138,7 +138,7 @@ static void bench(uint64_t records, uint32_t batch, bool emits_only)
     store_close(&store);
     pack_free(&body);
     for (int i = 0; i < 4; i++) {
-        static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "runs.mark"};
+        static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "gate", "runs.mark"};
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         unlink(path);
     }

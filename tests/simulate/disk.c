@@ -10,7 +10,7 @@ enum { ENVIRONMENTS_MAX = 64 };
 static struct disk_hooks hooks;
 static struct store *environments[ENVIRONMENTS_MAX];
 static uint32_t environment_count;
-static uint64_t commits;
+static uint64_t commits, compactions;
 static struct kept { /* every allocation of this disk's life */
     struct kept *next;
 } * kept;
@@ -29,7 +29,7 @@ void disk_open(const struct disk_hooks *these)
 {
     disk_close();
     hooks = *these;
-    commits = 0;
+    commits = compactions = 0;
 }
 
 void disk_close(void)
@@ -68,6 +68,16 @@ void disk_lose(const char *dir)
 uint64_t disk_commits(void)
 {
     return commits;
+}
+
+uint64_t disk_compactions(void)
+{
+    return compactions;
+}
+
+void disk_compacted(void)
+{
+    compactions++;
 }
 
 const char *store_error_text(int error)
@@ -177,6 +187,7 @@ int store_commit(struct store_txn **txn_ref)
         return STORE_FULL;
     }
     commits++;
+    txn->store->commits++;
     *txn_ref = NULL;
     free(txn->store->rows.items);
     txn->store->rows = txn->rows;

@@ -16,5 +16,6 @@ void disk_close(void);
 void disk_end(uint32_t process); /* it died */
 void disk_lose(const char *dir); /* all that was there */
 uint64_t disk_commits(void);
+uint64_t disk_compactions(void);
 
 #endif

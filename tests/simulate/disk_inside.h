@@ -1,4 +1,4 @@
-/* The inside of the simulated disk, shared by disk.c (environments) and disk_snapshots.c. */
+/* The inside of the simulated disk, shared by disk.c (environments), disk_snapshots.c and disk_compact.c. */
 #ifndef TESTS_SIMULATE_DISK_INSIDE_H
 #define TESTS_SIMULATE_DISK_INSIDE_H
 
@@ -32,6 +32,7 @@ struct store { /* an environment */
     uint32_t holder; /* process + 1; 0: closed */
     struct store_txn writer;
     bool writing;
+    uint64_t commits, compacted; /* so far; how many when it was compacted last */
     struct run_mark marks[RUN_MARKS_SLOTS];
 };
 
@@ -40,5 +41,6 @@ void *disk_keep(size_t size);
 void disk_row_put(struct store_txn *txn, struct disk_row *row); /* instead of one of the same key */
 void disk_call(const char *what);                               /* the process may die here */
 void disk_snapshots_close(void);
+void disk_compacted(void); /* counted: disk_compactions */
 
 #endif

@@ -138,6 +138,14 @@ void snapshot_set_aside(const char *folder, uint64_t cursor)
         file->bad = true;
 }
 
+void snapshot_remove(const char *folder, uint64_t above, uint64_t last)
+{
+    for (uint32_t i = 0; i < file_count; i++)
+        if (strcmp(files[i]->folder, folder) == 0 && files[i]->about.cursor > above &&
+            files[i]->about.cursor <= last)
+            files[i]->bad = true;
+}
+
 /* ---- reading one ---- */
 
 int snapshot_open(struct snapshot_reader **out, const char *path, struct snapshot_about *about)
@@ -163,6 +171,14 @@ int snapshot_open(struct snapshot_reader **out, const char *path, struct snapsho
 void snapshot_close(struct snapshot_reader **self)
 {
     *self = NULL;
+}
+
+int snapshot_next(struct snapshot_reader *self, snapshot_visit *visit, void *context)
+{
+    (void)visit;
+    (void)context;
+    self->at += SLICE_ROWS;
+    return self->at < self->file->count;
 }
 
 int snapshot_load(struct snapshot_reader *self, struct store *store)

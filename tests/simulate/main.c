@@ -166,13 +166,15 @@ static bool begin(const struct plan *plan, struct scenario_result *before)
     const struct world_wish none = {.seed = plan->seed};
     scenario_run(&none, false, before);
     scenario_run(&none, false, &again);
-    printf("seed %" PRIu64 ": %" PRIu64 " calls, trace %016" PRIx64 "\n", plan->seed, before->calls,
-           before->hash);
+    printf("seed %" PRIu64 ": %" PRIu64 " calls, %" PRIu64 " compactions, trace %016" PRIx64 "\n",
+           plan->seed, before->calls, before->compacted, before->hash);
     if (!before->good)
         printf("without a crash: %s\n", before->why);
+    else if (before->compacted == 0)
+        printf("no environment was compacted\n");
     else if (before->hash != again.hash)
         printf("the same seed gave another trace: %016" PRIx64 "\n", again.hash);
-    return before->good && before->hash == again.hash;
+    return before->good && before->compacted > 0 && before->hash == again.hash;
 }
 
 int main(int argc, char **argv)

@@ -17,7 +17,8 @@
 #include "tests/proof/proof.h"
 #include "tests/simulate/disk.h"
 
-enum { KEYS = 4, NUMBERS = 8, BURST = 3, TIMER_EVERY = 3 };
+enum { KEYS = 4, NUMBERS = 8, BURST = 3, TIMER_EVERY = 3, REWIND_AT = 20, REWIND_TO = 12 };
+#define STREAMS_ALL (SCENARIO_STREAMS + 4)
 #define SECOND_US INT64_C(1000000)
 #define HALF_US (8 * SECOND_US) /* the second half of the numbers comes then */
 #define END_US                                                                                     \
@@ -42,6 +43,18 @@ static void number_put(struct store_txn *txn, const char *table, const char *key
     (void)store_put(txn, table, STORE_UNDATED, key, strlen(key), &number, sizeof number);
 }
 
+/* A shard is set back in the middle: to before the numbers' first half is over. */
+static void source_rewind(struct step *step)
+{
+    struct msg_ops_rewind out;
+    message_clear(&msg_ops_rewind_desc, &out);
+    snprintf(out.reader, sizeof out.reader, "proof-join.0");
+    out.position = REWIND_TO;
+    snprintf(out.by, sizeof out.by, "scenario");
+    out.at = step_now_us(step);
+    step_emit(step, &msg_ops_rewind_desc, &out);
+}
+
 static bool source_next(struct step *step)
 {
     struct msg_proof_number out;
@@ -55,6 +68,8 @@ static bool source_next(struct step *step)
     out.value = next * 7919 % 1000;
     number_put(step_store(step), "next", "n", next + 1);
     step_emit(step, &msg_proof_number_desc, &out);
+    if (next + 1 == REWIND_AT)
+        source_rewind(step);
     return true;
 }
 
@@ -162,7 +177,7 @@ static struct life lives[] = {{&source, 0, 1, "one"},
                               {&join, 0, 1, "one"},
                               {&count, 1, 2, "another"}};
 static struct settings settings;
-static uint32_t incarnations, broker;
+static uint32_t incarnations, broker, lost /* environments */;
 
 static void life_dir(const struct life *life, char *dir, size_t size)
 {
@@ -202,6 +217,7 @@ static int kit_life(void *context)
     int code = self->exit_code;
     link_close(&self->link);
     snapshots_drop(self);
+    compactions_drop(self);
     shard_close(&self->shard);
     store_close(&self->store);
     rebuild_forget(self);
@@ -209,14 +225,15 @@ static int kit_life(void *context)
     return code;
 }
 
-static const char *const streams[SCENARIO_STREAMS + 2] = {
-    "proof.number", "proof.counted", "proof.joined", "proof.timer", "proof.sum", "ops.run", "dead"};
+static const char *const streams[STREAMS_ALL] = {"proof.number", "proof.counted", "proof.joined",
+                                                 "proof.timer",  "proof.sum",     "ops.run",
+                                                 "dead",         "ops.rewind",    "ops.rewound"};
 
 static int broker_life(void *context)
 {
     static struct registry registry;
     (void)context;
-    registry.count = SCENARIO_STREAMS + 2;
+    registry.count = STREAMS_ALL;
     for (uint32_t i = 0; i < registry.count; i++) {
         snprintf(registry.streams[i].name, sizeof registry.streams[i].name, "%s", streams[i]);
         snprintf(registry.streams[i].writer, sizeof registry.streams[i].writer, "*");
@@ -245,7 +262,8 @@ static bool done(void)
         stream_records(log, 1) == KEYS * NUMBERS && stream_records(log, 2) == KEYS * NUMBERS &&
         stream_records(log, 3) == KEYS * NUMBERS &&
         stream_records(log, 4) == KEYS * (NUMBERS / TIMER_EVERY) &&
-        stream_records(log, 5) == KEYS * (NUMBERS / TIMER_EVERY) && log_later_count(log) == 0;
+        stream_records(log, 5) == KEYS * (NUMBERS / TIMER_EVERY) && log_later_count(log) == 0 &&
+        (stream_records(log, STREAMS_ALL) == 1 || lost > 0); /* it is lost with its environment */
     log_read_end(log);
     return all;
 }
@@ -275,9 +293,9 @@ static bool record_read(struct reading *reading, const struct batch_header *head
 {
     struct scenario_log *log = &reading->result->log;
     uint32_t lane = header->stream - 1u, *at;
-    if (header->stream > SCENARIO_STREAMS + 1)
+    if (header->stream == SCENARIO_STREAMS + 2)
         return wrong(reading->result, "a dead letter", position);
-    if (header->stream == SCENARIO_STREAMS + 1 || position >= POSITIONS_MAX)
+    if (header->stream > SCENARIO_STREAMS || position >= POSITIONS_MAX)
         return true;
     at = &log->counts[lane][header->partition];
     if (*at == SCENARIO_RECORDS_MAX)
@@ -300,7 +318,7 @@ static bool log_read(struct log *log, struct scenario_result *result)
 {
     static struct reading reading;
     static struct record record;
-    static uint64_t last[64][SCENARIO_STREAMS + 3][SCENARIO_PARTITIONS];
+    static uint64_t last[64][STREAMS_ALL + 1][SCENARIO_PARTITIONS];
     memset(&reading, 0, sizeof reading);
     memset(last, 0, sizeof last);
     reading.result = result;
@@ -310,7 +328,7 @@ static bool log_read(struct log *log, struct scenario_result *result)
         struct batch_reader reader;
         const char *rule;
         if (log_batch(log, position, &header, &body) != LOG_OK || header.base != position ||
-            header.producer >= 64 || header.stream > SCENARIO_STREAMS + 2 ||
+            header.producer >= 64 || header.stream > STREAMS_ALL ||
             batch_open(&reader, body.data, body.size, header.count, &rule) != 0)
             return wrong(result, "no batch, or not a whole one", position);
         uint64_t *seq = &last[header.producer][header.stream][header.partition];
@@ -323,6 +341,8 @@ static bool log_read(struct log *log, struct scenario_result *result)
                 return result->why[0] ? false : wrong(result, "no record", position);
         position += header.count;
     }
+    if (stream_records(log, STREAMS_ALL) > 1)
+        return wrong(result, "a rewind with two outcomes", 0);
     log_read_end(log);
     return true;
 }
@@ -350,8 +370,6 @@ static int remove_one(const char *path, const struct stat *there, int kind, stru
     return remove(path);
 }
 
-static uint32_t lost;
-
 /* An edge that lost its own would begin anew, by right: it is spared. */
 static void lose(uint32_t process)
 {
@@ -373,7 +391,8 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
                                 "broker.credit_records=8",
                                 "broker.segment_bytes=65536",
                                 "actor.step_records=4",
-                                "snapshot.every_records=12"};
+                                "snapshot.every_records=12",
+                                "store.compact_every=300ms"};
     memset(result, 0, sizeof *result);
     snprintf(dir, sizeof dir, "/dev/shm/tipoff-simulate-%d", (int)getpid());
     snprintf(set, sizeof set, "dir=%s", dir);
@@ -406,6 +425,7 @@ void scenario_run(const struct world_wish *wish, bool losses, struct scenario_re
     result->hash = world_hash();
     result->deaths = world_deaths();
     result->lost = lost;
+    result->compacted = disk_compactions();
     snprintf(result->died, sizeof result->died, "%s", world_died());
     world_close();
     (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);

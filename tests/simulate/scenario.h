@@ -18,6 +18,7 @@ struct scenario_result {
     char why[300]; /* if not */
     uint64_t calls, hash;
     uint32_t deaths, lost;
+    uint64_t compacted; /* environments, so often */
     char died[120];
     struct scenario_log log;
 };

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "actors/features/career.h"
+#include "actors/features/league.h"
 #include "config/clock.h"
 
 static char dir[] = "/tmp/test_career.XXXXXX";
@@ -131,6 +132,36 @@ static void test_a_dead_import_leaves_nothing(void **state)
     points_are(5, 20251117, "");
 }
 
+/* The team's games before `date`, oldest first, as everyone asks for them: the newest `most`. */
+static size_t team_games(const char *team, int32_t date, struct window_team *games, size_t most)
+{
+    const struct league_team *found;
+    char code[4];
+    career_code(code, team);
+    struct league *league = league_new(txn);
+    assert_non_null(league);
+    assert_int_equal(league_team(league, code, &found), 0);
+    size_t count = league_games_before(found, date), take = count < most ? count : most;
+    for (size_t i = 0; i < take; i++)
+        games[i] = found->games[count - take + i];
+    league_free(&league);
+    return take;
+}
+
+/* Its sums in one game. */
+static struct window_team team_game(const char *team, const char *id)
+{
+    struct window_team games[16];
+    char game_id[16];
+    career_game(game_id, id);
+    size_t count = team_games(team, 20991231, games, 16);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(games[i].game_id, game_id, sizeof game_id) == 0)
+            return games[i];
+    fail_msg("%s has no game %s", team, id);
+    return games[0];
+}
+
 static void test_sent_twice_counts_once(void **state)
 {
     (void)state;
@@ -140,21 +171,14 @@ static void test_sent_twice_counts_once(void **state)
     stage("one", 5, 20241101, "g2", 21, 12);
     assert_int_equal(career_commit(txn, "one", &moved), 0);
     points_are(5, 20251117, "21 ");
-    char id[16];
-    career_game(id, "g2");
-    assert_int_equal(career_team_game(txn, "AAA", 20241101, id, &game), 0);
+    game = team_game("AAA", "g2");
     assert_int_equal(game.own.points, 21);
     assert_int_equal(game.own.fga, 10);
 }
 
-static void team_is(const char *team, int32_t date, const char *id, int points, int allowed,
-                    int minutes)
+static void team_is(const char *team, const char *id, int points, int allowed, int minutes)
 {
-    struct window_team game;
-    char code[4], game_id[16];
-    career_code(code, team);
-    career_game(game_id, id);
-    assert_int_equal(career_team_game(txn, code, date, game_id, &game), 0);
+    struct window_team game = team_game(team, id);
     assert_int_equal(game.own.points, points);
     assert_int_equal(game.other.points, allowed);
     assert_int_equal(game.own.minutes, minutes);
@@ -166,38 +190,30 @@ static void test_sums_of_teams(void **state)
     add(1, 20251101, "g1", "AAA", "BBB", 20);
     add(2, 20251101, "g1", "AAA", "BBB", 15);
     add(3, 20251101, "g1", "BBB", "AAA", 30);
-    team_is("AAA", 20251101, "g1", 35, 30, 40);
-    team_is("BBB", 20251101, "g1", 30, 35, 20);
+    team_is("AAA", "g1", 35, 30, 40);
+    team_is("BBB", "g1", 30, 35, 20);
     add(2, 20251101, "g1", "AAA", "BBB", 11); /* corrected downwards */
-    team_is("AAA", 20251101, "g1", 31, 30, 40);
-    team_is("BBB", 20251101, "g1", 30, 31, 20);
+    team_is("AAA", "g1", 31, 30, 40);
+    team_is("BBB", "g1", 30, 31, 20);
     struct window_line gone = line_of(20251101, "g1", "AAA", "BBB", 0, 9);
     gone.played = 0;
     assert_int_equal(career_add(txn, 2, "Someone", &gone), 0);
-    team_is("AAA", 20251101, "g1", 20, 30, 20);
+    team_is("AAA", "g1", 20, 30, 20);
     points_are(2, 20251117, "");
     struct window_team games[4];
-    size_t count;
-    assert_int_equal(career_team(txn, "AAA", 20251101, games, 4, &count), 0);
-    assert_int_equal(count, 0);
-    assert_int_equal(career_team(txn, "AAA", 20251102, games, 4, &count), 0);
-    assert_int_equal(count, 1);
-    char id[16];
-    career_game(id, "g9");
-    assert_int_equal(career_team_game(txn, "AAA", 20251101, id, games), STORE_NOT_FOUND);
+    assert_int_equal(team_games("AAA", 20251101, games, 4), 0);
+    assert_int_equal(team_games("AAA", 20251102, games, 4), 1);
 }
 
 static void test_team_windows_cross_seasons(void **state)
 {
     (void)state;
     struct window_team games[3];
-    size_t count;
     add(1, 20250410, "g1", "AAA", "BBB", 1);
     add(1, 20250412, "g2", "AAA", "BBB", 2);
     add(1, 20251021, "g3", "AAA", "BBB", 3);
     add(1, 20251023, "g4", "AAA", "BBB", 4);
-    assert_int_equal(career_team(txn, "AAA", 20251117, games, 3, &count), 0);
-    assert_int_equal(count, 3);
+    assert_int_equal(team_games("AAA", 20251117, games, 3), 3);
     assert_int_equal(games[0].own.points, 2);
     assert_int_equal(games[1].own.points, 3);
     assert_int_equal(games[2].own.points, 4);

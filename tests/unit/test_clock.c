@@ -64,6 +64,21 @@ static void test_league_day_rolls_over_at_six(void **state)
     assert_int_equal(clock_league_day(instant("2026-01-01T10:00:00Z"), 6), 20251231);
 }
 
+/* What is planned for the next league day is planned for its first instant: not an hour before, when it is still the old one. */
+static void test_league_day_starts_where_it_rolls_over(void **state)
+{
+    (void)state;
+    assert_true(clock_league_day_start_us(20251118, 6) == instant("2025-11-18T11:00:00Z"));
+    for (int i = 0; i < 400; i++) { /* both changes of the clocks among them */
+        int32_t date = clock_date_add(20251018, i);
+        for (int hour = 3; hour <= 12; hour += 3) {
+            int64_t start_us = clock_league_day_start_us(date, hour);
+            assert_int_equal(clock_league_day(start_us, hour), date);
+            assert_int_equal(clock_league_day(start_us - 1, hour), clock_date_add(date, -1));
+        }
+    }
+}
+
 static void test_zone_that_skips_midnight(void **state)
 {
     (void)state;
@@ -94,6 +109,10 @@ static void test_calendar(void **state)
     assert_int_equal(clock_date_add(20240228, 1), 20240229);
     assert_int_equal(clock_date_add(20250301, -1), 20250228);
     assert_int_equal(clock_date_add(20251102, 1), 20251103);
+    /* every day of four centuries is one after the day before, as the C library counts them */
+    for (int32_t date = 18000101; date < 22010101; date = clock_date_add(date, 1))
+        assert_int_equal(clock_date_diff(clock_date_add(date, 1), date), 1);
+    assert_int_equal(clock_date_diff(19700101, 10101), 719162);
     assert_int_equal(clock_date_diff(20260101, 20251231), 1);
     assert_int_equal(clock_date_diff(20251021, 20260412), -173);
     static const int32_t wrong[] = {0,        -1,       20250229, 20251301,
@@ -356,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_days_that_change_the_clock),
         cmocka_unit_test(test_league_day_rolls_over_at_six),
+        cmocka_unit_test(test_league_day_starts_where_it_rolls_over),
         cmocka_unit_test(test_zone_that_skips_midnight),
         cmocka_unit_test(test_zones),
         cmocka_unit_test(test_calendar),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "actors/watchdog/expect.h"
+#include "actors/watchdog/remedy.h"
 #include "config/clock.h"
 
 #define MINUTE 60000000LL
@@ -153,35 +154,56 @@ static void test_grades_are_due_behind_the_final(void **state)
     judged(&row, &well, TIP + 166 * MINUTE, true, "LATE");
 }
 
+/* The final never came, and the box score is late by now: the grades are due behind it. */
+static void test_grades_of_a_box_score_that_is_late(void **state)
+{
+    (void)state;
+    struct msg_ops_expected row = row_of(OUTPUT_GRADES), box = row_of(OUTPUT_BOXSCORE);
+    (void)expect_count(&row, 0, 27, TIP - 60 * MINUTE);
+    judged(&box, &well, box.deadline, true, "LATE");
+    expect_final(&row, &OUTPUTS[OUTPUT_GRADES], box.deadline);
+    judged(&row, &well, box.deadline + 14 * MINUTE, false, "EXPECTED");
+    judged(&row, &well, box.deadline + 15 * MINUTE, true, "LATE");
+    judged(&row, &well, row.deadline + 12 * 60 * MINUTE, true, "FAILED");
+    /* Found months later, both are whole: late, but there. */
+    assert_true(expect_count(&row, 27, 0, TIP + 100 * 24 * 60 * MINUTE));
+    judged(&row, &well, TIP + 100 * 24 * 60 * MINUTE, true, "COMPLETE");
+}
+
 static void test_informational(void **state)
 {
     (void)state;
     struct msg_ops_expected row = row_of(OUTPUT_ODDS);
     judged(&row, &well, TIP, true, "DEGRADED");
     assert_false(expect_open(&row));
-    assert_false(expect_try(&row, 3, 0, TIP + MINUTE));
+    assert_false(expect_wanting(&row, &well, TIP + MINUTE));
 }
 
-static void test_remedies_are_bounded(void **state)
+static void test_wanting(void **state)
 {
     (void)state;
-    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE);
-    char subject[EXPECT_SUBJECT_SIZE];
-    int64_t now = row.deadline;
-    assert_false(expect_try(&row, 2, 10 * MINUTE, now)); /* not late yet */
-    judged(&row, &well, now, true, "LATE");
-    assert_true(expect_try(&row, 2, 10 * MINUTE, now));
-    row.tries = 1;
-    row.tried_at = now;
-    assert_false(expect_try(&row, 2, 10 * MINUTE, now + 9 * MINUTE));
-    assert_true(expect_try(&row, 2, 10 * MINUTE, now + 10 * MINUTE));
-    row.tries = 2;
-    assert_false(expect_try(&row, 2, 10 * MINUTE, now + 60 * MINUTE));
-    expect_remedy(&row, subject);
-    assert_string_equal(subject, "bdl_box_scores:2025-11-17");
-    struct msg_ops_expected live = row_of(OUTPUT_LIVE);
-    expect_remedy(&live, subject);
-    assert_string_equal(subject, "bdl_live");
+    struct msg_ops_expected row = row_of(OUTPUT_BOXSCORE), ahead = row_of(OUTPUT_FEATURES),
+                            made = row_of(OUTPUT_PREDICTIONS);
+    const struct owner busy = {.working = true};
+    assert_false(expect_wanting(&row, &well, row.deadline - MINUTE)); /* not late yet */
+    judged(&row, &well, row.deadline, true, "LATE");
+    assert_true(expect_wanting(&row, &well, row.deadline));
+    (void)expect_count(&row, 26, 0, row.deadline + MINUTE);
+    assert_false(expect_wanting(&row, &well, row.deadline + MINUTE));
+    /* What ought to be there long before its deadline is asked for before it, if nothing comes. */
+    ahead.at = made.at = TIP - 600 * MINUTE;
+    assert_false(expect_wanting(&ahead, &well, TIP - 61 * MINUTE));
+    assert_false(expect_wanting(&ahead, &busy, TIP - 60 * MINUTE));
+    assert_true(expect_wanting(&ahead, &well, TIP - 60 * MINUTE));
+    ahead.at = TIP - 65 * MINUTE; /* only just heard of */
+    assert_false(expect_wanting(&ahead, &well, TIP - 60 * MINUTE));
+    (void)expect_count(&ahead, 1, 0, TIP - 55 * MINUTE); /* they are coming */
+    assert_false(expect_wanting(&ahead, &well, TIP - 50 * MINUTE));
+    assert_true(expect_wanting(&ahead, &well, TIP - 45 * MINUTE));
+    assert_false(
+        expect_wanting(&made, &well, TIP - 30 * MINUTE)); /* no features, nothing to make */
+    (void)expect_count(&made, 0, 3, TIP - 100 * MINUTE);
+    assert_true(expect_wanting(&made, &well, TIP - 30 * MINUTE));
 }
 
 static void test_every_output_is_whole(void **state)
@@ -190,7 +212,8 @@ static void test_every_output_is_whole(void **state)
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         assert_ptr_equal(output_named(OUTPUTS[i].name), &OUTPUTS[i]);
         assert_true(OUTPUTS[i].least >= 1);
-        assert_true(!OUTPUTS[i].told_only || OUTPUTS[i].remedy[0] == '\0');
+        for (size_t r = 0; r < REMEDIES_MOST; r++) /* what is only said, is never mended */
+            assert_true(!OUTPUTS[i].told_only || (int)REMEDIES[r].output != i);
     }
     assert_null(output_named("toast"));
 }
@@ -206,8 +229,9 @@ int main(void)
         cmocka_unit_test(test_wanted_by_others),
         cmocka_unit_test(test_void_and_moved),
         cmocka_unit_test(test_grades_are_due_behind_the_final),
+        cmocka_unit_test(test_grades_of_a_box_score_that_is_late),
         cmocka_unit_test(test_informational),
-        cmocka_unit_test(test_remedies_are_bounded),
+        cmocka_unit_test(test_wanting),
         cmocka_unit_test(test_every_output_is_whole),
     };
     return cmocka_run_group_tests_name("expected outputs", tests, NULL, NULL);

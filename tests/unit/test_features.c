@@ -14,6 +14,7 @@
 #include "config/clock.h"
 #include "schema/messages.h"
 #include "schema/pack.h"
+#include "tests/unit/commanding.h"
 
 #define MINUTE INT64_C(60000000)
 #define HOUR (60 * MINUTE)
@@ -546,6 +547,107 @@ static void test_spread_and_total(void **state)
     assert_true(stored_total() == 221.5);
 }
 
+static void past_odds(double line, int64_t snapshot_at, int64_t said_us)
+{
+    struct msg_row_odds row;
+    message_clear(&msg_row_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    row.player_id = 1;
+    row.player_known = row.main = row.offered = row.past = true;
+    strcpy(row.player_name, "Someone");
+    strcpy(row.market, "player_points");
+    strcpy(row.book, "a");
+    row.line = line;
+    row.over_price = row.under_price = -110;
+    row.snapshot_at = snapshot_at;
+    row.commence_at = TIP + 10 * MINUTE;
+    put(&msg_row_odds_desc, &row, said_us);
+}
+
+static void past_total(double total, int64_t snapshot_at, int64_t said_us)
+{
+    struct msg_row_game_odds row;
+    message_clear(&msg_row_game_odds_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    strcpy(row.event_id, "event");
+    strcpy(row.market, "totals");
+    strcpy(row.book, "a");
+    row.past = true;
+    row.point = total;
+    row.first_price = row.second_price = -110;
+    row.snapshot_at = snapshot_at;
+    row.commence_at = TIP + 10 * MINUTE;
+    put(&msg_row_game_odds_desc, &row, said_us);
+}
+
+static int sum_lines(const struct game_odds *odds, void *context)
+{
+    *(double *)context += odds->line;
+    return 0;
+}
+
+static double stored_lines(void)
+{
+    struct store_txn *txn;
+    double sum = 0;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(game_scan_odds(txn, 20251117, "0022500241", sum_lines, &sum), 0);
+    store_abort(&txn);
+    return sum;
+}
+
+/* Of a day that is over, and a game that nobody followed: the newest snapshot from before its start, whichever comes first. */
+static void test_odds_of_the_past(void **state)
+{
+    (void)state;
+    int64_t later = TIP + 48 * HOUR;
+    past_odds(18.5, TIP - 2 * HOUR, TIP - HOUR); /* its day is not over */
+    assert_true(stored_lines() == 0);
+    past_odds(19.5, TIP - 2 * HOUR, later);
+    past_total(220.5, TIP - 2 * HOUR, later);
+    assert_true(stored_lines() == 19.5 && stored_total() == 220.5);
+    past_odds(22.5, TIP - 5 * MINUTE, later); /* a newer one takes the place of all of it */
+    assert_true(stored_lines() == 22.5 && isnan(stored_total()));
+    past_total(221.5, TIP - 5 * MINUTE, later);
+    past_odds(17.5, TIP - 4 * HOUR, later);
+    past_total(217.5, TIP - 4 * HOUR, later);
+    past_odds(30.5, TIP + HOUR, later); /* in play */
+    past_total(301.5, TIP + HOUR, later);
+    assert_true(stored_lines() == 22.5 && stored_total() == 221.5);
+    assert_int_equal(features(), 0);
+}
+
+/* What was known when a game was followed stays what was known. */
+static void test_odds_of_the_past_of_a_game_that_was_followed(void **state)
+{
+    (void)state;
+    history(1, "Someone", 20251115, "g1", "AAA", "CCC", 20, NOON);
+    commit(NOON);
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    odds(1, "a", 20.5, -110, true, true, TIP - HOUR);
+    snapshot(TIP - HOUR);
+    size_t before = features();
+    past_odds(24.5, TIP - 30 * MINUTE, TIP - 20 * MINUTE);
+    past_total(230.5, TIP - 30 * MINUTE, TIP - 20 * MINUTE);
+    game("in_progress", TIP, TIP + 10 * MINUTE);
+    past_odds(25.5, TIP - 5 * MINUTE, TIP + 48 * HOUR);
+    past_total(231.5, TIP - 5 * MINUTE, TIP + 48 * HOUR);
+    assert_true(stored_lines() == 20.5 && isnan(stored_total()));
+    assert_int_equal(features(), before);
+}
+
+/* One whose play was heard of days later was not followed. */
+static void test_odds_of_the_past_of_a_game_heard_of_later(void **state)
+{
+    (void)state;
+    game("in_progress", TIP, TIP + 48 * HOUR);
+    past_odds(25.5, TIP - 5 * MINUTE, TIP + 49 * HOUR);
+    assert_true(stored_lines() == 25.5);
+}
+
 static void test_injury(void **state)
 {
     struct msg_row_injury row;
@@ -571,12 +673,179 @@ static void test_injury(void **state)
                 10); /* 30 minutes a game: a regular */
 }
 
+/* ---- what a game came to ---- */
+
+enum { ODD = 3 }; /* so many shots, and more of three */
+static void final_line(int64_t player, bool home, int points, int shots, bool played,
+                       int64_t time_us)
+{
+    struct msg_row_box_score row;
+    message_clear(&msg_row_box_score_desc, &row);
+    strcpy(row.game_id, "0022500241");
+    row.game_date = 20251117;
+    row.player_id = player;
+    strcpy(row.player_name, "Someone");
+    strcpy(row.team, home ? "AAA" : "BBB");
+    strcpy(row.opponent, home ? "BBB" : "AAA");
+    strcpy(row.game_status, "final");
+    row.home = home;
+    row.points = points;
+    row.minutes = played ? 40 : 0;
+    row.field_goals_attempted = shots;
+    row.three_pointers_attempted = shots == ODD ? ODD + 1 : shots / 2;
+    row.free_throws_attempted = 5;
+    row.turnovers = 2;
+    row.offensive_rebounds = 1;
+    row.played = played;
+    row.final = true;
+    put(&msg_row_box_score_desc, &row, time_us);
+}
+
+static const struct msg_summary_player_game *summary_of(int64_t player)
+{
+    const struct msg_summary_player_game *found = NULL;
+    const struct harness_record *record;
+    for (size_t i = 0; (record = harness_at(harness, &msg_summary_player_game_desc, i)) != NULL;
+         i++) {
+        const struct msg_summary_player_game *message = record->message;
+        if (message->player_id == player) {
+            found = message;
+        }
+    }
+    assert_non_null(found);
+    return found;
+}
+
+static void near(double value, double expected)
+{
+    assert_true(fabs(value - expected) < 1e-6);
+}
+
+static void test_summary(void **state)
+{
+    const int64_t over = TIP + 3 * HOUR;
+    (void)state;
+    history(1, "Someone", 20251115, "g1", "AAA", "CCC", 20, NOON);
+    commit(NOON);
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    odds(1, "one", 20.5, -110, true, true, TIP - 2 * HOUR);
+    snapshot(TIP - 2 * HOUR);
+    odds(1, "one", 20.5, -110, false, false, TIP - HOUR);
+    odds(1, "one", 22.5, -110, true, true, TIP - HOUR);
+    snapshot(TIP - HOUR);
+    game("in_progress", TIP, TIP + MINUTE);
+    odds(1, "one", 35.5, -110, true, true, TIP + HOUR); /* in play */
+    snapshot(TIP + HOUR);
+    final_line(1, true, 30, 20, true, over);
+    final_line(2, true, 10, 10, true, over);
+    final_line(3, true, 0, 0, false, over);
+    final_line(4, false, 25, 20, true, over + MINUTE / 2);
+    assert_int_equal(harness_count(harness, &msg_timer_summary_desc), 1);
+    assert_int_equal(harness_count(harness, &msg_summary_player_game_desc), 0);
+    assert_int_equal(harness_advance(harness, over + MINUTE), 0);
+    assert_int_equal(harness_count(harness, &msg_summary_player_game_desc), 4);
+    assert_int_equal(harness_count(harness, &msg_summary_team_game_desc), 2);
+
+    const struct msg_summary_player_game *one = summary_of(1);
+    assert_true(one->line == 22.5 && one->line_opening == 20.5 && one->line_move == 2);
+    assert_string_equal(one->result, "over");
+    assert_true(one->margin == 7.5 && one->won == 1);
+    /* plays 20 + 2.2 + 2; the team's 30 + 4.4 + 4, in 80 minutes */
+    near(one->usage, 100 * 24.2 * 16 / (40 * 38.4));
+    near(one->true_shooting, 30 / (2 * 22.2));
+    near(one->three_share, 0.5);
+    const struct msg_summary_player_game *bench = summary_of(3);
+    assert_true(!bench->played && isnan(bench->usage) && isnan(bench->line) && !bench->result[0]);
+
+    const struct harness_record *record = harness_at(harness, &msg_summary_team_game_desc, 0);
+    const struct msg_summary_team_game *home = record->message;
+    assert_string_equal(home->team, "AAA");
+    assert_int_equal(record->parent_count, 3); /* both sides make it */
+    assert_int_equal(home->players, 2);
+    assert_int_equal(home->points_allowed, 25);
+    near(home->possessions, 36.4);         /* 38.4 - 2 */
+    near(home->possessions_allowed, 23.2); /* 24.2 - 1 */
+    near(home->pace, 48 * (36.4 + 23.2) / 2 / 12);
+    near(home->offense_rating, 4000 / 36.4);
+    near(home->defense_rating, 2500 / 23.2);
+    const struct msg_summary_team_game *away =
+        harness_at(harness, &msg_summary_team_game_desc, 1)->message;
+    near(away->pace, home->pace);
+    assert_true(away->won == 0);
+
+    final_line(2, true, 12, 10, true, over + HOUR); /* corrected: he, and both sides */
+    assert_int_equal(harness_advance(harness, over + HOUR + MINUTE), 0);
+    assert_int_equal(harness_count(harness, &msg_summary_player_game_desc), 5);
+    assert_int_equal(harness_count(harness, &msg_summary_team_game_desc), 4);
+    assert_int_equal(summary_of(2)->points, 12);
+}
+
+/* Of a game that another shard has, or nobody yet: history; summed up when the game is known. What is odd is blank, and the rest is said. */
+static void test_summary_of_a_late_game(void **state)
+{
+    (void)state;
+    final_line(1, true, 30, 20, true, TIP);
+    final_line(2, false, 7, ODD, true, TIP);
+    assert_int_equal(harness_advance(harness, TIP + HOUR), 0);
+    assert_int_equal(harness_count(harness, &msg_timer_summary_desc), 0);
+    game("final", TIP, TIP + HOUR);
+    assert_int_equal(harness_advance(harness, TIP + HOUR + MINUTE), 0);
+    assert_int_equal(harness_count(harness, &msg_summary_player_game_desc), 2);
+    assert_int_equal(harness_count(harness, &msg_summary_team_game_desc), 2);
+    assert_true(isnan(summary_of(2)->three_share));
+    assert_int_equal(summary_of(2)->points, 7);
+    assert_int_equal(harness_count(harness, &msg_dead_letter_desc), 0);
+    /* the line itself first, then the other, which makes whether he won */
+    const struct harness_record *record = harness_at(harness, &msg_summary_player_game_desc, 0);
+    assert_int_equal(record->parent_count, 2);
+    assert_int_equal(record->parents[0], 1);
+    assert_int_equal(record->parents[1], 2);
+}
+
+/* What came without a trigger of its own is said when somebody asks, once; what is closed or unknown is answered so. */
+static void test_rebuilt_when_asked(void **state)
+{
+    (void)state;
+    seed();
+    game("scheduled", TIP, NOON);
+    size_t before = features();
+    size_t runs = harness_count(harness, &msg_ops_run_desc);
+    commanded(harness, "predictor", "rebuild", "0022500241", NOON + MINUTE); /* not to us */
+    assert_int_equal(harness_count(harness, &msg_command_answer_desc), 0);
+    assert_int_equal(harness_count(harness, &msg_ops_run_desc), runs); /* and no run of ours */
+    commanded(harness, "features", "rebuild", "0022500241", NOON + MINUTE);
+    answered(harness, 1, "done", 0);
+    assert_int_equal(features(), before);
+    box(1, 20251116, "0022500231", 30, true, true, NOON + 2 * MINUTE);
+    assert_int_equal(features(), before);
+    uint64_t asked = commanded(harness, "features", "rebuild", "0022500241", NOON + 3 * MINUTE);
+    const struct msg_feature_player *message = newest(1)->message;
+    assert_int_equal(message->games, 3);
+    assert_true(has_parent(newest(1), asked));
+    const int64_t said = (int64_t)(features() - before);
+    answered(harness, 2, "done", said);
+    assert_int_equal(harness_restart(harness), 0);
+    commanded(harness, "features", "rebuild", "0022500241", NOON + 4 * MINUTE);
+    answered(harness, 3, "done", 0);
+    commanded(harness, "features", "rebuild", "0022500999", NOON + 5 * MINUTE);
+    answered(harness, 4, "nothing", 0);
+    commanded(harness, "features", "guess", "0022500241", NOON + 5 * MINUTE);
+    answered(harness, 5, "refused", 0);
+    game("in_progress", TIP, TIP + MINUTE);
+    commanded(harness, "features", "rebuild", "0022500241", TIP + 2 * MINUTE);
+    answered(harness, 6, "nothing", 0);
+    assert_int_equal(features(), before + (size_t)said);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_scheduled_game),
         TEST(test_games_to_come),
+        TEST(test_odds_of_the_past),
+        TEST(test_odds_of_the_past_of_a_game_that_was_followed),
+        TEST(test_odds_of_the_past_of_a_game_heard_of_later),
         TEST(test_odds_long_before),
         TEST(test_said_once),
         TEST(test_line),
@@ -591,6 +860,9 @@ int main(void)
         TEST(test_kills_and_grouping),
         TEST(test_spread_and_total),
         TEST(test_injury),
+        TEST(test_summary),
+        TEST(test_summary_of_a_late_game),
+        TEST(test_rebuilt_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

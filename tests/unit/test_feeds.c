@@ -132,9 +132,12 @@ static void games_single_and_pages(void **state)
 static void a_body_that_is_none(void **state)
 {
     (void)state;
-    static feed_parse *const ALL[] = {feed_bdl_games,  feed_bdl_box_scores, feed_odds_events,
-                                      feed_odds_props, feed_nba_schedule,   feed_bdl_injuries,
-                                      feed_odds_games, feed_bdl_players,    feed_bdl_lineups};
+    static feed_parse *const ALL[] = {
+        feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
+        feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
+        feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
+        feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
+        feed_nba_plays};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -682,6 +685,431 @@ static void game_markets_refuse(void **state)
     assert_int_equal(feed.refusal_count, 1);
 }
 
+/* ---- single lines, teams ---- */
+
+#define OF_GAME(id, members)                                                                       \
+    ",\"game\":{\"id\":" #id ",\"date\":\"2025-11-17\",\"status\":\"Final\",\"period\":4,"         \
+    "\"home_team_score\":9,\"visitor_team_score\":0,\"home_team_id\":2,\"visitor_team_id\":"       \
+    "28" members "}"
+#define FOR(team) ",\"team\":" team "}"
+#define SINGLE(id, more) LINE(id, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, more)
+
+static void single_lines_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_stats,
+              "{\"data\":[" SINGLE(11, OF_GAME(7, "") FOR(HOME_TEAM)) "," SINGLE(
+                  12, OF_GAME(8, "") FOR(
+                          AWAY_TEAM)) "," SINGLE(12,
+                                                 OF_GAME(7, "") FOR(
+                                                     AWAY_TEAM)) "],\"meta\":{\"next_cursor\":3}}"),
+        0);
+    assert_true(feed.game_count == 2 && feed.player_count == 3 && feed.refusal_count == 0 &&
+                feed.items == 3);
+    assert_int_equal(feed.next_page, 3);
+    assert_true(feed.games[0].source_id == 7 && feed.games[0].status == FEED_FINAL &&
+                feed.games[0].date == 20251117);
+    assert_string_equal(feed.games[0].home.code, "BOS"); /* as its players' teams have it */
+    assert_string_equal(feed.games[0].away.full_name, "Toronto Raptors");
+    assert_true(feed.games[1].home.source_id == 2 && feed.games[1].home.code[0] == '\0');
+    assert_true(feed.players[0].home && !feed.players[2].home && feed.players[2].game == 0);
+    assert_int_equal(feed.players[0].stats.points, 9);
+    assert_true(feed.players[0].stats.plus_minus == MESSAGE_NONE);
+    static const struct {
+        const char *row, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {SINGLE(11, FOR(HOME_TEAM)), "game: missing"},
+        {SINGLE(11, ",\"game\":[]" FOR(HOME_TEAM)), "game: wrong kind: array"},
+        {SINGLE(11, ",\"game\":{\"id\":7,\"status\":\"Final\"}" FOR(HOME_TEAM)),
+         "game.date: missing"},
+        {SINGLE(11,
+                ",\"game\":{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\"}" FOR(HOME_TEAM)),
+         "game.home_team_id: missing"},
+        {SINGLE(11, ",\"game\":{\"date\":\"2025-11-17\",\"status\":\"Final\",\"home_team_id\":2,"
+                    "\"visitor_team_id\":28}" FOR(HOME_TEAM)),
+         "game.id: missing"},
+        {SINGLE(11, OF_GAME(7, "")), "team: missing"},
+        {SINGLE(11, OF_GAME(7, "") FOR("{\"id\":5")), "team.id: 5 is neither side of the game"},
+        {LINE(11, "\"x\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 9, OF_GAME(7, "") FOR(HOME_TEAM)),
+         "min: neither minutes nor minutes:seconds"},
+        {LINE(11, "\"12\"", 3, 5, 1, 2, 2, 2, 1, 2, 3, 8, OF_GAME(7, "") FOR(HOME_TEAM)),
+         "pts: 8 is not 2*fgm + fg3m + ftm, 9"},
+        {SINGLE(12, OF_GAME(7, "") FOR(HOME_TEAM)), "player.id: 12 is already in data[0]"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[3000];
+        snprintf(body, sizeof body, "{\"data\":[%s,%s]}", SINGLE(12, OF_GAME(7, "") FOR(AWAY_TEAM)),
+                 CASES[i].row);
+        assert_int_equal(parse(feed_bdl_stats, body), 0);
+        assert_true(feed.player_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.refusals[0].path, "data[1]");
+    }
+    assert_int_equal(parse(feed_bdl_stats, "{\"data\":[],\"meta\":{\"next_cursor\":null}}"), 0);
+    assert_true(feed.items == 0 && feed.next_page == 0);
+}
+
+static void teams_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_teams,
+            "{\"data\":[" HOME_TEAM ",\"conference\":\"East\"},{\"id\":47,\"conference\":\"    "
+            "\",\"abbreviation\":\"AND\"},"
+            "{\"id\":48,\"conference\":null},{\"id\":null},{\"id\":2},{\"id\":3,\"conference\":7},"
+            "{\"id\":4,\"abbreviation\":\"TOO LONG A CODE\"},[]]}"),
+        0);
+    assert_true(feed.club_count == 3 && feed.items == 8 && feed.refusal_count == 5);
+    assert_true(feed.clubs[0].current && !feed.clubs[1].current && !feed.clubs[2].current);
+    assert_string_equal(feed.clubs[0].team.code, "BOS");
+    static const char *const RULES[] = {"id: missing", "id: is already in data[0]",
+                                        "conference: not a string but number",
+                                        "abbreviation: longer than 7 bytes", "not an object"};
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(feed.refusals[i].rule, RULES[i]);
+    }
+}
+
+/* ---- scores ---- */
+
+#define SCORED(members)                                                                            \
+    "[{\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","              \
+    "\"away_team\":\"A\"," members "}]"
+#define HAS(name, score) "{\"name\":\"" name "\",\"score\":" score "}"
+
+static void scores_read_and_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *rule;
+    } CASES[] = {
+        {SCORED("\"completed\":true,\"scores\":[" HAS("A", "\"99\"") "," HAS(
+             "H", "101") "],"
+                         "\"last_update\":\"2025-11-18T02:30:00Z\""),
+         NULL},
+        {SCORED("\"completed\":false,\"scores\":null,\"last_update\":null"), NULL},
+        {SCORED("\"new\":{}"), NULL},
+        {SCORED("\"completed\":false,\"scores\":[]"), NULL},
+        {SCORED("\"completed\":true,\"scores\":null"), "scores: missing, and it is completed"},
+        {SCORED("\"completed\":\"true\""), "completed: not a boolean but string"},
+        {SCORED("\"scores\":{}"), "scores: wrong kind: object"},
+        {SCORED("\"scores\":[7]"), "scores: not an object"},
+        {SCORED("\"scores\":[" HAS("A", "\"1\"") "]"), "scores: not both sides"},
+        {SCORED("\"scores\":[" HAS("X", "\"1\"") "]"), "scores: name: X is neither side"},
+        {SCORED("\"scores\":[" HAS("A", "\"1\"") "," HAS("A", "\"1\"") "]"),
+         "scores: name: A is there twice"},
+        {SCORED("\"scores\":[" HAS("A", "\"1x\"") "]"), "scores: score: not a number"},
+        {SCORED("\"scores\":[" HAS("A", "\"\"") "]"), "scores: score: not a number"},
+        {SCORED("\"scores\":[" HAS("A", "null") "]"), "scores: score: missing"},
+        {SCORED("\"scores\":[" HAS("A", "[]") "]"), "scores: score: neither text nor a number"},
+        {SCORED("\"scores\":[" HAS("A", "\"301\"") "]"), "scores: score: outside 0..300"},
+        {SCORED("\"scores\":[" HAS("A", "-1") "]"), "scores: score: outside 0..300"},
+        {SCORED("\"last_update\":\"soon\""), "last_update: not an instant"},
+        {"[7]", "not an object"},
+        {"[{\"id\":\"e1\"}]", "commence_time: missing"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(parse(feed_odds_scores, CASES[i].body), 0);
+        assert_int_equal(feed.items, 1);
+        assert_int_equal(feed.score_count, CASES[i].rule == NULL);
+        assert_int_equal(feed.event_count, feed.score_count);
+        assert_int_equal(feed.refusal_count, CASES[i].rule != NULL);
+        if (CASES[i].rule != NULL) {
+            assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        }
+    }
+    assert_int_equal(parse(feed_odds_scores, CASES[0].body), 0);
+    assert_true(feed.scores[0].over && feed.scores[0].home_score == 101 &&
+                feed.scores[0].away_score == 99);
+    assert_int_equal(parse(feed_odds_scores, CASES[1].body), 0);
+    assert_true(!feed.scores[0].over && feed.scores[0].home_score == MESSAGE_NONE);
+    assert_int_equal(parse(feed_odds_scores, "[]"), 0);
+    assert_int_equal(feed.items, 0);
+}
+
+/* ---- the past ---- */
+
+#define WRAPPED(times, data) "{" times ",\"data\":" data "}"
+#define AT "\"timestamp\":\"2025-11-17T23:55:38Z\""
+#define AN_EVENT                                                                                   \
+    "\"id\":\"e1\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"H\","                \
+    "\"away_team\":\"A\""
+#define PAST_BOOK                                                                                  \
+    "{\"key\":\"dk\",\"last_update\":\"2025-11-17T23:55:22Z\",\"markets\":["                       \
+    "{\"key\":\"player_points\",\"outcomes\":[{\"name\":\"Over\",\"description\":\"A B\","         \
+    "\"price\":-110,\"point\":10.5}]},{\"key\":\"h2h\",\"outcomes\":[{\"name\":\"A\",\"price\":3." \
+    "3},"                                                                                          \
+    "{\"name\":\"H\",\"price\":1.32}]}]}"
+
+static void the_past_is_wrapped(void **state)
+{
+    (void)state;
+    static const struct {
+        feed_parse *parse;
+        const char *body, *error, *rule; /* of the whole, or of one thing in it */
+    } CASES[] = {
+        {feed_odds_history_events, WRAPPED(AT, "[{" AN_EVENT "}]"), NULL, NULL},
+        {feed_odds_history_events, WRAPPED(AT, "[]"), NULL, NULL},
+        {feed_odds_history_events, WRAPPED(AT, "[7]"), NULL, "not an object"},
+        {feed_odds_history_events, WRAPPED(AT, "{}"), "data: wrong kind: object", NULL},
+        {feed_odds_history_events, WRAPPED(AT, "null"), "data: missing", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":null", "[]"), "timestamp: missing", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":\"now\"", "[]"),
+         "timestamp: not an instant", NULL},
+        {feed_odds_history_events, WRAPPED("\"timestamp\":5", "[]"),
+         "timestamp: not a string but number", NULL},
+        {feed_odds_history_events, WRAPPED(AT ",\"previous_timestamp\":7", "[]"), NULL,
+         "previous_timestamp: not a string but number"},
+        {feed_odds_history_events, WRAPPED(AT ",\"next_timestamp\":\"2025-11-17T23:50:38Z\"", "[]"),
+         NULL, "next_timestamp: not behind the timestamp"},
+        {feed_odds_history_events,
+         WRAPPED(AT ",\"previous_timestamp\":\"2025-11-17T23:50:38Z\",\"next_timestamp\":null",
+                 "[]"),
+         NULL, NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[" PAST_BOOK "]}"), NULL,
+         NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[]}"), NULL, NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT "}"), "data.bookmakers: missing", NULL},
+        {feed_odds_history, WRAPPED(AT, "{\"bookmakers\":[]}"), "data.id: missing", NULL},
+        {feed_odds_history, WRAPPED(AT, "[]"), "data: wrong kind: array", NULL},
+        {feed_odds_history, WRAPPED(AT, "{" AN_EVENT ",\"bookmakers\":[{\"key\":\"dk\"}]}"), NULL,
+         "markets: missing"},
+        {feed_odds_history,
+         WRAPPED(
+             AT,
+             "{" AN_EVENT
+             ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"h2h\",\"outcomes\":[]}]}]}"),
+         NULL, "outcomes: not both sides"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(parse(CASES[i].parse, CASES[i].body), CASES[i].error != NULL ? -1 : 0);
+        assert_string_equal(error, CASES[i].error != NULL ? CASES[i].error : "");
+        assert_int_equal(feed.refusal_count, CASES[i].rule != NULL);
+        assert_true(feed.snapshot_us == (CASES[i].error != NULL ? 0 : INT64_C(1763423738000000)));
+        if (CASES[i].rule != NULL) {
+            assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        }
+    }
+    assert_int_equal(parse(feed_odds_history, CASES[11].body), 0);
+    assert_true(feed.event_count == 1 && feed.line_count == 1 && feed.market_count == 1 &&
+                feed.books == 1);
+    assert_string_equal(feed.lines[0].path, "data.bookmakers[0].markets[0].outcomes[0]");
+    assert_string_equal(feed.markets[0].path, "data.bookmakers[0].markets[1]");
+    assert_int_equal(feed.markets[0].second_price, 230);
+}
+
+/* ---- play by play ---- */
+
+#define ACTIONS(list) "{\"meta\":{},\"game\":{\"gameId\":\"0022500241\",\"actions\":[" list "]}}"
+#define ACTION(number, members) "{\"actionNumber\":" number ",\"period\":1" members "}"
+#define SHOT(number, kind, result, who)                                                            \
+    ACTION(number, ",\"clock\":\"PT11M38.00S\",\"actionType\":\"" kind "\",\"shotResult\":" result \
+                   ",\"personId\":" who                                                            \
+                   ",\"teamTricode\":\"BOS\",\"scoreHome\":\"7\",\"scoreAway\":\"5\"")
+
+static void plays_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_nba_plays,
+            ACTIONS(
+                SHOT("2", "2pt", "\"Made\"", "101") "," SHOT("3", "3pt", "\"Made\"", "101") "," SHOT(
+                    "4", "freethrow", "\"Made\"",
+                    "101") "," SHOT("5", "3pt", "\"Missed\"",
+                                    "101") "," SHOT("7", "heave", "\"Made\"",
+                                                    "101") "," SHOT("9", "rebound", "null",
+                                                                    "0") "," ACTION("12",
+                                                                                    ",\"actionType"
+                                                                                    "\":\"period\","
+                                                                                    "\"personId\":"
+                                                                                    "0,"
+                                                                                    "\"teamTricode"
+                                                                                    "\":null"))),
+        0);
+    static const int POINTS[] = {2, 3, 1, 0, 3, 0, 0};
+    assert_true(feed.play_count == 7 && feed.refusal_count == 0 && feed.items == 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(feed.plays[i].points, POINTS[i]);
+    }
+    assert_string_equal(feed.game_id, "0022500241");
+    assert_string_equal(feed.plays[0].clock, "PT11M38.00S");
+    assert_true(feed.plays[0].player_id == 101 && feed.plays[0].home_score == 7 &&
+                feed.plays[0].away_score == 5);
+    assert_true(feed.plays[5].player_id == MESSAGE_NONE &&
+                feed.plays[6].home_score == MESSAGE_NONE);
+    static const struct {
+        const char *action, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {"{\"period\":1,\"actionType\":\"x\"}", "actionNumber: missing"},
+        {ACTION("0", ",\"actionType\":\"x\""), "actionNumber: 0 is outside 1..999999"},
+        {ACTION("1", ",\"actionType\":\"x\""), "actionNumber: is already in game.actions[0]"},
+        {"{\"actionNumber\":2,\"actionType\":\"x\"}", "period: missing"},
+        {"{\"actionNumber\":2,\"actionType\":\"x\",\"period\":15}", "period: 15 is outside 1..14"},
+        {ACTION("2", ""), "actionType: missing"},
+        {ACTION("2", ",\"actionType\":\"\""), "actionType: empty"},
+        {ACTION("2", ",\"actionType\":\"x\",\"personId\":\"101\""),
+         "personId: not a whole number but string"},
+        {ACTION("2", ",\"actionType\":\"x\",\"clock\":7"), "clock: not a string"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreHome\":\"x\""),
+         "scoreHome: not a number within 0..300"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreAway\":\"-1\""),
+         "scoreAway: not a number within 0..300"},
+        {ACTION("2", ",\"actionType\":\"x\",\"scoreAway\":7"),
+         "scoreAway: not a string but number"},
+        {ACTION("2", ",\"actionType\":\"x\",\"teamTricode\":\"BOSTON\""),
+         "teamTricode: longer than 4 bytes"},
+        {ACTION("2", ",\"actionType\":\"2pt\",\"shotResult\":\"Made\""),
+         "personId: missing, and it went in"},
+        {ACTION("2", ",\"actionType\":\"2pt\",\"shotResult\":true"),
+         "shotResult: not a string but boolean"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[1000];
+        snprintf(body, sizeof body, ACTIONS("%s,%s"),
+                 ACTION("1", ",\"actionType\":\"x\",\"new\":[]"), CASES[i].action);
+        assert_int_equal(parse(feed_nba_plays, body), 0);
+        assert_true(feed.play_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+    assert_int_equal(parse(feed_nba_plays, ACTIONS("")), 0);
+    assert_int_equal(feed.items, 0);
+    static const char *const WRONG[] = {"{\"game\":[]}", "{\"game\":{\"actions\":[]}}",
+                                        "{\"game\":{\"gameId\":\"1\"}}",
+                                        "{\"game\":{\"gameId\":\"1\",\"actions\":{}}}"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(parse(feed_nba_plays, WRONG[i]), -1);
+        assert_true(error[0] != '\0' && feed.game_id[0] == '\0');
+    }
+}
+
+/* ---- lines at second hand ---- */
+
+static void bp_events_read_and_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {"{\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}", "id: missing"},
+        {"{\"id\":\"7\",\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "id: not a whole number but string"},
+        {"{\"id\":7,\"home\":\"A\",\"visitor\":\"B\"}", "scheduled: missing"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-21T23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-41 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"soon\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "scheduled: not an instant"},
+        {"{\"id\":7,\"scheduled\":\"2021-10-21 23:30:00\",\"home\":null,\"visitor\":\"B\"}",
+         "home: missing"},
+        {"{\"id\":5,\"scheduled\":\"2021-10-21 23:30:00\",\"home\":\"A\",\"visitor\":\"B\"}",
+         "id: is already in events[0]"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[600];
+        snprintf(body, sizeof body,
+                 "{\"events\":[{\"id\":5,\"scheduled\":\"2021-10-21 "
+                 "23:30:00\",\"home\":\"ATL\",\"visitor\":\"DAL\",\"x\":{}},%s]}",
+                 CASES[i].event);
+        assert_int_equal(parse(feed_bp_events, body), 0);
+        assert_true(feed.event_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_string_equal(feed.events[0].event_id, "bp-5");
+        assert_string_equal(feed.events[0].away, "DAL");
+        assert_true(feed.events[0].commence_us == INT64_C(1634859000000000));
+    }
+    assert_int_equal(parse(feed_bp_events, "{\"events\":[]}"), 0);
+    assert_int_equal(feed.items, 0);
+    assert_int_equal(parse(feed_bp_events, "{\"events\":null}"), -1);
+}
+
+#define OFFER(event, market, who, over, under)                                                     \
+    "{\"event_id\":" event ",\"market_id\":" market ",\"participants\":[" who "],\"selections\":[" \
+    "{\"selection\":\"over\",\"books\":[" over "]},{\"selection\":\"under\",\"books\":[" under     \
+    "]}]}"
+#define BOOK(id, lines) "{\"id\":" id ",\"lines\":[" lines "]}"
+#define AT_LINE(line, cost, more) "{\"line\":" line ",\"cost\":" cost more "}"
+#define WHO "{\"name\":\"A B\"}"
+
+static void bp_offers_read_and_refuse(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bp_offers,
+              "{\"offers\":[" OFFER(
+                  "5", "156", WHO,
+                  BOOK("0", AT_LINE("9.5", "-1", "")) "," BOOK(
+                      "10", AT_LINE("10.5", "-110", ",\"active\":true") "," AT_LINE(
+                                "11.5", "-300",
+                                "") "," AT_LINE("9.5", "-110",
+                                                ",\"active\":false")) "," BOOK("77",
+                                                                               AT_LINE("12.5",
+                                                                                       "100", "")),
+                  BOOK("10", AT_LINE("11.5", "240", "") "," AT_LINE("10.5", "-105", ""))) "]}"),
+        0);
+    assert_true(feed.refusal_count == 0 && feed.line_count == 3 && feed.event_count == 1);
+    assert_string_equal(feed.events[0].event_id, "bp-5");
+    assert_string_equal(feed.lines[0].book, "bp-fanduel");
+    assert_string_equal(feed.lines[0].market, "player_points");
+    assert_true(feed.lines[0].main && feed.lines[0].over_price == -110 &&
+                feed.lines[0].under_price == -105);
+    assert_true(!feed.lines[1].main && feed.lines[1].under_price == 240);
+    assert_string_equal(feed.lines[2].book, "bp-77");
+    assert_true(!feed.lines[2].main && feed.lines[2].under_price == MESSAGE_NONE);
+    static const struct {
+        const char *offer, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {OFFER("5", "999", WHO, "", ""), "market_id: no market that is known"},
+        {OFFER("5", "\"156\"", WHO, "", ""), "market_id: not a whole number but string"},
+        {OFFER("6", "156", WHO, "", ""), "event_id: 6 is another event"},
+        {OFFER("null", "156", WHO, "", ""), "event_id: missing"},
+        {OFFER("5", "156", "", "", ""), "participants[0]: not an object"},
+        {OFFER("5", "156", "{\"name\":7}", "", ""),
+         "participants[0]: name: not a string but number"},
+        {"{\"event_id\":5,\"market_id\":156,\"participants\":[" WHO "]}", "selections: missing"},
+        {"{\"event_id\":5,\"market_id\":156,\"participants\":[" WHO
+         "],\"selections\":[{\"selection\":\"both\",\"books\":[]}]}",
+         "selection: neither over nor under"},
+        {OFFER("5", "156", WHO, "7", ""), "not an object"},
+        {OFFER("5", "156", WHO, "{\"id\":10}", ""), "lines: missing"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("\"9.5\"", "-110", "")), ""),
+         "line: not a number within 0..200"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "1.91", "")), ""),
+         "cost: not a whole number but a fraction"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "50", "")), ""),
+         "cost: no American odds"},
+        {OFFER("5", "156", WHO, BOOK("10", AT_LINE("9.5", "-110", ",\"active\":1")), ""),
+         "active: not a boolean but number"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char body[2000];
+        snprintf(body, sizeof body, "{\"offers\":[%s,%s]}",
+                 OFFER("5", "156", WHO, BOOK("12", AT_LINE("8.5", "-110", "")), ""),
+                 CASES[i].offer);
+        assert_int_equal(parse(feed_bp_offers, body), 0);
+        assert_true(feed.line_count == 1 && feed.refusal_count == 1 && feed.items == 2);
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+    }
+    assert_int_equal(
+        parse(feed_bp_offers,
+              "{\"offers\":[" OFFER(
+                  "5", "156", WHO,
+                  BOOK("10", AT_LINE("9.5", "-110", "") "," AT_LINE("9.5", "-115", "")), "") "]}"),
+        0);
+    assert_string_equal(
+        feed.refusals[0].rule,
+        "line: the same side is already in offers[0].selections[0].books[0].lines[0]");
+    assert_int_equal(parse(feed_bp_offers, "{\"offers\":[]}"), 0);
+    assert_true(feed.items == 0 && feed.event_count == 0);
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -700,8 +1128,18 @@ static void recorded_bodies(void **state)
         {"balldontlie/box_scores_live_derived.json", feed_bdl_box_scores, 7, 150, 0, 0},
         {"balldontlie/player_injuries_page.json", feed_bdl_injuries, 0, 0, 0, 0},
         {"balldontlie/players_active_page.json", feed_bdl_players, 0, 0, 0, 0},
+        {"balldontlie/stats.json", feed_bdl_stats, 1, 30, 0, 0},
+        {"balldontlie/teams.json", feed_bdl_teams, 0, 0, 0, 0},
+        {"balldontlie/players_search.json", feed_bdl_players, 0, 0, 0, 0},
+        {"bettingpros/events.json", feed_bp_events, 0, 0, 2, 0},
+        {"nba-cdn/liveData_playbyplay_excerpt.json", feed_nba_plays, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
+        {"odds-api/scores.json", feed_odds_scores, 0, 0, 21, 0},
         {"odds-api/event_odds_player_points.json", feed_odds_props, 0, 0, 1, 241},
+        {"odds-api/historical_events_2024-01-25.json", feed_odds_history_events, 0, 0, 10, 0},
+        {"odds-api/historical_events_2025-03-09.json", feed_odds_history_events, 0, 0, 16, 0},
+        {"odds-api/historical_event_odds_h2h.json", feed_odds_history, 0, 0, 1, 0},
+        {"odds-api/historical_event_odds_spreads_totals.json", feed_odds_history, 0, 0, 1, 0},
         {"nba-cdn/scheduleLeagueV2_one_day.json", feed_nba_schedule, 2, 0, 0, 0},
     };
     static char body[1 << 20];
@@ -858,6 +1296,13 @@ int main(void)
         cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
+        cmocka_unit_test_teardown(single_lines_read_and_refuse, forget),
+        cmocka_unit_test_teardown(teams_read_and_refuse, forget),
+        cmocka_unit_test_teardown(scores_read_and_refuse, forget),
+        cmocka_unit_test_teardown(the_past_is_wrapped, forget),
+        cmocka_unit_test_teardown(plays_read_and_refuse, forget),
+        cmocka_unit_test_teardown(bp_events_read_and_refuse, forget),
+        cmocka_unit_test_teardown(bp_offers_read_and_refuse, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

@@ -33,7 +33,7 @@ struct heard {
 static void hear(size_t row, enum system_id system, const struct said *said, void *context)
 {
     struct heard *heard = context;
-    heard->centre[row][system] = said->centre;
+    heard->centre[row][system] = said->predicted;
     score_add(&heard->score[system], said);
     if (!isnan(said->line)) {
         score_add(&heard->lined[system], said);
@@ -226,7 +226,7 @@ static void test_scores(void **state)
 {
     (void)state;
     struct score score = {0};
-    struct said said = {.centre = 20,
+    struct said said = {.predicted = 20,
                         .low = 14,
                         .high = 28,
                         .actual = 24,

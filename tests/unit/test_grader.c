@@ -12,6 +12,7 @@
 #include "actors/harness.h"
 #include "config/clock.h"
 #include "schema/messages.h"
+#include "tests/unit/commanding.h"
 
 #define MINUTE INT64_C(60000000)
 #define HOUR (60 * MINUTE)
@@ -478,11 +479,35 @@ static void test_stats(void **state)
     assert_int_equal(seen, count);
 }
 
+static void test_graded_when_asked(void **state)
+{
+    (void)state;
+    commanded(harness, "grader", "grade", "0022500241", TIP - 2 * HOUR);
+    answered(harness, 1, "nothing", 0);
+    game("scheduled", 0, "", 0, TIP - HOUR);
+    predict(5, "OVER", 20.5, TIP - HOUR, TIP - HOUR);
+    commanded(harness, "grader", "grade", "0022500241", TIP - HOUR);
+    answered(harness, 2, "nothing", 0);
+    assert_int_equal(grades(), 0);
+    box(5, 24, true, false, TIP + HOUR); /* lines wait for the state of their poll */
+    game("in_progress", 2, "Q2 1:00", 0, TIP + HOUR);
+    size_t before = grades();
+    box(5, 26, true, false, TIP + HOUR + MINUTE);
+    assert_int_equal(grades(), before);
+    commanded(harness, "grader", "grade", "0022500241", TIP + HOUR + 2 * MINUTE);
+    answered(harness, 3, "done", 1);
+    assert_int_equal(grade(5)->actual, 26);
+    commanded(harness, "grader", "grade", "0022500241", TIP + HOUR + 3 * MINUTE);
+    answered(harness, 4, "done", 0);
+    assert_int_equal(grades(), before + 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_stats),
+        TEST(test_graded_when_asked),
         TEST(test_nothing_before_the_lock),
         TEST(test_a_night),
         TEST(test_lock),

@@ -77,6 +77,20 @@ static void test_prices_there_and_back(void **state)
     }
 }
 
+/* What another site says of the books counts where no book says anything itself. */
+static void test_second_hand(void **state)
+{
+    (void)state;
+    static const struct line_offer offers[] = {{"bp-fanduel", 30.5, -110, -110},
+                                               {"bp-draftkings", 31.5, 105, -120},
+                                               {"fanduel", 20.5, -115, -105}};
+    struct line_median line = line_median(offers, 3);
+    assert_true(line.books == 1 && line.line == 20.5 && line.over_price == -115);
+    line = line_median(offers, 2);
+    assert_true(line.books == 2 && line.line == 31);
+    assert_true(line_secondhand("bp-fanduel") && !line_secondhand("fanduel"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +100,7 @@ int main(void)
         cmocka_unit_test(test_one_offer_a_book),
         cmocka_unit_test(test_prices_across_even),
         cmocka_unit_test(test_prices_there_and_back),
+        cmocka_unit_test(test_second_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,6 +251,8 @@ static void what_is_of_all_games_until_the_last_tip(void **state)
 {
     (void)state;
     static const enum feed_id ALL[] = {FEED_BDL_INJURIES, FEED_ODDS_GAMES};
+    assert_true(due(FEED_BDL_TEAMS, "") == view.now_us &&
+                due(FEED_BDL_ALL_PLAYERS, "") == CLOCK_NONE);
     for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++) {
         view.now_us = at("2025-11-17T17:00:30Z");
         assert_true(due(ALL[i], "") <= view.now_us);
@@ -284,6 +286,65 @@ static void a_lineup_is_asked_for_twice(void **state)
     assert_true(due(FEED_BDL_LINEUPS, "77") == CLOCK_NONE);
 }
 
+static void scores_once_a_game_is_over(void **state)
+{
+    (void)state;
+    view.now_us = games[0].tip_us + 2 * HOUR;
+    games[0].state = PLAN_IN_PLAY;
+    games[0].begun_us = games[0].tip_us;
+    assert_true(due(FEED_ODDS_SCORES, "") ==
+                games[0].tip_us + 3 * HOUR); /* if it still goes on then */
+    games[0].state = PLAN_FINAL;
+    games[0].box_final = true;
+    games[0].box_final_us = games[0].tip_us + 2 * HOUR + 10 * MINUTE;
+    view.now_us = games[0].box_final_us + 1;
+    assert_true(due(FEED_ODDS_SCORES, "") == games[0].box_final_us);
+    set_asked("odds_scores", view.now_us);
+    assert_true(due(FEED_ODDS_SCORES, "") == CLOCK_NONE);
+    games[1] = games[0];
+    games[1].box_final_us = view.now_us + MINUTE; /* not before the next slot: it costs credits */
+    assert_true(due(FEED_ODDS_SCORES, "") == games[0].tip_us + 3 * HOUR);
+    settings.poller.scores_interval_us = 0;
+    assert_true(due(FEED_ODDS_SCORES, "") == CLOCK_NONE);
+}
+
+static void second_hand_only_if_it_is_wanted(void **state)
+{
+    (void)state;
+    view.now_us = at("2025-11-17T17:00:30Z");
+    view.event_count = 2;
+    events[1] = events[0];
+    snprintf(events[1].event_id, sizeof events[1].event_id, "bp-5");
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == CLOCK_NONE &&
+                due(FEED_BP_OFFERS, "5") == CLOCK_NONE);
+    assert_true(due(FEED_ODDS_PROPS, "bp-5") == CLOCK_NONE &&
+                due(FEED_ODDS_PROPS, "e0") != CLOCK_NONE);
+    settings.poller.bettingpros.interval_us = HOUR;
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == view.now_us);
+    assert_true(due(FEED_BP_OFFERS, "5") <= view.now_us && due(FEED_BP_OFFERS, "5") != CLOCK_NONE);
+    assert_true(due(FEED_ODDS_PROPS, "bp-5") == CLOCK_NONE);
+    set_asked("bp_events:2025-11-17", view.now_us);
+    set_asked("bp_offers:5", view.now_us);
+    assert_true(due(FEED_BP_EVENTS, "2025-11-17") == at("2025-11-17T18:00:00Z"));
+    assert_true(due(FEED_BP_OFFERS, "5") == at("2025-11-17T18:00:00Z"));
+}
+
+static void plays_once_if_they_are_wanted(void **state)
+{
+    (void)state;
+    games[0].state = PLAN_FINAL;
+    games[0].box_final = true;
+    snprintf(games[0].game_id, sizeof games[0].game_id, "0022500241");
+    games[0].box_final_us = view.now_us = games[0].tip_us + 3 * HOUR;
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == CLOCK_NONE);
+    settings.poller.plays_after_us = 10 * MINUTE;
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == games[0].box_final_us + 10 * MINUTE);
+    set_asked("nba_plays:0022500241", view.now_us + 10 * MINUTE);
+    assert_true(due(FEED_NBA_PLAYS, "0022500241") == CLOCK_NONE);
+    snprintf(games[0].game_id, sizeof games[0].game_id, "bdl-7"); /* the league has no such game */
+    assert_true(due(FEED_NBA_PLAYS, "bdl-7") == CLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +358,9 @@ int main(void)
         cmocka_unit_test_setup(odds_until_the_tip, set_up),
         cmocka_unit_test_setup(odds_not_too_early, set_up),
         cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
+        cmocka_unit_test_setup(scores_once_a_game_is_over, set_up),
+        cmocka_unit_test_setup(second_hand_only_if_it_is_wanted, set_up),
+        cmocka_unit_test_setup(plays_once_if_they_are_wanted, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

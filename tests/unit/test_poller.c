@@ -671,6 +671,22 @@ static void nothing_before_the_clock_runs(void **state)
     assert_int_equal(kit.said_count, 0);
 }
 
+/* A season that is left is made to stand first: what is under way is let go all the same. */
+static void a_stop_while_the_clock_stands(void **state)
+{
+    (void)state;
+    struct clock_anchor anchor;
+    route_start();
+    turn();
+    assert_true(shard_runs_open(kit.shard) > 0);
+    clock_league_get(&anchor);
+    anchor.running = false;
+    clock_league_set(&anchor);
+    kit.draining = true;
+    until_quiet();
+    assert_int_equal(shard_runs_open(kit.shard), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -689,6 +705,7 @@ int main(void)
         TEST(a_killed_attempt_is_a_crashed_run),
         TEST(one_service_does_not_take_all_connections),
         TEST(nothing_before_the_clock_runs),
+        TEST(a_stop_while_the_clock_stands),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -12,6 +12,7 @@
 #include "actors/predictor/predictor.h"
 #include "schema/messages.h"
 #include "schema/pack.h"
+#include "tests/unit/commanding.h"
 #include "tests/unit/made_games.h"
 
 static const int64_t NOON = INT64_C(1763398800000000);
@@ -284,7 +285,7 @@ static void test_model(void **state)
         assert_int_equal(record->parent_count, 2); /* the features and the model */
         assert_int_equal(record->parents[0], feature_at);
         assert_int_equal(record->parents[1], model_at);
-        assert_true(fabs(message->predicted - said.centre[i]) < 1e-6);
+        assert_true(fabs(message->predicted - outlook_median(&said.outlook[i])) < 1e-6);
         assert_true(message->low < message->predicted && message->predicted < message->high);
         assert_true(fabs(message->prob_over + message->prob_under - 1) < 1e-5); /* half a line */
         bool bet = strcmp(message->recommendation, "PASS") != 0;
@@ -296,6 +297,46 @@ static void test_model(void **state)
     row = made_feature(3);
     put(&row, NOON + 4);
     assert_int_equal(predictions(), 2 * SYSTEM_COUNT); /* the model was kept */
+    trained_free(&made);
+    pack_free(&bytes);
+}
+
+/* A model that came behind the features: who was never predicted is, from the features that were kept, once. */
+static void test_predicted_when_asked(void **state)
+{
+    struct pack bytes = {0};
+    (void)state;
+    make_games();
+    struct trained *made = train(&bytes);
+    struct msg_model_promoted promotion = promotion_of(&bytes);
+    struct msg_feature_player row = made_feature(0), known = feature_of(6, 20, 21.5, 3);
+    commanded(harness, "predictor", "predict", "0022500241", NOON);
+    answered(harness, 1, "nothing", 0);
+    row = made_feature(0);
+    put(&row, NOON + 1);
+    uint64_t feature_at = harness_put(harness, &msg_feature_player_desc, &row, NOON + 2);
+    assert_int_equal(harness_run(harness), 0);
+    known = feature_of(6, 20, 21.5, 3);
+    put(&known, NOON + 3);
+    assert_int_equal(predictions(), 1); /* the blend's of the other */
+    uint64_t model_at = harness_put(harness, &msg_model_promoted_desc, &promotion, NOON + 4);
+    assert_int_equal(harness_run(harness), 0);
+    assert_int_equal(harness_restart(harness), 0);
+    uint64_t asked = commanded(harness, "predictor", "predict", "0022500241", NOON + 5);
+    answered(harness, 2, "done", (int64_t)predictions() - 1);
+    assert_true(predictions() >= 1 + SYSTEM_COUNT);
+    const struct harness_record *record = harness_at(harness, &msg_prediction_points_desc, 1);
+    const struct msg_prediction_points *message = record->message;
+    assert_int_equal(message->player_id, 5);
+    assert_int_equal(message->made_at, NOON + 2);
+    assert_int_equal(record->parent_count, 3);
+    assert_int_equal(record->parents[0], feature_at);
+    assert_int_equal(record->parents[1], model_at);
+    assert_int_equal(record->parents[2], asked);
+    size_t before = predictions();
+    commanded(harness, "predictor", "predict", "0022500241", NOON + 6);
+    answered(harness, 3, "done", 0);
+    assert_int_equal(predictions(), before);
     trained_free(&made);
     pack_free(&bytes);
 }
@@ -334,9 +375,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_prediction),       TEST(test_too_few_games), TEST(test_missing_feature),
-        TEST(test_no_line),          TEST(test_said_once),     TEST(test_same_inputs_same_name),
-        TEST(test_malformed_values), TEST(test_model),         TEST(test_model_refused),
+        TEST(test_prediction),       TEST(test_too_few_games),
+        TEST(test_missing_feature),  TEST(test_no_line),
+        TEST(test_said_once),        TEST(test_same_inputs_same_name),
+        TEST(test_malformed_values), TEST(test_model),
+        TEST(test_model_refused),    TEST(test_predicted_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/commanding.h"
+
 #define TIP "2025-11-18T00:00:00.000Z"
 
 static struct harness *harness;
@@ -188,6 +190,9 @@ static const char *game_body(const char *head, const char *home, const char *awa
     "Qtr\",\"period\":1,\"time\":\"5:42\",\"home_team_score\":4,\"visitor_team_score\":2"
 #define OVER                                                                                       \
     "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":4,\"visitor_team_"   \
+    "score\":2"
+#define CORRECTED                                                                                  \
+    "\"status\":\"Final\",\"period\":4,\"time\":\"Final\",\"home_team_score\":6,\"visitor_team_"   \
     "score\":2"
 #define EMPTY "{\"data\":[]}"
 
@@ -511,6 +516,16 @@ static void a_namesake_does_not_take_a_players_place(void **state)
     assert_false(box_of(-900000008)->player_known);
 }
 
+static int stand_ins_called_off(void)
+{
+    int count = 0;
+    for (int i = 0; i < said(&msg_row_game_desc); i++) {
+        const struct msg_row_game *game = nth(&msg_row_game_desc, i);
+        count += strcmp(game->game_id, "bdl-7") == 0 && strcmp(game->status, "postponed") == 0;
+    }
+    return count;
+}
+
 static void a_game_that_the_schedule_lacks_is_kept(void **state)
 {
     (void)state;
@@ -535,6 +550,10 @@ static void a_game_that_the_schedule_lacks_is_kept(void **state)
     live(game_body(PLAY, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
     assert_string_equal(last_game()->game_id, "0022500241");
     assert_string_equal(last_game()->status, "in_progress");
+    /* Nobody is to wait for the other one: said once. */
+    assert_int_equal(stand_ins_called_off(), 1);
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 4, 0, 5), ""));
+    assert_int_equal(stand_ins_called_off(), 1);
 }
 
 static void unknown_teams_are_refused(void **state)
@@ -544,6 +563,41 @@ static void unknown_teams_are_refused(void **state)
     live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
     assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
     expect_run("BdlLiveBoxscores", "partial", "identity");
+}
+
+/* A body that nobody could make sense of is taken again when somebody asks, with what is known by then; no poll brings it again. */
+static void a_body_is_taken_again_when_asked(void **state)
+{
+    (void)state;
+    give_team("i1", "BOS", 2, "Boston", "Celtics");
+    give_commit("i1");
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    answered(harness, 1, "nothing", 0);
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us); /* as wise as before */
+    assert_int_equal(said(&msg_row_box_score_desc), 0);
+    import_rows("i2");
+    give_commit("i2");
+    assert_int_equal(harness_restart(harness), 0);
+    forget_said();
+    uint64_t asked = commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    assert_int_equal(box_of(101)->points, 4);
+    assert_string_equal(last_game()->game_id, "0022500241");
+    assert_int_equal(harness_at(harness, &msg_row_box_score_desc, 0)->parents[0], asked);
+    answered(harness, 3, "done", 2);
+    expect_run("BdlLiveBoxscores", "success", "none");
+    forget_said();
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    answered(harness, 4, "nothing", 0);
+    live("{not json");
+    commanded(harness, "processor", "reprocess", "bdl_live", ++now_us);
+    expect_run("BdlLiveBoxscores", "failed", "malformed");
+    commanded(harness, "processor", "reprocess", "weather:today", ++now_us);
+    answered(harness, 6, "nothing", 0);
+    commanded(harness, "processor", "poll", "bdl_live", ++now_us);
+    answered(harness, 7, "refused", 0);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
 }
 
 /* ---- imports ---- */
@@ -592,6 +646,77 @@ static void events_wait_for_their_game(void **state)
     assert_int_equal(event->game_date, 20251117);
     give_raw("odds_events", "odds_events", "[{" EVENT "}]");
     assert_int_equal(said(&msg_row_event_desc), 1);
+}
+
+#define SCORED(over, home, away)                                                                   \
+    "[{" EVENT ",\"completed\":" over ",\"scores\":[{\"name\":\"Boston "                           \
+    "Celtics\",\"score\":\"" home "\"},{\"name\":\"Toronto Raptors\",\"score\":\"" away "\"}]}]"
+
+static void scores(const char *body)
+{
+    give_raw("odds_scores", "odds_scores", body);
+}
+
+/* What another source says of the end is held against the box scores, whichever comes first; it never changes a game. */
+static void a_second_opinion_on_the_score(void **state)
+{
+    (void)state;
+    char home[2000];
+    import_all();
+    strcpy(home, line(11, "Jose", "Alvarez", 2, 0, 5));
+    live(game_body(PLAY, home, ""));
+    forget_said();
+    scores(SCORED("false", "9", "9")); /* in play everyone sees another moment */
+    expect_run("OddsApiScores", "success", "none");
+    scores(SCORED("true", "5", "2"));
+    assert_int_equal(said(&msg_row_game_desc), 0);
+    assert_null(check_of("score_over")); /* it may be a little behind */
+    final(game_body(OVER, home, ""));
+    const struct msg_row_check *other = check_of("score_other");
+    assert_true(other && !other->good && other->value == 1);
+    assert_string_equal(other->outputs, "boxscore,grades");
+    assert_int_equal(last_game()->home_score, 4);
+    scores(SCORED("true", "4", "2"));
+    other = check_of("score_other");
+    assert_true(other->good && other->value == 0);
+    forget_said();
+    final(game_body(CORRECTED, home, "")); /* what was said before it says nothing of it */
+    assert_int_equal(last_game()->home_score, 6);
+    assert_null(check_of("score_other"));
+    scores(SCORED("true", "4", "3"));
+    other = check_of("score_other");
+    assert_true(other && !other->good && other->value == 3);
+    scores("[]");
+    expect_run("OddsApiScores", "empty_ok", "none");
+    scores(
+        "[{\"id\":\"e9\",\"commence_time\":\"2025-11-18T00:10:00Z\",\"home_team\":\"No\","
+        "\"away_team\":\"Body\",\"completed\":true,\"scores\":[{\"name\":\"No\",\"score\":\"1\"},"
+        "{\"name\":\"Body\",\"score\":\"2\"}]}]");
+    expect_run("OddsApiScores", "partial", "identity");
+    scores("[{");
+    expect_run("OddsApiScores", "failed", "malformed");
+}
+
+static void a_game_that_is_over_elsewhere(void **state)
+{
+    (void)state;
+    char home[2000];
+    import_all();
+    strcpy(home, line(11, "Jose", "Alvarez", 2, 0, 5));
+    live(game_body(PLAY, home, ""));
+    scores(SCORED("true", "4", "2"));
+    forget_said();
+    for (int i = 0; i < 9; i++) { /* three minutes each */
+        live(game_body(PLAY, home, ""));
+    }
+    assert_null(check_of("score_over"));
+    live(game_body(PLAY, home, ""));
+    const struct msg_row_check *over = check_of("score_over");
+    assert_true(over && !over->good && over->value > 30 && over->value < 31);
+    final(game_body(OVER, home, ""));
+    over = check_of("score_over");
+    assert_true(over->good && over->value == 0);
+    assert_null(check_of("score_other"));
 }
 
 #define HURT(id, last, status)                                                                     \
@@ -711,6 +836,298 @@ static void game_odds_are_said_when_they_move(void **state)
     assert_int_equal(said(&msg_row_game_odds_desc), 1);
     give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-8", "8")));
     assert_int_equal(said(&msg_row_game_odds_desc), 2);
+}
+
+/* The same line as of /v1/stats: with his team and his game. */
+static const char *single(const char *of, const char *team, int home_score)
+{
+    static char ring[4][2000];
+    static int at;
+    char *text = ring[at++ % 4];
+    snprintf(text, sizeof ring[0],
+             "%.*s,\"team\":%s,\"game\":{\"id\":7,\"date\":\"2025-11-17\",\"status\":\"Final\","
+             "\"period\":4,"
+             "\"time\":\"Final\",\"home_team_score\":%d,\"visitor_team_score\":2,\"home_team_id\":"
+             "2,\"visitor_team_id\":28}}",
+             (int)strlen(of) - 1, of, team, home_score);
+    return text;
+}
+#define BOSTON "{\"id\":2,\"abbreviation\":\"BOS\"}"
+#define TORONTO "{\"id\":28,\"abbreviation\":\"TOR\"}"
+
+static void stats(const char *subject, const char *first, const char *second)
+{
+    char body[5000];
+    snprintf(body, sizeof body, "{\"data\":[%s%s%s]}", first, second != NULL ? "," : "",
+             second != NULL ? second : "");
+    give_raw("bdl_stats", subject, body);
+}
+
+/* Of today single lines change nothing: where the box score is another is said. */
+static void single_lines_of_today(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc),
+                     0); /* it is not final yet */
+    final(game_body(OVER, jose, bram));
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), single(bram, TORONTO, 4));
+    expect_run("BdlStats", "success", "none");
+    assert_null(check_of("stats_other"));
+    stats("bdl_stats:2025-11-17", single(line(11, "Jose", "Alvarez", 3, 0, 5), BOSTON, 4), NULL);
+    const struct msg_row_check *other = check_of("stats_other");
+    assert_true(other && !other->good && other->value == 1);
+    stats("bdl_stats:2025-11-17+2", single(bram, TORONTO, 4),
+          NULL); /* the rest of the game is right */
+    assert_false(check_of("stats_other")->good);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), single(bram, TORONTO, 4));
+    assert_true(check_of("stats_other")->good);
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", EMPTY);
+    expect_run("BdlStats", "empty_ok", "none");
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", "{\"data\":[7]}");
+    expect_run("BdlStats", "partial", "invalid");
+    give_raw("bdl_stats", "bdl_stats:2025-11-17", "{\"data\":");
+    expect_run("BdlStats", "failed", "malformed");
+}
+
+/* Of a day that is over a box score is made of them, page by page, and corrected. */
+static void single_lines_of_a_day_that_is_over(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    now_us += 48 * INT64_C(3600000000);
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_true(box_of(101)->final && box_of(101)->points == 4 && box_of(101)->home);
+    assert_string_equal(last_game()->status, "final");
+    assert_string_equal(last_game()->feed, "bdl_stats");
+    assert_int_equal(last_game()->box_players, 1);
+    stats("bdl_stats:2025-11-17+1", single(bram, TORONTO, 4), NULL);
+    assert_string_equal(box_of(102)->team, "TOR");
+    assert_int_equal(last_game()->box_players, 2);
+    forget_said();
+    stats("bdl_stats:2025-11-17", single(jose, BOSTON, 4), NULL);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    stats("bdl_stats:2025-11-17", single(line(11, "Jose", "Alvarez", 3, 0, 5), BOSTON, 6), NULL);
+    assert_int_equal(box_of(101)->points, 6);
+    assert_true(last_game()->home_score == 6 && last_game()->box_players == 2);
+}
+
+static void teams_are_held_against_those_that_are_known(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bdl_teams", "bdl_teams",
+             "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"BOS\"},"
+             "{\"id\":28,\"conference\":\"East\",\"abbreviation\":\"TOR\",\"full_name\":\"Toronto "
+             "Raptors\"},"
+             "{\"id\":47,\"conference\":\"    \",\"abbreviation\":\"AND\"}]}");
+    expect_run("BdlTeams", "success", "none");
+    give_raw("bdl_teams", "bdl_teams",
+             "{\"data\":[{\"id\":2,\"conference\":\"East\",\"abbreviation\":\"TOR\"},"
+             "{\"id\":31,\"conference\":\"West\",\"abbreviation\":\"SEA\",\"full_name\":\"Seattle "
+             "Supersonics\"}]}");
+    expect_run("BdlTeams", "partial", "identity");
+    assert_int_equal(said(&msg_row_refused_desc), 2);
+    const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(refused->rule, "id: 2 is BOS, and by its names it is TOR");
+    refused = nth(&msg_row_refused_desc, 1);
+    assert_string_equal(refused->about, "Seattle Supersonics");
+    assert_string_equal(refused->rule, "no such team is known");
+}
+
+/* Whoever has a player's name and team is he; a namesake of another team teaches nothing. */
+static void everybodys_ids_are_learned(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bdl_all_players", "bdl_all_players",
+             "{\"data\":[{\"id\":71,\"first_name\":\"Twin\",\"last_name\":\"Name\",\"team\":" BOSTON
+             "},"
+             "{\"id\":72,\"first_name\":\"Bram\",\"last_name\":\"Stone\",\"team\":" BOSTON "}]}");
+    expect_run("BdlAllPlayers", "success", "none");
+    assert_int_equal(said(NULL), 1); /* the run */
+    live(game_body(PLAY, line(71, "T.", "N.", 1, 0, 5), line(72, "B.", "S.", 1, 0, 5)));
+    assert_int_equal(box_of(103)->points, 2);
+    assert_int_equal(box_of(-72)->points, 2); /* nobody knows his team */
+}
+
+#define OFFERS(lines)                                                                              \
+    "{\"offers\":[{\"event_id\":5,\"market_id\":156,\"participants\":[{\"name\":\"Jose "           \
+    "Alvarez\"}],"                                                                                 \
+    "\"selections\":[{\"selection\":\"over\",\"books\":[{\"id\":10,\"lines\":[" lines "]}]},"      \
+    "{\"selection\":\"under\",\"books\":[{\"id\":10,\"lines\":[" lines "]}]}]}]}"
+
+/* The same rows as of the books themselves, under an event and book of their own: neither takes the other's place. */
+static void lines_at_second_hand(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":9.5,\"cost\":-110}"));
+    expect_run("BettingProsOffers", "partial", "identity");
+    give_raw("bp_events", "bp_events:2025-11-17",
+             "{\"events\":[{\"id\":5,\"scheduled\":\"2025-11-18 "
+             "00:00:00\",\"home\":\"BOS\",\"visitor\":\"TOR\"}]}");
+    expect_run("BettingProsEvents", "success", "none");
+    const struct msg_row_event *event = nth(&msg_row_event_desc, 0);
+    assert_non_null(event);
+    assert_string_equal(event->event_id, "bp-5");
+    assert_string_equal(event->game_id, "0022500241");
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    forget_said();
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":9.5,\"cost\":-110}"));
+    expect_run("BettingProsOffers", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_string_equal(row->book, "bp-fanduel");
+    assert_true(row->player_id == 101 && row->main && row->line == 9.5 && !row->past);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 1);
+    give_raw("bp_offers", "bp_offers:5", OFFERS("{\"line\":8.5,\"cost\":-110}"));
+    assert_int_equal(said(&msg_row_odds_desc), 3); /* one came, one went: its own */
+    row = nth(&msg_row_odds_desc, 2);
+    assert_true(!row->offered && row->line == 9.5);
+    give_raw("bp_offers", "bp_offers:5", "{\"offers\":[]}");
+    expect_run("BettingProsOffers", "empty_ok", "none");
+    give_raw("bp_offers", "bp_offers:5", "{\"offers\":");
+    expect_run("BettingProsOffers", "failed", "malformed");
+}
+
+#define SHOT(number, kind, who)                                                                    \
+    "{\"actionNumber\":" number ",\"period\":1,\"clock\":\"PT11M38.00S\",\"actionType\":\"" kind   \
+    "\",\"shotResult\":\"Made\",\"personId\":" who ",\"teamTricode\":\"BOS\"}"
+#define PLAYS(list) "{\"game\":{\"gameId\":\"0022500241\",\"actions\":[" list "]}}"
+
+static void plays(const char *body)
+{
+    give_raw("nba_plays", "nba_plays:0022500241", body);
+}
+
+/* Actions are rows, said when they come, change and go; the points of each player must be those of the final box score. */
+static void plays_are_held_against_the_box_score(void **state)
+{
+    (void)state;
+    char jose[2000], bram[2000];
+    import_all();
+    strcpy(jose, line(11, "Jose", "Alvarez", 2, 0, 5));
+    strcpy(bram, line(900000001, "Bram", "Stone", 1, 0, 5));
+    forget_said();
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("4", "2pt", "102")));
+    expect_run("NbaPlays", "success", "none");
+    assert_int_equal(said(&msg_row_play_desc), 2);
+    const struct msg_row_play *play = nth(&msg_row_play_desc, 0);
+    assert_true(play->player_id == 101 && play->points == 2 && play->action == 2 && !play->removed);
+    assert_string_equal(play->game_id, "0022500241");
+    assert_int_equal(said(&msg_row_check_desc) + said(&msg_row_game_desc),
+                     0); /* nothing is final */
+    final(game_body(OVER, jose, bram));
+    const struct msg_row_check *points = check_of("plays_points");
+    assert_true(points && !points->good && points->value == 2 && points->rows == 2);
+    forget_said();
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("4", "2pt", "102") "," SHOT("7", "2pt", "101")));
+    assert_int_equal(said(&msg_row_play_desc), 1);
+    assert_true(check_of("plays_points")->good);
+    plays(PLAYS(SHOT("2", "2pt", "101") "," SHOT("7", "2pt", "101")));
+    assert_int_equal(said(&msg_row_play_desc), 2);
+    play = nth(&msg_row_play_desc, 1);
+    assert_true(play->removed && play->action == 4);
+    points = check_of("plays_points");
+    assert_true(!points->good && points->value == 2);
+    plays(PLAYS("7," SHOT("2", "3pt", "101") "," SHOT(
+        "4", "2pt", "102"))); /* a broken body takes nothing away */
+    expect_run("NbaPlays", "partial", "invalid");
+    assert_int_equal(said(&msg_row_play_desc), 4);
+    assert_int_equal(said(&msg_row_box_score_desc) + said(&msg_row_game_desc), 0);
+    plays(PLAYS(""));
+    expect_run("NbaPlays", "empty_ok", "none");
+    plays("{\"game\":{\"gameId\":\"0029900001\",\"actions\":[]}}");
+    expect_run("NbaPlays", "partial", "identity");
+    plays("{\"game\":");
+    expect_run("NbaPlays", "failed", "malformed");
+}
+
+#define PAST(at, outcomes)                                                                         \
+    "{\"timestamp\":\"" at "\",\"data\":{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":["  \
+    "{\"key\":\"player_points\",\"outcomes\":[" outcomes "]}," SPREAD("-7.5", "7.5") "]}]}}"
+
+static void past(const char *body)
+{
+    give_raw("odds_history", "odds_history:e1@20251117T230000Z", body);
+}
+
+/* A snapshot of the past is said with its own time, each once; it takes nothing back, and what was said last stays. */
+static void the_past_is_said_as_the_past(void **state)
+{
+    (void)state;
+    import_all();
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    forget_said();
+    past(PAST("2025-11-17T22:55:38Z",
+              SIDE("Over", "Jose Alvarez", -120, 9.5) "," SIDE("Under", "Jose Alvarez", 100, 9.5)));
+    expect_run("OddsApiHistory", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    assert_int_equal(said(&msg_row_game_odds_desc), 1);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 0); /* nobody waits for it */
+    assert_int_equal(said(&msg_row_event_desc), 0);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_true(row->past && row->main && row->offered && row->line == 9.5);
+    assert_true(row->snapshot_at == INT64_C(1763420138000000));
+    assert_string_equal(row->game_id, "0022500241");
+    const struct msg_row_game_odds *spread = nth(&msg_row_game_odds_desc, 0);
+    assert_true(spread->past && spread->snapshot_at == row->snapshot_at);
+    const struct msg_ops_run *run = nth(&msg_ops_run_desc, said(&msg_ops_run_desc) - 1);
+    assert_int_equal(run->data_date, 20251117);
+    past(PAST("2025-11-17T22:55:38Z", SIDE("Over", "Jose Alvarez", -120, 9.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 1); /* that snapshot was said */
+    past(PAST("2025-11-17T22:50:38Z", SIDE("Over", "Jose Alvarez", -120, 9.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 2);
+    give_raw("odds_games", "odds_games", GAME_ODDS(SPREAD("-7.5", "7.5")));
+    assert_int_equal(said(&msg_row_game_odds_desc), 3); /* of now nothing was said yet */
+    forget_said();
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 0); /* nothing came, nothing went */
+    past("{\"timestamp\":\"2025-11-17T22:55:38Z\",\"data\":7}");
+    expect_run("OddsApiHistory", "failed", "malformed");
+    past("{\"timestamp\":\"2025-11-17T22:40:38Z\",\"data\":{\"id\":\"e9\",\"commence_time\":\"2025-"
+         "11-18T00:10:00Z\","
+         "\"home_team\":\"No\",\"away_team\":\"Body\",\"bookmakers\":[]}}");
+    expect_run("OddsApiHistory", "partial", "identity");
+}
+
+#define LISTED(date)                                                                               \
+    "{\"id\":\"e" date "\",\"commence_time\":\"2025-11-" date                                      \
+    "T00:10:00Z\",\"home_team\":\"No\",\"away_team\":\"Body\"}"
+
+static void a_list_of_the_past_is_of_its_day(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[{" EVENT "}," LISTED("19") "]}");
+    expect_run("OddsApiHistoryEvents", "success", "none");
+    assert_int_equal(said(&msg_row_event_desc), 0);
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[{" EVENT "}," LISTED("18") "]}");
+    expect_run("OddsApiHistoryEvents", "partial", "identity");
+    give_raw("odds_history_events", "odds_history_events:20251117T140000Z",
+             "{\"timestamp\":\"2025-11-17T13:55:38Z\",\"data\":[]}");
+    expect_run("OddsApiHistoryEvents", "empty_ok", "none");
 }
 
 static void lines_come_change_and_go(void **state)
@@ -983,9 +1400,20 @@ int main(void)
         TEST(a_namesake_does_not_take_a_players_place),
         TEST(a_game_that_the_schedule_lacks_is_kept),
         TEST(unknown_teams_are_refused),
+        TEST(a_body_is_taken_again_when_asked),
         TEST(an_import_is_nothing_until_its_commit),
         TEST(events_wait_for_their_game),
         TEST(game_odds_are_said_when_they_move),
+        TEST(a_second_opinion_on_the_score),
+        TEST(a_game_that_is_over_elsewhere),
+        TEST(single_lines_of_today),
+        TEST(single_lines_of_a_day_that_is_over),
+        TEST(teams_are_held_against_those_that_are_known),
+        TEST(everybodys_ids_are_learned),
+        TEST(lines_at_second_hand),
+        TEST(plays_are_held_against_the_box_score),
+        TEST(the_past_is_said_as_the_past),
+        TEST(a_list_of_the_past_is_of_its_day),
         TEST(an_injured_stranger_is_named),
         TEST(injuries_come_change_and_go),
         TEST(a_lineup_of_no_game_is_named),

@@ -1,6 +1,7 @@
 /* What an answer means, how long to wait, and how a subject becomes a URL. */
 #include "actors/poller/live_list.h"
 #include "actors/poller/page.h"
+#include "config/clock.h"
 #include "schema/message.h"
 #include "actors/poller/retry.h"
 #include "config/settings.h"
@@ -109,6 +110,63 @@ static void waits_double_with_jitter_to_a_cap(void **state)
     assert_true(retry_wait_us(&settings, 1000000, 0, 1) <= 8000000);
 }
 
+/* Arguments of two parts: a page of a day, an instant, an event at an instant. */
+static void urls_of_parts(void **state)
+{
+    (void)state;
+    char url[FEED_URL_SIZE], arg[FEED_ARG_SIZE];
+    assert_int_equal(feed_of_subject("odds_history_events:20251117T140000Z", arg),
+                     FEED_ODDS_HISTORY_EVENTS);
+    assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY_EVENTS, arg, url), 0);
+    assert_string_equal(url, "https://api.the-odds-api.com/v4/historical/sports/basketball_nba/"
+                             "events?date=2025-11-17T14:00:00Z");
+    assert_int_equal(
+        feed_of_subject("odds_history:0123456789abcdef0123456789abcdef@20251117T235500Z", arg),
+        FEED_ODDS_HISTORY);
+    assert_int_equal(feed_url(&settings, FEED_ODDS_HISTORY, arg, url), 0);
+    assert_string_equal(
+        url, "https://api.the-odds-api.com/v4/historical/sports/basketball_nba/events/"
+             "0123456789abcdef0123456789abcdef/odds?regions=us&markets=h2h,spreads,totals,"
+             "player_points&oddsFormat=american&date=2025-11-17T23:55:00Z");
+    assert_true(feed_arg_instant(FEED_ODDS_HISTORY, arg) == INT64_C(1763423700000000));
+    assert_true(feed_arg_instant(FEED_BDL_GAMES, "2025-11-17") == CLOCK_NONE);
+    assert_int_equal(feed_of_subject("bdl_stats:2025-11-17", arg), FEED_BDL_STATS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_STATS, arg, url), 0);
+    assert_string_equal(url,
+                        "https://api.balldontlie.io/v1/stats?dates%5B%5D=2025-11-17&per_page=100");
+    assert_true(feed_arg_page(FEED_BDL_STATS, arg) == 0 &&
+                feed_arg_date(FEED_BDL_STATS, arg) == 20251117);
+    char next[FEED_ARG_SIZE];
+    feed_page_arg(FEED_BDL_STATS, arg, 277, next);
+    assert_string_equal(next, "2025-11-17+277");
+    assert_int_equal(feed_of_subject("bdl_stats:2025-11-17+277", arg), FEED_BDL_STATS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_STATS, arg, url), 0);
+    assert_string_equal(
+        url, "https://api.balldontlie.io/v1/stats?dates%5B%5D=2025-11-17&per_page=100&cursor=277");
+    assert_true(feed_arg_page(FEED_BDL_STATS, arg) == 277 &&
+                feed_arg_date(FEED_BDL_STATS, arg) == 20251117);
+    feed_page_arg(FEED_BDL_STATS, arg, 300, next);
+    assert_string_equal(next, "2025-11-17+300");
+    feed_page_arg(FEED_BDL_INJURIES, "277", 300, next);
+    assert_string_equal(next, "300");
+    assert_int_equal(feed_arg_page(FEED_BDL_GAMES, "2025-11-17"), -1);
+    assert_int_equal(feed_of_subject("nba_plays:0022500241", arg), FEED_NBA_PLAYS);
+    assert_int_equal(feed_url(&settings, FEED_NBA_PLAYS, arg, url), 0);
+    assert_string_equal(
+        url, "https://cdn.nba.com/static/json/liveData/playbyplay/playbyplay_0022500241.json");
+    assert_int_equal(feed_of_subject("bp_offers:20879", arg), FEED_BP_OFFERS);
+    assert_int_equal(feed_url(&settings, FEED_BP_OFFERS, arg, url), 0);
+    assert_string_equal(
+        url,
+        "https://api.bettingpros.com/v3/offers?sport=NBA&market_id=156&event_id=20879&limit=100");
+    assert_string_equal(feed_order_key(FEED_BP_OFFERS, "bp_offers:20879"), "bettingpros");
+    char instant[FEED_INSTANT_SIZE];
+    feed_instant(INT64_C(1763423700999999), instant);
+    assert_string_equal(instant, "20251117T235500Z");
+    assert_string_equal(feed_order_key(FEED_ODDS_SCORES, "odds_scores"), "games");
+    assert_string_equal(feed_order_key(FEED_ODDS_PROPS, "odds_props:e1"), "odds_props:e1");
+}
+
 static void urls(void **state)
 {
     (void)state;
@@ -153,6 +211,21 @@ static void urls(void **state)
         "odds_props",
         "odds_props:",
         "odds_props:../../x",
+        "bdl_stats",
+        "bdl_stats:2025-11-17+",
+        "bdl_stats:2025-11-17+x",
+        "bdl_stats:2025-11-17277",
+        "bdl_stats:2025-11-32+5",
+        "odds_history",
+        "odds_history:e1",
+        "odds_history:@20251117T235500Z",
+        "odds_history:e1@20251132T235500Z",
+        "odds_history:e1@20251117T235500Z&x",
+        "odds_history:e1@e2@20251117T235500Z",
+        "odds_history:../x@20251117T235500Z",
+        "odds_history_events:2025-11-17",
+        "odds_history_events:20251117T235500",
+        "odds_history_events:e1@20251117T235500Z",
         "odds_props:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         assert_int_equal(feed_of_subject(WRONG[i], arg), -1);
@@ -202,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup(answers, set_up),
         cmocka_unit_test_setup(a_503_that_names_a_time_holds_the_source, set_up),
         cmocka_unit_test_setup(waits_double_with_jitter_to_a_cap, set_up),
+        cmocka_unit_test_setup(urls_of_parts, set_up),
         cmocka_unit_test_setup(urls, set_up),
         cmocka_unit_test_setup(pages, set_up),
         cmocka_unit_test_setup(live_lists, set_up),

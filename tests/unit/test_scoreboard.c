@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "actors/scoreboard/digest.h"
@@ -407,6 +408,32 @@ static void odds_are_tagged_by_when_they_were_seen(void **state)
     digest_free(&digest);
 }
 
+/* A snapshot of the past comes last, and counts where it stood. */
+static void odds_of_the_past_stand_where_they_held(void **state)
+{
+    (void)state;
+    int64_t noon = clock_date_start_us(DATE) + 12 * 60 * MINUTE;
+    put_game(GAME, "in_progress", 1, 2, 0);
+    put_odds(20.5, -110, noon + 60 * MINUTE, true);
+    put_odds(20.5, -400, tip_at + 30 * MINUTE, true); /* in play */
+    put_odds(20.5, -115, tip_at - 5 * MINUTE, true);
+    put_odds(20.5, -105, noon - 120 * MINUTE, true);
+    json_t *rows = ask("odds");
+    static const char *const TAGS[] = {"opening", "null", "closing", "null"};
+    static const int PRICES[] = {-105, -110, -115, -400};
+    assert_int_equal(json_array_size(rows), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(text_at(rows, i, "tag"), TAGS[i]);
+        assert_int_equal(json_integer_value(at(rows, i, "over_price")), PRICES[i]);
+    }
+    json_decref(rows);
+    struct digest digest;
+    assert_int_equal(digest_make(&digest, txn, DATE), 0);
+    assert_string_equal(digest.parts[DIGEST_ODDS].rows[0],
+                        GAME "\t7\tplayer_points\tbk\t20.500000\t-115\t-110");
+    digest_free(&digest);
+}
+
 static void the_newest_prediction_is_in_force(void **state)
 {
     (void)state;
@@ -727,6 +754,25 @@ static void exports_are_replaced_whole(void **state)
     assert_int_equal(exports_replace(path, "one", 3), -1);
 }
 
+/* Long after the night, and though nothing new was said of it. */
+static void an_export_that_is_gone_is_written_again(void **state)
+{
+    (void)state;
+    char path[128];
+    put_game(GAME, "final", 4, 110, 104);
+    put_touched("live", tip_at);
+    struct exports *exports = exports_new(dir);
+    const int64_t day = 24 * 60 * MINUTE;
+    assert_int_equal(exports_write(exports, txn, tip_at, 6), 0);
+    snprintf(path, sizeof path, "%s/exports/live/2025-11-17.json", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(exports_write(exports, txn, tip_at + MINUTE, 6), 0);
+    assert_int_not_equal(access(path, F_OK), 0); /* once a day is often enough */
+    assert_int_equal(exports_write(exports, txn, tip_at + 100 * day, 6), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    exports_free(&exports);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -736,6 +782,7 @@ int main(void)
         TEST(box_scores_are_who_came_in),
         TEST(imports_show_only_once_committed),
         TEST(odds_are_tagged_by_when_they_were_seen),
+        TEST(odds_of_the_past_stand_where_they_held),
         TEST(the_newest_prediction_is_in_force),
         TEST(a_digest_is_of_content_only),
         TEST(gaps_count_only_in_game_time),
@@ -749,6 +796,7 @@ int main(void)
         TEST(today_stays_with_a_game_that_is_on),
         TEST(stale_live_data_is_said),
         TEST(exports_are_replaced_whole),
+        TEST(an_export_that_is_gone_is_written_again),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

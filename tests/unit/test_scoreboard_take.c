@@ -4,15 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "actors/harness.h"
+#include "actors/scoreboard/exports.h"
 #include "actors/scoreboard/games.h"
 #include "actors/scoreboard/scoreboard.h"
 #include "actors/scoreboard/views.h"
 #include "config/clock.h"
 #include "schema/messages.h"
+#include "tests/unit/commanding.h"
 
 #define DATE 20251117
 #define GAME "0022500248"
@@ -258,6 +261,45 @@ static void runs_are_dated_and_polls_are_kept_apart(void **state)
     assert_int_equal(rows_in(TABLE_POLL), 1);
 }
 
+static void give_run(const char *id, const char *opened)
+{
+    struct msg_ops_run run;
+    message_clear(&msg_ops_run_desc, &run);
+    snprintf(run.run_id, sizeof run.run_id, "poller.0-1-%s", id);
+    strcpy(run.name, "PollBdlLive");
+    strcpy(run.actor, "poller");
+    strcpy(run.outcome, "failed");
+    strcpy(run.error_class, "network");
+    assert_int_equal(clock_parse_utc(opened, &run.opened_at), 0);
+    run.closed_at = run.opened_at;
+    run.attempt = 1;
+    strcpy(run.code_version, "1");
+    strcpy(run.config_hash, "1");
+    strcpy(run.host, "h");
+    give(&msg_ops_run_desc, &run);
+}
+
+/* As long as the log, and the index with them; a season's games for ever. */
+static void runs_are_kept_as_long_as_the_log(void **state)
+{
+    (void)state;
+    give_game("final", 4);
+    give_run("1", "2025-11-18T08:30:00Z");
+    give_run("2", "2025-11-18T08:31:00Z");
+    assert_int_equal(clock_parse_utc("2026-12-20T20:00:00Z", &now_us), 0);
+    give_run("3", "2026-12-20T08:30:00Z"); /* 398 days later */
+    assert_int_equal(rows_in(TABLE_RUN), 3);
+    assert_int_equal(clock_parse_utc("2026-12-24T20:00:00Z", &now_us), 0);
+    give_run("4", "2026-12-24T08:30:00Z");
+    assert_int_equal(rows_in(TABLE_RUN), 3); /* and the run that this is */
+    assert_int_equal(rows_in(TABLE_POLL), 2);
+    assert_int_equal(rows_in(TABLE_RUN_NAME), 3);
+    assert_int_equal(rows_in(TABLE_RUN_OUTCOME), 3);
+    assert_int_equal(rows_in(TABLE_TOUCHED), 0);
+    assert_int_equal(rows_in(TABLE_GAME), 1);
+    assert_int_equal(clock_parse_utc("2025-11-18T00:00:00Z", &now_us), 0);
+}
+
 static void a_dead_letter_is_kept_without_its_payload(void **state)
 {
     (void)state;
@@ -286,18 +328,68 @@ static void it_says_nothing_itself(void **state)
     assert_int_equal(harness_count(harness, NULL), 0);
 }
 
+static void write_exports(struct exports *exports)
+{
+    struct store_txn *txn;
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), 0);
+    assert_int_equal(exports_write(exports, txn, now_us, 6), 0);
+    store_abort(&txn);
+}
+
+static bool holds(const char *path, const char *text)
+{
+    char data[4096] = "";
+    FILE *in = fopen(path, "re");
+    size_t size = in ? fread(data, 1, sizeof data - 1, in) : 0;
+    if (in)
+        assert_int_equal(fclose(in), 0);
+    data[size] = '\0';
+    return strstr(data, text) != NULL;
+}
+
+/* What became of a file that was written, its writer does not know: it is written again when somebody asks. */
+static void files_are_written_again_when_asked(void **state)
+{
+    char dir[] = "/tmp/tipoff-exports-XXXXXX", path[128], shows[64];
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    struct exports *exports = exports_new(dir);
+    commanded(harness, "scoreboard", "export", "2025-11-17", ++now_us);
+    answered(harness, 1, "nothing", 0);
+    give_game("in_progress", 1);
+    snprintf(shows, sizeof shows,
+             "\"position\": 3,"); /* of the game: commands and answers have one, too */
+    write_exports(exports);
+    snprintf(path, sizeof path, "%s/exports/live/2025-11-17.json", dir);
+    assert_true(holds(path, "\"position\":3") || holds(path, shows));
+    assert_int_equal(exports_replace(path, "{}", 2), 0);
+    write_exports(exports);
+    assert_true(holds(path, "{}"));
+    commanded(harness, "scoreboard", "export", "2025-11-17", ++now_us);
+    answered(harness, 2, "done", 0);
+    write_exports(exports);
+    assert_true(holds(path, "\"position\":3") || holds(path, shows));
+    assert_int_equal(exports_replace(path, "{}", 2), 0);
+    write_exports(exports);
+    assert_true(holds(path, "{}"));
+    commanded(harness, "scoreboard", "export", "yesterday", ++now_us);
+    answered(harness, 3, "nothing", 0);
+    exports_free(&exports);
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_harness, close_harness)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_game_keeps_when_it_began_and_ended),
-        TEST(an_import_shows_at_its_commit),
-        TEST(what_a_dead_importer_left_is_swept),
-        TEST(a_grade_replaces_the_earlier),
-        TEST(runs_are_dated_and_polls_are_kept_apart),
-        TEST(a_dead_letter_is_kept_without_its_payload),
-        TEST(it_says_nothing_itself),
+        TEST(a_game_keeps_when_it_began_and_ended),      TEST(an_import_shows_at_its_commit),
+        TEST(what_a_dead_importer_left_is_swept),        TEST(a_grade_replaces_the_earlier),
+        TEST(runs_are_dated_and_polls_are_kept_apart),   TEST(runs_are_kept_as_long_as_the_log),
+        TEST(a_dead_letter_is_kept_without_its_payload), TEST(it_says_nothing_itself),
+        TEST(files_are_written_again_when_asked),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -175,6 +175,15 @@ static void test_types_refused(void **state)
     assert_refused("log: {level: inf}\n", "F:1: log.level: must be one of debug|info|warn|error\n");
     assert_refused("poller: {odds: {regions: us}}\n",
                    "F:1: poller.odds.regions: must be a list: [a, b]\n");
+    assert_refused("retention: {tables: [scoreboard.odds]}\n",
+                   "F:1: retention.tables: must be a list of which each is ACTOR.TABLE=DAYS, 0 to "
+                   "36500; 0: for ever\n");
+    assert_refused("retention: {tables: [odds=60]}\n",
+                   "F:1: retention.tables: must be a list of which each is ACTOR.TABLE=DAYS, 0 to "
+                   "36500; 0: for ever\n");
+    assert_refused("retention: {tables: [scoreboard.odds=40000]}\n",
+                   "F:1: retention.tables: must be a list of which each is ACTOR.TABLE=DAYS, 0 to "
+                   "36500; 0: for ever\n");
     assert_refused("poller: {odds: {regions: [us, us]}}\n",
                    "F:1: poller.odds.regions: names us twice\n");
     assert_refused("poller: {odds: {regions: [us, [eu]]}}\n",

@@ -544,6 +544,64 @@ static void a_dead_letter_is_offered_again(void **state)
     }
 }
 
+/* ---- going back ---- */
+
+static uint64_t put_rewind(struct harness *h, const char *reader, uint64_t to)
+{
+    struct msg_ops_rewind out;
+    message_clear(&msg_ops_rewind_desc, &out);
+    snprintf(out.reader, sizeof out.reader, "%s", reader);
+    out.position = to;
+    snprintf(out.by, sizeof out.by, "somebody");
+    out.at = T0;
+    uint64_t position = harness_put(h, &msg_ops_rewind_desc, &out, T0);
+    assert_true(position > 0);
+    return position;
+}
+
+static struct shard_rewind rewind_of(struct harness *h)
+{
+    struct shard_rewind rewind;
+    struct store_txn *txn;
+    assert_int_equal(store_begin(harness_store(h), false, &txn), STORE_OK);
+    assert_int_equal(shard_env_rewind(txn, &rewind), STORE_OK);
+    store_abort(&txn);
+    return rewind;
+}
+
+/* The record ends its step, durably; then it is the owner's turn. What is for others, ahead, or nonsense is one more record. */
+static void a_rewind_ends_the_step(void **state)
+{
+    static const uint8_t nonsense[] = {0x81, 0xa1, 'x', 0x01};
+    struct harness *h = *state;
+    harness_group(h, true);
+    put(h, "a", 1, WISH_COUNT);
+    put_rewind(h, "proof-test.1", 1);
+    put_rewind(h, "proof-test.0", 1000);
+    assert_true(harness_put_payload(h, "ops.rewind", "x", 1, nonsense, sizeof nonsense, T0) > 0);
+    put(h, "a", 2, WISH_COUNT);
+    run(h);
+    assert_int_equal(harness_count(h, &msg_proof_counted_desc), 2);
+    assert_int_equal(rewind_of(h).asked, 0);
+
+    put(h, "a", 3, WISH_COUNT);
+    uint64_t asked = put_rewind(h, "proof-test.0", 2);
+    put_rewind(h, "proof-test.0", 1);
+    put(h, "a", 4, WISH_COUNT);
+    run(h);
+    struct shard_state shard;
+    assert_int_equal(harness_count(h, &msg_proof_counted_desc), 3);
+    assert_int_equal(state_of(h, &shard), STORE_OK);
+    assert_int_equal(shard.cursor, asked + 1);
+    struct shard_rewind rewind = rewind_of(h);
+    assert_int_equal(rewind.asked, asked);
+    assert_int_equal(rewind.to, 2);
+    assert_int_equal(rewind.state, SHARD_REWIND_ASKED);
+    assert_int_equal(harness_restart(h), 0);
+    run(h); /* another life: still the owner's turn */
+    assert_int_equal(harness_count(h, &msg_proof_counted_desc), 3);
+}
+
 static void a_dead_letter_waits_or_is_dropped(void **state)
 {
     static const uint8_t nonsense[] = {0x81, 0xa1, 'x', 0x01};
@@ -593,6 +651,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(the_environment_tells_what_happened, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_letter_is_offered_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rewind_ends_the_step, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_letter_waits_or_is_dropped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "runs.mark"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "gate", "runs.mark"};
     char path[96];
     (void)state;
     store_close(&store);

@@ -31,7 +31,8 @@ static int make_folder(void **state)
     snprintf(folder, sizeof folder, "/tmp/tipoff-league.XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(league, sizeof league, "%s/league", folder);
-    return league_ensure(league, 7, LEAGUE_DEMO_DATE, why, sizeof why) == 1 ? 0 : -1;
+    return league_ensure(league, 7, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why) == 1 ? 0
+                                                                                              : -1;
 }
 
 static int remove_folder(void **state)
@@ -100,8 +101,10 @@ static void test_same_seed_same_bytes(void **state)
     snprintf(again, sizeof again, "%s/again", folder);
     snprintf(other, sizeof other, "%s/other", folder);
     assert_int_equal(mkdir(again, 0755) | mkdir(other, 0755), 0);
-    assert_int_equal(league_generate(again, 7, LEAGUE_DEMO_DATE, why, sizeof why), 0);
-    assert_int_equal(league_generate(other, 8, LEAGUE_DEMO_DATE, why, sizeof why), 0);
+    assert_int_equal(league_generate(again, 7, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     0);
+    assert_int_equal(league_generate(other, 8, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         hash_file(league, names[i], a);
         hash_file(again, names[i], b);
@@ -115,15 +118,20 @@ static void test_made_once(void **state)
 {
     (void)state;
     char why[WHY_SIZE], copy[96], torn[128];
-    assert_int_equal(league_ensure(league, 7, LEAGUE_DEMO_DATE, why, sizeof why), 0);
+    assert_int_equal(league_ensure(league, 7, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     0);
     snprintf(copy, sizeof copy, "%s/twice", folder);
-    assert_int_equal(league_ensure(copy, 9, LEAGUE_DEMO_DATE, why, sizeof why), 1);
-    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, why, sizeof why), 1);
-    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, why, sizeof why), 0);
+    assert_int_equal(league_ensure(copy, 9, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     1);
+    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     1);
+    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     0);
     snprintf(torn, sizeof torn, "%s/league.stamp",
              copy); /* without its stamp nothing in it is trusted */
     assert_int_equal(unlink(torn), 0);
-    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, why, sizeof why), 1);
+    assert_int_equal(league_ensure(copy, 10, LEAGUE_DEMO_DATE, LEAGUE_DEMO_DATE, why, sizeof why),
+                     1);
 }
 
 /* ---- what a box score must hold ---- */

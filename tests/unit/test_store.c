@@ -76,7 +76,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "runs.mark"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "lock", "gate", "runs.mark"};
     char path[128];
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -1,0 +1,27 @@
+"""46 Lines of a final box score that the grader refused: offered to it again, and every prediction has its final grade, once."""
+import time
+
+OFF = ["watchdog.heal=false"]
+
+
+def drill(night, checks):
+    from _drill import until
+    night.begin(start="2026-01-14T20:00:00Z", speed=1500)
+    until(lambda: len({p["game_id"] for p in night.dated("predictions")}) >= 7, 60, "all is predicted")
+    until(lambda: all(s["lag"] == 0 for s in night.shards() if s["actor"] == "grader"), 30, "nothing waits that would be refused first")
+    night.end()
+    time.sleep(25)  # nothing to wait for but the league: ten hours of it, and nobody saw the games
+    night.faults_first({"kind": "empty", "feed": "bdl.live"})  # what was last seen of play is no final box score
+    faults = ",".join(f"handler:{n}:fail" for n in range(1, 61))
+    night.begin("actor.retry_max_age=0s", env={"TIPOFF_FAULT": faults, "TIPOFF_FAULT_ONLY": "grader.0"})
+    until(lambda: [d for d in night.said("dead") if d["key"] == "grader.0/row.box_score"], 60, "lines are refused")
+    until(lambda: len(night.expected("grades", "COMPLETE")) >= 7, 90, "all is graded")
+    until(lambda: [a for a in night.audit()["actions"] if (a["verb"], a["cause"], a["outcome"]) == ("grade", "refused", "helped")], 60,
+          "a remedy is said to have helped")
+    active = [p for p in night.dated("predictions") if p["active"]]
+    finals = [g["prediction_id"] for g in night.dated("grades") if g["outcome"]]
+    checks.that(len(finals) == len(set(finals)) == len(active), f"{len(active)} predictions, {len(finals)} final grades")
+    night.end()
+    night.whole(checks)
+    replayed = night.query("replay", "--date", night.date)
+    checks.that(replayed["identical"], f"replay: {replayed}")
