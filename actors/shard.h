@@ -25,7 +25,6 @@ int32_t aging_days(const struct actor *actor, const struct aging *aging,
 /* What retention.tables says of a table of this actor that it does not age; NULL: nothing. */
 const char *aging_unknown(const struct actor *actor, const struct settings *settings);
 
-
 struct shard_options {
     const struct actor *actor;
     void *self; /* the actor's memory, from its `start` */

@@ -8,7 +8,7 @@
 /* One thing that was said of one game, and what came of it. */
 struct said {
     int32_t date;
-    double minutes_average;              /* of the season, before the game */
+    double minutes_average;                 /* of the season, before the game */
     double predicted, deviation, low, high; /* low, high: what 80 of 100 outcomes lie between */
     double actual;
     double line;        /* NaN: none */

@@ -36,8 +36,8 @@ int spread_fit(struct spread *spread, const struct samples *samples, size_t firs
 struct outlook spread_at(const struct spread *spread, const struct samples *samples, size_t row,
                          double centre);
 
-double outlook_below(const struct outlook *outlook, double x);      /* F(x) */
-double outlook_quantile(const struct outlook *outlook, double p);   /* F(x) = p; not below -1/2 */
+double outlook_below(const struct outlook *outlook, double x);    /* F(x) */
+double outlook_quantile(const struct outlook *outlook, double p); /* F(x) = p; not below -1/2 */
 /* What is predicted: as likely to be passed as not; not below 0. */
 double outlook_median(const struct outlook *outlook);
 double outlook_over(const struct outlook *outlook, double line);    /* P(outcome > line) */

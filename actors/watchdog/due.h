@@ -10,9 +10,9 @@
 
 /* Its tables, by the game's date. */
 #define DUE_TABLE_EXPECTED "expected" /* game_id, output -> ops_expected */
-#define DUE_TABLE_OPEN "open"   /* the same, of those that are still to be judged -> nothing */
-#define DUE_TABLE_SEEN "seen"   /* game_id, output, hash of what was counted -> nothing */
-#define DUE_TABLE_CHECK "check" /* game_id, output, check that fails -> how */
+#define DUE_TABLE_OPEN "open"     /* the same, of those that are still to be judged -> nothing */
+#define DUE_TABLE_SEEN "seen"     /* game_id, output, hash of what was counted -> nothing */
+#define DUE_TABLE_CHECK "check"   /* game_id, output, check that fails -> how */
 #define TABLE_INCIDENT "incident" /* undated; cause, subject -> ops_alert as last said */
 
 /* ---- records: each returns 0 or a store_error ---- */
