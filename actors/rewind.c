@@ -191,8 +191,8 @@ static bool settled(struct kit *self)
         more = self->rewind_base > 1 ? snapshots_check(self, self->rewind_base) : 0;
         if (more == 0)
             try(self);
-        else if (more < 0)
-            base_find(self);
+        else if (more < 0) /* also one that is good, and cannot be read now */
+            self->rewind_base = snapshots_below(self, self->rewind_base - 1);
         return true;
     case REWIND_TRYING:
         break;

@@ -172,6 +172,26 @@ static void print_table(const json_t *rows, const char *const *wanted)
     }
 }
 
+static void print_text(const json_t *value)
+{
+    char *text = cell_text(value);
+    fputs(text ? text : "", stdout);
+    free(text);
+}
+
+/* An object within one: "asked 2, helped 1". */
+static void print_members(const json_t *object)
+{
+    const char *key, *between = "";
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        printf("%s%s ", between, key);
+        print_text(value);
+        between = ", ";
+    }
+}
+
 static void print_object(const json_t *object)
 {
     const char *key;
@@ -183,9 +203,12 @@ static void print_object(const json_t *object)
             print_table(value, NULL);
             continue;
         }
-        char *text = cell_text(value);
-        printf("%-20s %s\n", key, text ? text : "");
-        free(text);
+        printf("%-20s ", key);
+        if (json_is_object(value))
+            print_members(value);
+        else
+            print_text(value);
+        putchar('\n');
     }
 }
 

@@ -258,9 +258,26 @@ static int find_side(struct build *build, struct build_player *player, bool *hom
     return 0;
 }
 
+/* What was known of him, whether or not features can be made of it: his last line, the report; `*opening`: his first line. */
+static int note_before(struct build *build, const struct build_player *player,
+                       const struct line_median *line, struct summary_before *before,
+                       double *opening)
+{
+    const int32_t date = build->game->date;
+    *before = (struct summary_before){line->books > 0 ? line->line : NAN, NAN, build->trigger};
+    *opening = before->line;
+    int error = game_injury(build->txn, player->player_id, &before->injury_risk);
+    if (!error && line->books > 0) {
+        error = game_opening(build->txn, date, build->game_id, player->player_id, opening, true);
+    }
+    return error ? error
+                 : summary_note_before(build->txn, date, build->game_id, player->player_id, before);
+}
+
 /* What the books and the injury report say of him and of the game. */
-static int add_said(struct build *build, struct build_player *player, bool home,
-                    const struct line_median *line, struct window_input *input)
+static void add_said(const struct build *build, const struct build_player *player, bool home,
+                     const struct line_median *line, const struct summary_before *before,
+                     double opening, struct window_input *input)
 {
     const double spread = build->game_line.spread_home;
     input->spread = home ? spread : -spread;
@@ -272,29 +289,8 @@ static int add_said(struct build *build, struct build_player *player, bool home,
         priced = priced || !line_pickem(player->books[i]);
     }
     input->line_prob_over = priced ? line_fair_over(line->over_price, line->under_price) : NAN;
-    int error = game_injury(build->txn, player->player_id, &input->injury_risk);
-    if (error || line->books == 0) {
-        return error;
-    }
-    input->line_opening = line->line;
-    return game_opening(build->txn, build->game->date, build->game_id, player->player_id,
-                        &input->line_opening, true);
-}
-
-/* What was known of him, whether or not features can be made of it: his first line, his last, the report. */
-static int note_before(struct build *build, const struct build_player *player,
-                       const struct line_median *line)
-{
-    struct summary_before before = {line->books > 0 ? line->line : NAN, NAN, build->trigger};
-    const int32_t date = build->game->date;
-    double opening = line->line;
-    int error = game_injury(build->txn, player->player_id, &before.injury_risk);
-    if (!error && line->books > 0) {
-        error = game_opening(build->txn, date, build->game_id, player->player_id, &opening, true);
-    }
-    return error
-               ? error
-               : summary_note_before(build->txn, date, build->game_id, player->player_id, &before);
+    input->injury_risk = before->injury_risk;
+    input->line_opening = opening;
 }
 
 static void fill_values(const struct window_output *output, uint8_t *values_bytes,
@@ -375,6 +371,8 @@ static int build_player(struct build *build, struct build_player *player)
     struct msg_feature_player message;
     struct window_output output;
     struct window_input input;
+    struct summary_before before;
+    double opening;
     bool home = false, away = false;
     const struct build_seen seen = seen_of(build, player);
 
@@ -386,7 +384,7 @@ static int build_player(struct build *build, struct build_player *player)
         player->offers[i].book = player->books[i];
     }
     struct line_median line = line_median(player->offers, player->offer_count);
-    int error = note_before(build, player, &line);
+    int error = note_before(build, player, &line, &before, &opening);
     if (!error) {
         error = find_side(build, player, &home, &away);
     }
@@ -400,9 +398,7 @@ static int build_player(struct build *build, struct build_player *player)
                              home ? &build->away_side : &build->home_side, &input);
     }
     if (!error) {
-        error = add_said(build, player, home, &line, &input);
-    }
-    if (!error) {
+        add_said(build, player, home, &line, &before, opening, &input);
         window_values(&input, &output);
         error = fill_head(build, player, home, &message);
     }

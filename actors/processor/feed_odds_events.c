@@ -23,6 +23,34 @@ void feed_odds_head(struct feed_reader *reader, struct feed_event *event)
     feed_text(reader, "away_team", REQ, event->away, sizeof event->away);
 }
 
+void feed_odds_once(struct feed_reader *reader, const struct feed *feed,
+                    const struct feed_event *event)
+{
+    for (size_t i = 0; i + 1 < feed->event_count; i++) {
+        if (strcmp(feed->events[i].event_id, event->event_id) == 0) {
+            feed_break(reader, "id: is already in %.40s", feed->events[i].path);
+        }
+    }
+}
+
+int feed_odds_array(const void *body, size_t size, feed_odds_row *row, struct feed *out,
+                    char error[FEED_ERROR_SIZE])
+{
+    json_t *root = feed_open(body, size, JSON_ARRAY, error);
+    if (root == NULL) {
+        return -1;
+    }
+    for (size_t i = 0; i < json_array_size(root); i++) {
+        if (out->event_count == FEED_EVENTS_MAX) {
+            feed_refuse(out, "[]", NULL, "more than %d events", FEED_EVENTS_MAX);
+            break;
+        }
+        row(out, json_array_get(root, i), i);
+    }
+    json_decref(root);
+    return 0;
+}
+
 void feed_odds_list(struct feed *out, const json_t *list, const char *prefix)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -35,11 +63,7 @@ void feed_odds_list(struct feed *out, const json_t *list, const char *prefix)
         struct feed_event *event = FEED_ADD(out, event);
         snprintf(event->path, sizeof event->path, "%s[%zu]", prefix, i);
         feed_odds_head(&reader, event);
-        for (size_t j = 0; j + 1 < out->event_count; j++) {
-            if (strcmp(out->events[j].event_id, event->event_id) == 0) {
-                feed_break(&reader, "id: is already in %.40s", out->events[j].path);
-            }
-        }
+        feed_odds_once(&reader, out, event);
         if (reader.rule[0] != '\0') {
             struct feed_event bad = *event;
             out->event_count--;

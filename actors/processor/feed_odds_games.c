@@ -149,11 +149,7 @@ static void read_event(struct feed *feed, const json_t *object, size_t index)
     snprintf(event->path, sizeof event->path, "[%zu]", index);
     feed_odds_head(&reader, event);
     const json_t *books = feed_member(&reader, "bookmakers", OPT, JSON_ARRAY);
-    for (size_t i = 0; i + 1 < feed->event_count; i++) {
-        if (strcmp(feed->events[i].event_id, event->event_id) == 0) {
-            feed_break(&reader, "id: is already in %.40s", feed->events[i].path);
-        }
-    }
+    feed_odds_once(&reader, feed, event);
     if (reader.rule[0] != '\0') {
         struct feed_event bad = *event;
         feed->event_count--;
@@ -170,17 +166,5 @@ static void read_event(struct feed *feed, const json_t *object, size_t index)
 
 int feed_odds_games(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
-    json_t *root = feed_open(body, size, JSON_ARRAY, error);
-    if (root == NULL) {
-        return -1;
-    }
-    for (size_t i = 0; i < json_array_size(root); i++) {
-        if (out->event_count == FEED_EVENTS_MAX) {
-            feed_refuse(out, "[]", NULL, "more than %d events", FEED_EVENTS_MAX);
-            break;
-        }
-        read_event(out, json_array_get(root, i), i);
-    }
-    json_decref(root);
-    return 0;
+    return feed_odds_array(body, size, read_event, out, error);
 }

@@ -63,6 +63,13 @@ int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed 
 #define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
+/* Breaks a rule if the feed has another event with the id of `event`, its last one. */
+void feed_odds_once(struct feed_reader *reader, const struct feed *feed,
+                    const struct feed_event *event);
+/* A body that is an array of events: each, with its index, to `row`, as far as there is room. */
+typedef void feed_odds_row(struct feed *feed, const json_t *object, size_t index);
+int feed_odds_array(const void *body, size_t size, feed_odds_row *row, struct feed *out,
+                    char error[FEED_ERROR_SIZE]);
 /* The events of a list; its path is "PREFIX[i]". */
 void feed_odds_list(struct feed *feed, const json_t *list, const char *prefix);
 /* One event with the lines of its players at each book, and with `markets` those of the game too; paths begin with `prefix`.
