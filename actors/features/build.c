@@ -310,7 +310,9 @@ void build_end(struct build_memory *memory)
 {
     league_free(&memory->league);
     free(memory->scratch);
+    free(memory->known);
     memory->scratch = NULL;
+    memory->known = NULL;
 }
 
 void build_forget(struct build_memory *memory)
@@ -323,6 +325,9 @@ void build_forget(struct build_memory *memory)
 void build_look_again(struct build_memory *memory)
 {
     memset(memory->seen, 0, sizeof memory->seen);
+    if (memory->known) {
+        memset(memory->known, 0, BUILD_KNOWN * sizeof *memory->known);
+    }
 }
 
 /* Never 0. */
@@ -365,6 +370,29 @@ static bool was_seen(const struct build *build, const struct build_seen *now)
 
 /* ---- one player ---- */
 
+/* What history makes of him, from memory if nothing but lines changed since. Without memory for it, it is worked out each time. */
+static int find_past(struct build *build, uint64_t who, struct window_input *input,
+                     struct window_output *output)
+{
+    struct build_memory *memory = build->memory;
+    if (!memory->known) {
+        memory->known = calloc(BUILD_KNOWN, sizeof *memory->known);
+    }
+    struct build_known *known = memory->known ? &memory->known[who % BUILD_KNOWN] : NULL;
+    if (known && known->who == who) {
+        *output = known->past;
+        return 0;
+    }
+    int error = league_around(build->league, input);
+    if (!error) {
+        window_past(input, output);
+        if (known) {
+            *known = (struct build_known){who, *output};
+        }
+    }
+    return error;
+}
+
 static int build_player(struct build *build, struct build_player *player)
 {
     uint8_t values[MAP_BYTES], sources[MAP_BYTES];
@@ -398,8 +426,11 @@ static int build_player(struct build *build, struct build_player *player)
                              home ? &build->away_side : &build->home_side, &input);
     }
     if (!error) {
+        error = find_past(build, seen.who, &input, &output);
+    }
+    if (!error) {
         add_said(build, player, home, &line, &before, opening, &input);
-        window_values(&input, &output);
+        window_said(&input, &output);
         error = fill_head(build, player, home, &message);
     }
     if (error) {

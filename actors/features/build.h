@@ -5,6 +5,7 @@
 #include "actors/actor.h"
 #include "actors/features/game.h"
 #include "actors/features/league.h"
+#include "actors/features/window.h"
 
 struct build_counts {
     int64_t built, emitted;
@@ -14,6 +15,7 @@ struct build_counts {
  * nothing but their lines can have changed since they were looked at. So a line that moves costs one player's features, not a
  * game's. */
 #define BUILD_SEEN 8192
+#define BUILD_KNOWN 1024
 #define BUILD_PLAYERS_MAX 128
 #define BUILD_ROSTERS 32
 struct build;
@@ -30,6 +32,11 @@ struct build_memory {
     struct build_seen {
         uint64_t who, lines; /* hashes of game and player, and of his lines; 0: nobody */
     } seen[BUILD_SEEN];
+    /* What history makes of whom (window_past), by the same `who`, and forgotten with it; NULL until it is needed. */
+    struct build_known {
+        uint64_t who;
+        struct window_output past;
+    } * known;
 };
 void build_end(struct build_memory *memory);        /* frees what it holds */
 void build_forget(struct build_memory *memory);     /* history changed, or a step was undone */

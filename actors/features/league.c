@@ -414,7 +414,6 @@ int league_input(struct league *self, int64_t player_id, const char *game_id, in
         .lines = lines,
         .line_count = count,
         .games_career = (int64_t)career,
-        .line_teams = self->line_teams,
         .team = own->games + (own->count - team),
         .team_count = team,
         .opponent = other->games + (other->count - opponent),
@@ -423,7 +422,6 @@ int league_input(struct league *self, int64_t player_id, const char *game_id, in
         .opponent_code = other->code,
         .mates = own->mates,
         .mate_count = own->mate_count,
-        .tiers = self->tiers,
         .group = player->group,
         .injury_risk = NAN,
         .line = NAN,
@@ -432,5 +430,12 @@ int league_input(struct league *self, int64_t player_id, const char *game_id, in
         .spread = NAN,
         .total = NAN,
     };
-    return find_line_teams(self, lines, count);
+    return 0;
+}
+
+int league_around(struct league *self, struct window_input *input)
+{
+    input->line_teams = self->line_teams;
+    input->tiers = self->tiers;
+    return find_line_teams(self, input->lines, input->line_count);
 }

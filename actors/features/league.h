@@ -59,9 +59,11 @@ size_t league_roster(const struct league *self, const char code[4], int32_t date
                      struct career_member *members, size_t most);
 
 /* A player before a game. `input` gets what history knows; what the game and the books say is filled in by the caller before
- * window_values. Valid until the next call. */
+ * window_values, and what stood around each of his lines (line_teams, tiers) by league_around, which window_past needs and window_said
+ * does not. Valid until the next call. */
 int league_input(struct league *self, int64_t player_id, const char *game_id, int32_t date,
                  bool home, const struct league_side *own, const struct league_side *other,
                  struct window_input *input);
+int league_around(struct league *self, struct window_input *input);
 
 #endif

@@ -191,6 +191,9 @@ static int fill_row(struct making *making, const struct past_game *game,
     bool first = memcmp(row->team, sides[0].code, 4) == 0;
     int error = league_input(making->league, row->player_id, row->game_id, row->date, row->home,
                              first ? &sides[0] : &sides[1], first ? &sides[1] : &sides[0], &input);
+    if (!error) {
+        error = league_around(making->league, &input);
+    }
     if (error) {
         return error;
     }

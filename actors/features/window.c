@@ -189,7 +189,7 @@ static void game_values(const struct window_input *input, struct window_output *
     }
 }
 
-void window_values(const struct window_input *all, struct window_output *output)
+void window_past(const struct window_input *all, struct window_output *output)
 {
     struct window_input before = *all; /* what is of the day or later is cut off for everybody */
     const struct window_input *input = &before;
@@ -213,8 +213,18 @@ void window_values(const struct window_input *all, struct window_output *output)
     if (input->mate_count > 0) {
         mate_values(input, count, output);
     }
+}
+
+void window_said(const struct window_input *input, struct window_output *output)
+{
     game_values(input, output);
     said_values(input, output);
+}
+
+void window_values(const struct window_input *all, struct window_output *output)
+{
+    window_past(all, output);
+    window_said(all, output);
 }
 
 bool window_source(const struct window_output *output, enum feature feature, char text[32])

@@ -123,6 +123,10 @@ struct window_output {
     size_t line_count; /* of input.lines, those before game_date: the newest are the last */
 };
 void window_values(const struct window_input *all, struct window_output *output);
+/* Its two halves, in this order: what history makes of him, and what the game, the books and the injury report say, which alone changes
+ * when a line moves. */
+void window_past(const struct window_input *all, struct window_output *output);
+void window_said(const struct window_input *input, struct window_output *output);
 /* "games:10"; false if the feature has no value. */
 bool window_source(const struct window_output *output, enum feature feature, char text[32]);
 double window_quality(const struct window_output *output); /* share of features that have a value */

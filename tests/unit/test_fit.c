@@ -114,6 +114,45 @@ static void test_shuffled_future(void **state)
     set_up(NULL);
 }
 
+/* Rows asked for one at a time, in an order that meets each again after more others than are kept, are what all at once are. */
+static void test_trees_one_by_one(void **state)
+{
+    (void)state;
+    enum { ACROSS = 3, COUNT = 3000 };
+    static float inputs[COUNT * ACROSS], wanted[COUNT], at_once[COUNT];
+    char why[SYSTEM_WHY] = "";
+    int rounds;
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t j = 0; j < ACROSS; j++) {
+            inputs[i * ACROSS + j] = dice() < 0.1 ? NAN : (float)dice();
+        }
+        wanted[i] = isnan(inputs[i * ACROSS]) ? 3 : 10 * inputs[i * ACROSS];
+    }
+    const struct boost_rows learn = {inputs, wanted, COUNT, ACROSS};
+    const struct boost_params params = {.rounds = 20,
+                                        .depth = 4,
+                                        .eta = 0.3,
+                                        .subsample = 1,
+                                        .columns = 1,
+                                        .huber_slope = 1,
+                                        .seed = 1};
+    struct boost *boost = boost_fit(&learn, NULL, 0, &params, &rounds, why, sizeof why);
+    assert_non_null(boost);
+    assert_int_equal(boost_predict(boost, inputs, COUNT, ACROSS, at_once, why, sizeof why), 0);
+    for (int pass = 0; pass < 3; pass++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            for (int again = 0; again < 2; again++) {
+                float alone = NAN;
+                assert_int_equal(
+                    boost_predict(boost, inputs + i * ACROSS, 1, ACROSS, &alone, why, sizeof why),
+                    0);
+                assert_memory_equal(&alone, &at_once[i], sizeof alone);
+            }
+        }
+    }
+    boost_free(&boost);
+}
+
 static void test_too_little(void **state)
 {
     (void)state;
@@ -293,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_any_number_of_processes),
         cmocka_unit_test(test_shuffled_future),
+        cmocka_unit_test(test_trees_one_by_one),
         cmocka_unit_test(test_too_little),
         cmocka_unit_test(test_model_is_its_bytes),
         cmocka_unit_test(test_broken_model),
