@@ -212,6 +212,11 @@ static void job_about(const struct jobs *self, struct job *job)
     if (job->feed == FEED_NBA_PLAYS) {
         memcpy(job->game_id, job->arg, strnlen(job->arg, sizeof job->game_id - 1));
     }
+    for (int i = 0; i < self->view.game_count && job->feed == FEED_BDL_PROPS; i++) {
+        if (self->view.games[i].source_id == strtoll(job->arg, NULL, 10)) {
+            strcpy(job->game_id, self->view.games[i].game_id);
+        }
+    }
     bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
     for (int i = 0; i < self->view.event_count && of_event; i++) {
         if (strcmp(self->view.events[i].event_id, event_id) == 0) {

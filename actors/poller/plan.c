@@ -176,7 +176,8 @@ static void plan_events(const struct plan_view *view, const struct day *today, s
 static void plan_until_tip(const struct plan_view *view, const struct day *today, enum feed_id feed,
                            int64_t interval_us, struct plan *plan)
 {
-    const char *arg = FEEDS[feed].arg == ARG_DATE ? today->arg : "";
+    bool dated = FEEDS[feed].arg == ARG_DATE || FEEDS[feed].arg == ARG_DATE_PAGE;
+    const char *arg = dated ? today->arg : "";
     int64_t last = asked(view, feed, arg);
     if (interval_us == 0 || today->games == 0 || today->last_tip_us == CLOCK_NONE) {
         return;
@@ -286,6 +287,22 @@ static void plan_props(const struct plan_view *view, const struct day *today,
     }
 }
 
+/* balldontlie's, of a game whose number it said: as if it were an event of the schedule's own. */
+static void plan_bdl_props(const struct plan_view *view, const struct day *today,
+                           const struct plan_game *game, struct plan *plan)
+{
+    char arg[FEED_ARG_SIZE];
+    struct plan_event event = {.date = game->date,
+                               .commence_us = game->tip_us + COMMENCE_AFTER_TIP_US};
+    int64_t interval_us = view->settings->poller.bdl.odds_interval_us;
+    if (interval_us == 0 || game->source_id == MESSAGE_NONE || game->tip_us == CLOCK_NONE) {
+        return;
+    }
+    snprintf(arg, sizeof arg, "%lld", (long long)game->source_id);
+    memcpy(event.game_id, game->game_id, sizeof event.game_id);
+    plan_lines(view, today, &event, FEED_BDL_PROPS, arg, interval_us, plan);
+}
+
 void plan_make(const struct plan_view *view, struct plan *out)
 {
     int32_t date = clock_league_day(view->now_us, (int)view->settings->day.rollover_hour);
@@ -310,9 +327,11 @@ void plan_make(const struct plan_view *view, struct plan *out)
     for (int i = 0; i < view->game_count; i++) {
         plan_lineup(view, &view->games[i], out);
         plan_plays(view, &view->games[i], out);
+        plan_bdl_props(view, &today, &view->games[i], out);
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);
+    plan_until_tip(view, &today, FEED_BDL_ODDS, view->settings->poller.bdl.odds_interval_us, out);
     plan_until_tip(view, &today, FEED_BP_EVENTS, view->settings->poller.bettingpros.interval_us,
                    out);
     plan_scores(view, out);

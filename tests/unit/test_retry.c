@@ -160,6 +160,25 @@ static void urls_of_parts(void **state)
         url,
         "https://api.bettingpros.com/v3/offers?sport=NBA&market_id=156&event_id=20879&limit=100");
     assert_string_equal(feed_order_key(FEED_BP_OFFERS, "bp_offers:20879"), "bettingpros");
+    assert_int_equal(feed_of_subject("bdl_search:shai-gilgeous-alexander", arg), FEED_BDL_SEARCH);
+    assert_int_equal(feed_url(&settings, FEED_BDL_SEARCH, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/players?search=alexander&per_page=100");
+    assert_int_equal(feed_url(&settings, FEED_BDL_SEARCH, "nene", url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/players?search=nene&per_page=100");
+    static const char *const NO_NAMES[] = {"bdl_search",       "bdl_search:",   "bdl_search:a b",
+                                           "bdl_search:-a",    "bdl_search:a-", "bdl_search:Jay",
+                                           "bdl_search:a&b=c", "bdl_search:a%"};
+    for (size_t i = 0; i < sizeof NO_NAMES / sizeof NO_NAMES[0]; i++) {
+        assert_int_equal(feed_of_subject(NO_NAMES[i], arg), -1);
+    }
+    assert_int_equal(feed_of_subject("bdl_odds:2025-11-17+277", arg), FEED_BDL_ODDS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_ODDS, arg, url), 0);
+    assert_string_equal(
+        url, "https://api.balldontlie.io/v2/odds?dates%5B%5D=2025-11-17&per_page=100&cursor=277");
+    assert_int_equal(feed_of_subject("bdl_props:18444564", arg), FEED_BDL_PROPS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_PROPS, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v2/odds/player_props?game_id=18444564");
+    assert_string_equal(feed_key_query(FEED_BDL_PROPS, url), "");
     char instant[FEED_INSTANT_SIZE];
     feed_instant(INT64_C(1763423700999999), instant);
     assert_string_equal(instant, "20251117T235500Z");
