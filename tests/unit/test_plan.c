@@ -338,7 +338,12 @@ static void a_second_source_only_if_it_is_wanted(void **state)
     assert_true(due(FEED_BDL_ODDS, "2025-11-17") == CLOCK_NONE &&
                 due(FEED_BDL_PROPS, "77") == CLOCK_NONE);
     settings.poller.bdl.odds_interval_us = HOUR;
+    games[0].source_id = MESSAGE_NONE;
+    assert_true(due(FEED_BDL_ODDS, "2025-11-17") == CLOCK_NONE); /* they name games by numbers */
+    games[0].source_id = 77;
     assert_true(due(FEED_BDL_ODDS, "2025-11-17") == view.now_us);
+    assert_true(due(FEED_BDL_PROPS, "77") == CLOCK_NONE); /* ... and players */
+    set_asked("bdl_players", view.now_us);
     assert_true(due(FEED_BDL_PROPS, "77") <= view.now_us &&
                 due(FEED_BDL_PROPS, "77") != CLOCK_NONE);
     set_asked("bdl_odds:2025-11-17", view.now_us);
