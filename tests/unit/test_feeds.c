@@ -551,10 +551,13 @@ static void squads_read_and_refuse(void **state)
               "{\"id\":5,\"first_name\":\"C\",\"last_name\":\"D\",\"weight\":\"heavy\"," TEAM "},"
               "{\"id\":3,\"first_name\":\"S\",\"last_name\":\"A\"," TEAM "},"
               "{\"id\":5000000000,\"first_name\":\"E\",\"last_name\":\"F\"," TEAM "},"
-              "{\"id\":6,\"first_name\":\"G\",\"last_name\":\"H\"}],\"meta\":{\"next_cursor\":9}}"),
+              "{\"id\":6,\"first_name\":\"G\",\"last_name\":\"H\",\"team\":null},"
+              "{\"id\":7,\"first_name\":\"I\",\"last_name\":\"J\",\"team\":\"BOS\"}],\"meta\":{"
+              "\"next_cursor\":9}}"),
         0);
-    assert_int_equal(feed.items, 6);
-    assert_int_equal(feed.listed_count, 3);
+    assert_int_equal(feed.items, 7);
+    assert_int_equal(feed.listed_count, 4);
+    assert_true(feed.listeds[3].source_id == 6 && feed.listeds[3].team.source_id == MESSAGE_NONE);
     assert_string_equal(feed.listeds[0].name, "Steven Adams");
     assert_string_equal(feed.listeds[0].jersey, "00");
     assert_int_equal(feed.listeds[0].weight, 265);
@@ -566,7 +569,20 @@ static void squads_read_and_refuse(void **state)
     assert_string_equal(feed.refusals[0].rule, "weight: not a number within 50..600");
     assert_string_equal(feed.refusals[1].rule, "id: is already in data[0]");
     assert_string_equal(feed.refusals[2].rule, "id: 5000000000 is outside 1..4999999999");
-    assert_string_equal(feed.refusals[3].rule, "team: missing");
+    assert_string_equal(feed.refusals[3].rule, "team: wrong kind: string");
+}
+
+/* Those of one game fit on one page. */
+static void lineups_of_more_than_a_page(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_lineups, "{\"data\":[],\"meta\":{\"per_page\":100,\"next_cursor\":null}}"),
+        0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(parse(feed_bdl_lineups, "{\"data\":[],\"meta\":{\"next_cursor\":9}}"), 0);
+    assert_int_equal(feed.refusal_count, 1);
+    assert_string_equal(feed.refusals[0].rule, "more than one page: the rest was not asked for");
 }
 
 static void lineups_read_and_refuse(void **state)
@@ -1052,7 +1068,8 @@ static void bp_offers_read_and_refuse(void **state)
                                                 ",\"active\":false")) "," BOOK("77",
                                                                                AT_LINE("12.5",
                                                                                        "100", "")),
-                  BOOK("10", AT_LINE("11.5", "240", "") "," AT_LINE("10.5", "-105", ""))) "]}"),
+                  BOOK("10", AT_LINE("11.5", "240", ",\"active\":null") "," AT_LINE("10.5", "-105",
+                                                                                    ""))) "]}"),
         0);
     assert_true(feed.refusal_count == 0 && feed.line_count == 3 && feed.event_count == 1);
     assert_string_equal(feed.events[0].event_id, "bp-5");
@@ -1491,6 +1508,7 @@ int main(void)
         cmocka_unit_test_teardown(a_long_report_is_cut, forget),
         cmocka_unit_test_teardown(squads_read_and_refuse, forget),
         cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
+        cmocka_unit_test_teardown(lineups_of_more_than_a_page, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
         cmocka_unit_test_teardown(single_lines_read_and_refuse, forget),
