@@ -244,13 +244,13 @@ static void cut(const struct settings *settings, enum feed_id feed, const char *
 {
     int64_t instant_us = feed_arg_instant(feed, arg);
     const char *word = strrchr(arg, '-');
-    snprintf(out->word, sizeof out->word, "%s", word != NULL ? word + 1 : arg);
     out->page[0] = out->instant[0] = '\0';
     join(&settings->poller.odds.regions, out->regions, sizeof out->regions);
     join(&settings->poller.odds.markets, out->markets, sizeof out->markets);
     if (feed_arg_page(feed, arg) > 0) {
         snprintf(out->page, sizeof out->page, "&cursor=%lld", (long long)feed_arg_page(feed, arg));
     }
+    snprintf(out->word, sizeof out->word, "%s", word != NULL ? word + 1 : arg);
     snprintf(out->date, sizeof out->date, "%.*s", (int)strcspn(arg, "+"), arg);
     snprintf(out->event, sizeof out->event, "%.*s", (int)strcspn(arg, "@"), arg);
     if (instant_us != CLOCK_NONE) {
