@@ -33,5 +33,10 @@ json_t *bdl_teams(const struct scene *scene);
 /* Everybody who was ever seen with a team, whose name holds `search` ("": all); paged. */
 json_t *bdl_all_players(const struct scene *scene, int64_t cursor, int per_page,
                         const char *search);
+/* The lines of the night's games that are not over, one vendor; of the dates asked for; paged. */
+json_t *bdl_odds(const struct scene *scene, const struct bdl_query *query);
+/* What each vendor has up on the players of a game that is not over, as of its newest snapshot, and one milestone a player; nothing of a
+ * game that is over, or of no such game. */
+json_t *bdl_player_props(const struct scene *scene, int64_t game_id);
 
 #endif

@@ -22,6 +22,8 @@ static const struct {
               {"/v1/stats", FEED_BDL_STATS},
               {"/v1/teams", FEED_BDL_TEAMS},
               {"/v1/players", FEED_BDL_ALL_PLAYERS},
+              {"/v2/odds", FEED_BDL_ODDS},
+              {"/v2/odds/player_props", FEED_BDL_PROPS},
               {"/v4/sports/*/events", FEED_ODDS_EVENTS},
               {"/v4/sports/*/odds", FEED_ODDS_GAMES},
               {"/v4/sports/*/events/*/odds", FEED_ODDS_EVENT_ODDS},

@@ -13,6 +13,8 @@
     X(BDL_STATS, "bdl.stats")                                                                      \
     X(BDL_TEAMS, "bdl.teams")                                                                      \
     X(BDL_ALL_PLAYERS, "bdl.players")                                                              \
+    X(BDL_ODDS, "bdl.odds")                                                                        \
+    X(BDL_PROPS, "bdl.player_props")                                                               \
     X(ODDS_EVENTS, "odds.events")                                                                  \
     X(ODDS_EVENT_ODDS, "odds.event_odds")                                                          \
     X(ODDS_GAMES, "odds.odds")                                                                     \

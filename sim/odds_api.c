@@ -103,7 +103,7 @@ json_t *odds_api_scores(const struct scene *scene, bool ended)
 }
 
 /* Chances from the spread: a point is worth about three in a hundred. */
-static int moneyline_of(double spread)
+int odds_api_moneyline(double spread)
 {
     double chance = 0.5 - spread * 0.03;
     chance = chance < 0.03 ? 0.03 : chance > 0.97 ? 0.97 : chance;
@@ -139,8 +139,9 @@ static json_t *markets_of(const struct scene *scene, int index, const char *want
     char updated[32];
     scene_time(scene->now_us, false, updated);
     if (game->has_spread && strstr(wanted, "h2h") != NULL) {
-        add_market(markets, "h2h", updated, side_of(home, moneyline_of(spread), decimal, false, 0),
-                   side_of(away, moneyline_of(-spread), decimal, false, 0));
+        add_market(markets, "h2h", updated,
+                   side_of(home, odds_api_moneyline(spread), decimal, false, 0),
+                   side_of(away, odds_api_moneyline(-spread), decimal, false, 0));
     }
     if (game->has_spread && strstr(wanted, "spreads") != NULL) {
         add_market(markets, "spreads", updated, side_of(home, -110, decimal, true, spread),

@@ -10,6 +10,8 @@ json_t *odds_api_events(const struct scene *scene);
 json_t *odds_api_scores(const struct scene *scene, bool ended);
 /* Spread, total and who wins, of those of `markets` (comma-separated) that the root knows; an event without has no bookmakers. */
 json_t *odds_api_games(const struct scene *scene, const char *markets, bool decimal);
+/* The moneyline of a side with that spread. */
+int odds_api_moneyline(double spread);
 /* The newest snapshot of a book that is not in the future; CLOCK_NONE: none. */
 int64_t odds_api_newest_us(const struct night_game *game, const char *book, int64_t now_us);
 /* Which game an event id is of, -1 if of none or of one that was dropped hours after its start. */

@@ -412,6 +412,30 @@ static json_t *build_all_players(struct serve *self, struct httpd_request *reque
                                      : NULL;
 }
 
+static json_t *build_bdl_odds(struct serve *self, struct httpd_request *request,
+                              const struct feed_route *route)
+{
+    struct bdl_query query = {0};
+    (void)route;
+    if (read_dates(request, &query) != 0 || query.date_count == 0) {
+        reply_error(request, false, 400, "", "dates[]");
+        return NULL;
+    }
+    return read_page(request, &query) ? bdl_odds(&self->scene, &query) : NULL;
+}
+
+static json_t *build_bdl_props(struct serve *self, struct httpd_request *request,
+                               const struct feed_route *route)
+{
+    int64_t game = whole(httpd_query(request, "game_id"), 0);
+    (void)route;
+    if (game <= 0) {
+        reply_error(request, false, 400, "", "game_id");
+        return NULL;
+    }
+    return bdl_player_props(&self->scene, game);
+}
+
 static json_t *build_game_odds(struct serve *self, struct httpd_request *request,
                                const struct feed_route *route)
 {
@@ -595,6 +619,8 @@ static const struct {
     [FEED_BDL_STATS] = {build_stats, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
     [FEED_BDL_TEAMS] = {build_teams, "{\"data\":[]}"},
     [FEED_BDL_ALL_PLAYERS] = {build_all_players, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_ODDS] = {build_bdl_odds, "{\"data\":[],\"meta\":{\"per_page\":25}}"},
+    [FEED_BDL_PROPS] = {build_bdl_props, "{\"data\":[]}"},
     [FEED_ODDS_EVENTS] = {build_events, "[]"},
     [FEED_ODDS_GAMES] = {build_game_odds, "[]"},
     [FEED_ODDS_EVENT_ODDS] = {build_event_odds, "{}"},

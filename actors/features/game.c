@@ -257,36 +257,51 @@ int game_put_line(struct store_txn *txn, const struct msg_row_game_odds *row)
     return put_line(txn, row->game_date, row->game_id, row->book, &line);
 }
 
+/* By hand (line.h): a site's word of a book counts where no book has one of its own. */
 struct line_scan {
-    double spreads[LINE_BOOKS_MAX], totals[LINE_BOOKS_MAX];
-    size_t spread_count, total_count;
+    double spreads[LINE_HANDS][LINE_BOOKS_MAX], totals[LINE_HANDS][LINE_BOOKS_MAX];
+    size_t spread_count[LINE_HANDS], total_count[LINE_HANDS];
 };
 
 static int visit_line(const struct store_row *row, void *context)
 {
     struct line_scan *scan = context;
     struct game_line line;
-    if (row->value.size != sizeof line) {
+    struct span rest = row->key;
+    const char *game_id, *book;
+    if (row->value.size != sizeof line || store_key_read_text(&rest, &game_id) != 0 ||
+        store_key_read_text(&rest, &book) != 0) {
         return STORE_CORRUPT;
     }
     memcpy(&line, row->value.data, sizeof line);
-    if (!isnan(line.spread_home) && scan->spread_count < LINE_BOOKS_MAX) {
-        scan->spreads[scan->spread_count++] = line.spread_home;
+    int hand = line_hand(book);
+    if (!isnan(line.spread_home) && scan->spread_count[hand] < LINE_BOOKS_MAX) {
+        scan->spreads[hand][scan->spread_count[hand]++] = line.spread_home;
     }
-    if (!isnan(line.total) && scan->total_count < LINE_BOOKS_MAX) {
-        scan->totals[scan->total_count++] = line.total;
+    if (!isnan(line.total) && scan->total_count[hand] < LINE_BOOKS_MAX) {
+        scan->totals[hand][scan->total_count[hand]++] = line.total;
     }
     return 0;
+}
+
+static double first_median(double values[LINE_HANDS][LINE_BOOKS_MAX],
+                           const size_t counts[LINE_HANDS])
+{
+    int hand = 0;
+    while (hand + 1 < LINE_HANDS && counts[hand] == 0) {
+        hand++;
+    }
+    return line_median_of(values[hand], counts[hand]);
 }
 
 int game_median_line(struct store_txn *txn, int32_t date, const char *game_id,
                      struct game_line *line)
 {
-    struct line_scan scan = {.spread_count = 0};
+    struct line_scan scan = {.spread_count = {0}};
     int error = store_scan(txn, "game_line", date, date, game_id, strlen(game_id) + 1, false,
                            visit_line, &scan);
-    line->spread_home = line_median_of(scan.spreads, scan.spread_count);
-    line->total = line_median_of(scan.totals, scan.total_count);
+    line->spread_home = first_median(scan.spreads, scan.spread_count);
+    line->total = first_median(scan.totals, scan.total_count);
     return error == STORE_NOT_FOUND ? 0 : error;
 }
 

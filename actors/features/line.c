@@ -90,25 +90,24 @@ static bool book_before(const struct line_offer *offers, size_t at)
     return false;
 }
 
-bool line_secondhand(const char *book)
+int line_hand(const char *book)
 {
-    return strncmp(book, "bp-", 3) == 0;
+    return strncmp(book, "bdl-", 4) == 0 ? 1 : strncmp(book, "bp-", 3) == 0 ? 2 : 0;
 }
 
-/* Those of the books' own word; all of them if there is none. */
+/* Those of the first hand that has any. */
 static size_t first_hand(const struct line_offer *from, size_t count,
                          struct line_offer to[LINE_BOOKS_MAX])
 {
     size_t used = 0;
-    for (size_t i = 0; i < count && used < LINE_BOOKS_MAX; i++) {
-        if (!line_secondhand(from[i].book)) {
-            to[used++] = from[i];
+    for (int hand = 0; used == 0 && hand < LINE_HANDS; hand++) {
+        for (size_t i = 0; i < count && used < LINE_BOOKS_MAX; i++) {
+            if (line_hand(from[i].book) == hand) {
+                to[used++] = from[i];
+            }
         }
     }
-    for (size_t i = 0; used == 0 && i < count && i < LINE_BOOKS_MAX; i++) {
-        to[i] = from[i];
-    }
-    return used > 0 ? used : count < LINE_BOOKS_MAX ? count : LINE_BOOKS_MAX;
+    return used;
 }
 
 struct line_median line_median(const struct line_offer *all, size_t all_count)

@@ -19,8 +19,10 @@ struct line_median {
     int64_t over_price,
         under_price; /* medians at the books whose main line is the line; MESSAGE_NONE: none */
 };
-/* What another site says of a book: it counts where no book of its own word has a line. */
-bool line_secondhand(const char *book);
+/* From whom a book's line is: 0 from itself, above that from another site that says so (bdl-: 1, bp-: 2). A site's lines count where nobody
+ * below it has one, so that no book counts twice. */
+#define LINE_HANDS 3
+int line_hand(const char *book);
 /* `offers`: main lines on offer; a book that has several counts once, with the middle of them; at most LINE_BOOKS_MAX count. */
 struct line_median line_median(const struct line_offer *offers, size_t count);
 

@@ -27,6 +27,12 @@ const struct feed_desc FEEDS[FEED_COUNT] = {
                         NULL},
     [FEED_BDL_ALL_PLAYERS] = {"bdl_all_players", "PollBdlAllPlayers", SOURCE_BDL, ARG_PAGE,
                               "/v1/players?per_page=100%c", '{', '}', "games"},
+    [FEED_BDL_SEARCH] = {"bdl_search", "PollBdlSearch", SOURCE_BDL, ARG_NAME,
+                         "/v1/players?search=%n&per_page=100", '{', '}', "games"},
+    [FEED_BDL_ODDS] = {"bdl_odds", "PollBdlOdds", SOURCE_BDL, ARG_DATE_PAGE,
+                       "/v2/odds?dates%5B%5D=%d&per_page=100%c", '{', '}', "games"},
+    [FEED_BDL_PROPS] = {"bdl_props", "PollBdlProps", SOURCE_BDL, ARG_GAME,
+                        "/v2/odds/player_props?game_id=%a", '{', '}', "games"},
     [FEED_ODDS_EVENTS] = {"odds_events", "PollOddsEvents", SOURCE_ODDS, ARG_NONE,
                           "/v4/sports/%s/events", '[', ']', NULL},
     [FEED_ODDS_PROPS] = {"odds_props", "PollOddsProps", SOURCE_ODDS, ARG_EVENT,
@@ -110,6 +116,7 @@ int64_t feed_arg_page(enum feed_id feed, const char *arg)
     case ARG_GAME:
     case ARG_INSTANT:
     case ARG_EVENT_AT:
+    case ARG_NAME:
         break;
     }
     return -1;
@@ -137,6 +144,15 @@ static bool event_fits(const char *text, size_t size)
     return size > 0 && size <= FEED_EVENT_MAX && strspn(text, EVENT) == size;
 }
 
+/* Words of letters and digits, with a '-' between two. */
+static bool name_fits(const char *text)
+{
+    size_t size = strlen(text);
+    return size > 0 && size < FEED_ARG_SIZE &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == size && text[0] != '-' &&
+           text[size - 1] != '-';
+}
+
 static bool number_fits(const char *text)
 {
     return strlen(text) < 20 && text[strspn(text, "0123456789")] == '\0';
@@ -162,6 +178,9 @@ static bool arg_fits(enum feed_arg kind, const char *arg)
     }
     if (kind == ARG_DATE) {
         return clock_parse_date(arg, &date) == 0;
+    }
+    if (kind == ARG_NAME) {
+        return name_fits(arg);
     }
     if (kind == ARG_INSTANT) {
         return feed_instant_of(arg, &instant_us) == 0;
@@ -216,20 +235,22 @@ static const char *base_url(const struct settings *settings, enum feed_source so
 struct pieces {
     char regions[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE],
         markets[SETTINGS_LIST_MAX * SETTINGS_ITEM_SIZE];
-    char page[FEED_ARG_SIZE + 8], date[FEED_ARG_SIZE], event[FEED_EVENT_MAX + 1],
-        instant[CLOCK_TEXT_SIZE];
+    char page[FEED_ARG_SIZE + 8], date[FEED_ARG_SIZE], word[FEED_ARG_SIZE],
+        event[FEED_EVENT_MAX + 1], instant[CLOCK_TEXT_SIZE];
 };
 
 static void cut(const struct settings *settings, enum feed_id feed, const char *arg,
                 struct pieces *out)
 {
     int64_t instant_us = feed_arg_instant(feed, arg);
+    const char *word = strrchr(arg, '-');
     out->page[0] = out->instant[0] = '\0';
     join(&settings->poller.odds.regions, out->regions, sizeof out->regions);
     join(&settings->poller.odds.markets, out->markets, sizeof out->markets);
     if (feed_arg_page(feed, arg) > 0) {
         snprintf(out->page, sizeof out->page, "&cursor=%lld", (long long)feed_arg_page(feed, arg));
     }
+    snprintf(out->word, sizeof out->word, "%s", word != NULL ? word + 1 : arg);
     snprintf(out->date, sizeof out->date, "%.*s", (int)strcspn(arg, "+"), arg);
     snprintf(out->event, sizeof out->event, "%.*s", (int)strcspn(arg, "@"), arg);
     if (instant_us != CLOCK_NONE) {
@@ -252,7 +273,8 @@ static const char *piece_of(char letter, const struct settings *settings,
                {'m', pieces->markets},
                {'c', pieces->page},
                {'e', pieces->event},
-               {'t', pieces->instant}};
+               {'t', pieces->instant},
+               {'n', pieces->word}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (all[i].letter == letter) {
             return all[i].text;

@@ -21,6 +21,9 @@ enum feed_id {
     FEED_BDL_STATS,
     FEED_BDL_TEAMS,
     FEED_BDL_ALL_PLAYERS,
+    FEED_BDL_SEARCH,
+    FEED_BDL_ODDS,
+    FEED_BDL_PROPS,
     FEED_ODDS_EVENTS,
     FEED_ODDS_PROPS,
     FEED_ODDS_GAMES,
@@ -40,7 +43,8 @@ enum feed_arg {
     ARG_GAME,      /* the source's id of one */
     ARG_DATE_PAGE, /* 2025-11-17 for the first page, then 2025-11-17+CURSOR */
     ARG_INSTANT,   /* of the past, 20251117T233000Z */
-    ARG_EVENT_AT   /* an event at an instant, EVENT@20251117T233000Z */
+    ARG_EVENT_AT,  /* an event at an instant, EVENT@20251117T233000Z */
+    ARG_NAME       /* a player's, normalised: shai-gilgeous-alexander */
 }; /* what a subject names beside the feed; a page: nothing for the first, then the cursor that the one before named */
 
 struct feed_desc {
@@ -50,7 +54,7 @@ struct feed_desc {
     enum feed_arg arg;
     const char *
         path; /* below the source's base URL; %a argument, %d its date, %s sport, %r regions, %m markets, %c
-                   the page, %e event and %t instant of the argument */
+                   the page, %e event, %t instant and %n last word of the argument */
     char opens;        /* what a body begins with */
     char closes;       /* ... and ends with */
     const char *order; /* the key of raw.exchange, if what it says must be seen in one order with

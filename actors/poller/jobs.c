@@ -212,6 +212,11 @@ static void job_about(const struct jobs *self, struct job *job)
     if (job->feed == FEED_NBA_PLAYS) {
         memcpy(job->game_id, job->arg, strnlen(job->arg, sizeof job->game_id - 1));
     }
+    for (int i = 0; i < self->view.game_count && job->feed == FEED_BDL_PROPS; i++) {
+        if (self->view.games[i].source_id == strtoll(job->arg, NULL, 10)) {
+            strcpy(job->game_id, self->view.games[i].game_id);
+        }
+    }
     bool of_event = FEEDS[job->feed].arg == ARG_EVENT || job->feed == FEED_BP_OFFERS;
     for (int i = 0; i < self->view.event_count && of_event; i++) {
         if (strcmp(self->view.events[i].event_id, event_id) == 0) {
@@ -478,12 +483,13 @@ static void judge_source(const struct jobs *self, struct step *step, const struc
     before = row;
     bool heard = judgement->outcome == RUN_SUCCESS || judgement->outcome == RUN_UNCHANGED;
     int64_t failures = row.failures == MESSAGE_NONE ? 0 : row.failures;
-    row.failures = heard ? 0 : failures + !job->again;
+    row.failures = heard ? 0 : failures + (!job->again && !judgement->of_request);
     if (take_quota(self, job, result, &row) || judgement->stop_source) {
         row.stopped_until = close->next_check = next_day_us(self, job);
         log_warn("quota-spent", "subject=%s reserve=%lld", job->subject,
                  (long long)settings->odds.reserve);
-    } else if (!heard && !job->again && row.failures >= settings->breaker_after) {
+    } else if (!heard && !job->again && !judgement->of_request &&
+               row.failures >= settings->breaker_after) {
         row.stopped_until = close->next_check =
             job->fetched_us + breaker_pause_us(settings, row.failures);
         log_warn("breaker-open", "subject=%s failures=%lld class=%s", job->subject,
@@ -579,7 +585,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     }
     if (heard) {
         row.heard_at = job->fetched_us;
-    } else {
+    } else if (judgement.outcome != RUN_EMPTY_OK) {
         log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
                  job->attempt, error_class_text(judgement.error), job->again, judgement.message);
     }

@@ -17,11 +17,13 @@ int live_list_read(const void *body, size_t size, struct live_list *out)
         if (json_is_string(status) && strcasestr(json_string_value(status), "final") != NULL) {
             continue;
         }
-        if (!json_is_integer(id) || out->count == LIVE_LIST_MAX) {
+        double number = json_number_value(id); /* 0 if it is none; 18444564.0 is one */
+        if (!(number > 0 && number < 9e15 && number == (double)(int64_t)number) ||
+            out->count == LIVE_LIST_MAX) {
             out->unsure = true;
             continue;
         }
-        out->ids[out->count++] = json_integer_value(id);
+        out->ids[out->count++] = (int64_t)number;
     }
     json_decref(root);
     return result;

@@ -57,6 +57,7 @@ struct day {
     int32_t date;
     char arg[CLOCK_DATE_SIZE];
     int games;
+    bool numbered; /* balldontlie said its numbers of them: its odds have nothing else */
     bool all_over;
     int64_t first_tip_us, last_tip_us; /* of those that are still scheduled; CLOCK_NONE if none */
 };
@@ -72,6 +73,7 @@ static struct day day_of(const struct plan_view *view, int32_t date)
             continue;
         }
         day.games++;
+        day.numbered = day.numbered || game->source_id != MESSAGE_NONE;
         day.all_over = day.all_over && over(game);
         if (game->tip_us != CLOCK_NONE) {
             day.first_tip_us = sooner(day.first_tip_us, game->tip_us);
@@ -176,7 +178,8 @@ static void plan_events(const struct plan_view *view, const struct day *today, s
 static void plan_until_tip(const struct plan_view *view, const struct day *today, enum feed_id feed,
                            int64_t interval_us, struct plan *plan)
 {
-    const char *arg = FEEDS[feed].arg == ARG_DATE ? today->arg : "";
+    bool dated = FEEDS[feed].arg == ARG_DATE || FEEDS[feed].arg == ARG_DATE_PAGE;
+    const char *arg = dated ? today->arg : "";
     int64_t last = asked(view, feed, arg);
     if (interval_us == 0 || today->games == 0 || today->last_tip_us == CLOCK_NONE) {
         return;
@@ -286,6 +289,26 @@ static void plan_props(const struct plan_view *view, const struct day *today,
     }
 }
 
+/* balldontlie's, of a game whose number it said: as if it were an event of the schedule's own. Players are numbers in it: those whom only the
+ * squads name are nobody before. */
+static void plan_bdl_props(const struct plan_view *view, const struct day *today,
+                           const struct plan_game *game, struct plan *plan)
+{
+    char arg[FEED_ARG_SIZE];
+    struct plan_event event = {.date = game->date,
+                               .commence_us = game->tip_us + COMMENCE_AFTER_TIP_US};
+    int64_t interval_us = view->settings->poller.bdl.odds_interval_us;
+    bool squads = view->settings->poller.players_interval_us == 0 ||
+                  asked(view, FEED_BDL_PLAYERS, "") != CLOCK_NONE;
+    if (interval_us == 0 || !squads || game->source_id == MESSAGE_NONE ||
+        game->tip_us == CLOCK_NONE) {
+        return;
+    }
+    snprintf(arg, sizeof arg, "%lld", (long long)game->source_id);
+    memcpy(event.game_id, game->game_id, sizeof event.game_id);
+    plan_lines(view, today, &event, FEED_BDL_PROPS, arg, interval_us, plan);
+}
+
 void plan_make(const struct plan_view *view, struct plan *out)
 {
     int32_t date = clock_league_day(view->now_us, (int)view->settings->day.rollover_hour);
@@ -310,9 +333,12 @@ void plan_make(const struct plan_view *view, struct plan *out)
     for (int i = 0; i < view->game_count; i++) {
         plan_lineup(view, &view->games[i], out);
         plan_plays(view, &view->games[i], out);
+        plan_bdl_props(view, &today, &view->games[i], out);
     }
     plan_until_tip(view, &today, FEED_ODDS_GAMES, view->settings->poller.game_odds_interval_us,
                    out);
+    plan_until_tip(view, &today, FEED_BDL_ODDS,
+                   today.numbered ? view->settings->poller.bdl.odds_interval_us : 0, out);
     plan_until_tip(view, &today, FEED_BP_EVENTS, view->settings->poller.bettingpros.interval_us,
                    out);
     plan_scores(view, out);

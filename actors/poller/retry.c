@@ -51,21 +51,54 @@ static bool holds(const struct answer *answer, const char *word)
            memmem(answer->body, answer->body_size, word, strlen(word)) != NULL;
 }
 
+#define CODE_SIZE 65
+
+/* What The Odds API calls the error, ": INVALID_MARKET"; "" if the body names none. Capitals alone: nothing else of a body that may repeat what
+ * was asked, key and all, gets into a message. */
+static void read_code(const struct answer *answer, char code[CODE_SIZE + 2])
+{
+    static const char NAME[] = "\"error_code\"", CAPITALS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    const char *end = (const char *)answer->body + answer->body_size, *at = NULL;
+    code[0] = '\0';
+    if (answer->body_size > 0) {
+        at = memmem(answer->body, answer->body_size, NAME, sizeof NAME - 1);
+    }
+    if (at == NULL) {
+        return;
+    }
+    at += sizeof NAME - 1;
+    while (at < end && (blank(*at) || *at == ':' || *at == '"')) {
+        at++;
+    }
+    size_t size = 0;
+    while (at + size < end && at[size] != '\0' && strchr(CAPITALS, at[size]) != NULL) {
+        size++;
+    }
+    if (size > 0 && size < CODE_SIZE && at + size < end && at[size] == '"') {
+        snprintf(code, CODE_SIZE + 2, ": %.*s", (int)size, at);
+    }
+}
+
 static void judge_status(const struct answer *answer, struct judgement *out)
 {
     long status = answer->status;
+    char code[CODE_SIZE + 2];
+    read_code(answer, code);
+    out->of_request = status >= 400 && status < 500 && status != 408 && status != 429;
     if ((status == 401 || status == 403 || status == 429) &&
         holds(answer, "OUT_OF_USAGE_CREDITS")) {
         judge(out, RUN_FAILED, ERROR_RATE_LIMITED, "%ld: out of credits until the next day",
               status);
         out->stop_source = true;
+    } else if (status == 404 && strcmp(code, ": EVENT_NOT_FOUND") == 0) {
+        judge(out, RUN_EMPTY_OK, ERROR_NONE, "404: the event is over, or gone");
     } else if (status == 401 || status == 403) {
-        judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, "%ld: key or plan refused", status);
+        judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, "%ld: key or plan refused%s", status, code);
     } else if (status == 429) {
         judge(out, RUN_FAILED, ERROR_RATE_LIMITED, "429: too many requests");
         out->retry = out->hold_source = true;
     } else {
-        judge(out, RUN_FAILED, ERROR_HTTP_STATUS, "status %ld", status);
+        judge(out, RUN_FAILED, ERROR_HTTP_STATUS, "status %ld%s", status, code);
         out->retry = status >= 500 || status == 408;
         out->hold_source = status == 503 && answer->retry_after_us > 0;
     }

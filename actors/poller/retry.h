@@ -21,11 +21,14 @@ struct answer {
     bool conditional;       /* asked with If-None-Match or If-Modified-Since */
 };
 struct judgement {
-    enum run_outcome outcome; /* SUCCESS: a body to look at; UNCHANGED: 304 */
+    enum run_outcome
+        outcome; /* SUCCESS: a body to look at; UNCHANGED: 304; EMPTY_OK: what is asked about is over */
     enum error_class error;
     char message[160];
     bool retry;
     bool stop_source; /* out of credits: not before the next day */
+    bool
+        of_request; /* the service is there, and refuses this request: nothing is wrong with the service */
     bool hold_source; /* the service asked for patience: every feed of it waits */
     bool whole;       /* the body ends as it should: its ETag may be trusted */
 };

@@ -21,8 +21,9 @@ struct apply {
 /* One per feed. What they mean for the state of a game, and which may overrule which: apply_games.c. */
 typedef void apply_feed(struct apply *self);
 apply_feed apply_schedule, apply_games, apply_live, apply_box_scores, apply_injuries, apply_players,
-    apply_lineups, apply_stats, apply_teams, apply_all_players, apply_events, apply_props,
-    apply_game_odds, apply_scores, apply_past_events, apply_past_odds, apply_offers, apply_plays;
+    apply_lineups, apply_stats, apply_teams, apply_all_players, apply_lookup, apply_events,
+    apply_props, apply_bdl_props, apply_game_odds, apply_bdl_odds, apply_scores, apply_past_events,
+    apply_past_odds, apply_offers, apply_plays;
 
 /* An event and its game; false, and refused, if there is none that it can mean. */
 bool apply_event_game(struct apply *self, const struct feed_event *from,

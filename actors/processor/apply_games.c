@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "actors/processor/check.h"
+#include "actors/processor/lookup.h"
 #include "config/clock.h"
 
 /* A feed's game with its identity. */
@@ -225,6 +226,7 @@ static void identify_players(struct apply *self, const struct meant *meant, stru
                                                   team, sure, &lines->who[i]);
             if (!settled[i] && !sure) {
                 identity_unknown(player->source_id, player->name, &lines->who[i]);
+                lookup_want(self, player->name);
             }
         }
     }

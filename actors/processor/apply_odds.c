@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "actors/processor/check.h"
+#include "actors/processor/lookup.h"
 #include "config/clock.h"
 
 /* ---- events ---- */
@@ -133,6 +134,42 @@ void apply_game_odds(struct apply *self)
     }
 }
 
+/* balldontlie's odds name a game by number, and no start: it is the schedule's. False, and refused, if there is none such. */
+static bool numbered_event(struct apply *self, const struct feed_event *from,
+                           struct msg_processor_event *event, struct msg_processor_game *game)
+{
+    message_clear(&msg_processor_event_desc, event);
+    strcpy(event->event_id, from->event_id);
+    if (!memory_game_by_source(&self->memory, from->source_id, game)) {
+        self->identity_refused = true;
+        feed_refuse(self->feed, from->path, from->event_id, "game_id: no game %lld is known",
+                    (long long)from->source_id);
+        return false;
+    }
+    event->commence_at = game->tip_at;
+    return true;
+}
+
+void apply_bdl_odds(struct apply *self)
+{
+    for (size_t i = 0, at = 0; i < self->feed->event_count; i++) {
+        const struct feed_event *from = &self->feed->events[i];
+        struct msg_processor_event event;
+        struct msg_processor_game game;
+        bool known = numbered_event(self, from, &event, &game);
+        if (known && event.commence_at == MESSAGE_NONE) {
+            known = false;
+            feed_refuse(self->feed, from->path, from->event_id, "the tip of %s is not known",
+                        game.game_id);
+        }
+        for (; at < self->feed->market_count && self->feed->markets[at].event == i; at++) {
+            if (known) {
+                take_market(self, &event, &game, &self->feed->markets[at]);
+            }
+        }
+    }
+}
+
 void apply_waiting_events(struct apply *self)
 {
     struct msg_processor_event after;
@@ -178,20 +215,43 @@ static void say_line(struct snapshot *self, const struct msg_row_odds *row)
     self->changed++;
 }
 
+/* Whose line it is, and how he is called in it. Of a number alone that nobody knows by name there is nothing to say. */
+static bool whose_line(struct snapshot *self, const struct feed_line *line,
+                       struct identity_player *who)
+{
+    struct apply *apply = self->apply;
+    if (line->source_id == 0) {
+        identity_odds_player(&apply->memory, line->player, self->game.home, self->game.away, who);
+        if (!who->known && apply->feed->snapshot_us == 0) {
+            lookup_want(apply, line->player);
+        }
+        snprintf(who->name, sizeof who->name, "%s", line->player);
+        return true;
+    }
+    if (identity_numbered_player(&apply->memory, line->source_id, who)) {
+        return true;
+    }
+    apply->identity_refused = true;
+    feed_refuse(apply->feed, line->path, line->player, "player_id: nobody knows him");
+    return false;
+}
+
 static void take_line(struct snapshot *self, const struct feed_line *line)
 {
     static const char *const EXCEPT[] = {"snapshot_at", "commence_at", NULL};
     struct apply *apply = self->apply;
     struct identity_player who;
     struct msg_row_odds row, last;
-    identity_odds_player(&apply->memory, line->player, self->game.home, self->game.away, &who);
+    if (!whose_line(self, line, &who)) {
+        return;
+    }
     message_clear(&msg_row_odds_desc, &row);
     strcpy(row.game_id, self->game.game_id);
     row.game_date = self->game.game_date;
     strcpy(row.event_id, self->event.event_id);
     row.player_id = who.player_id;
     row.player_known = who.known;
-    strcpy(row.player_name, line->player);
+    strcpy(row.player_name, who.name);
     strcpy(row.market, line->market);
     strcpy(row.book, line->book);
     row.line = line->line;
@@ -244,7 +304,7 @@ static void collect_gone(const struct msg_row_odds *row, void *context)
 static void say_gone(struct snapshot *self)
 {
     struct apply *apply = self->apply;
-    if (apply->feed->refusal_count > 0 || apply->feed->line_count == 0) {
+    if (feed_broken(apply->feed) > 0 || apply->feed->line_count == 0) {
         return;
     }
     qsort(self->seen, self->seen_count, sizeof *self->seen, compare);
@@ -319,8 +379,26 @@ void apply_props(struct apply *self)
     free(snapshot.gone);
 }
 
-/* Offers name their event by number alone: it is known by its list, or not at all. What drifts is not held against the other source's
- * lines. */
+/* Another site's word of the books. What drifts is not held against the other source's lines. */
+static void take_second_hand(struct snapshot *self)
+{
+    take_lines(self);
+    say_gone(self);
+    say_snapshot(self);
+    free(self->seen);
+    free(self->gone);
+}
+
+void apply_bdl_props(struct apply *self)
+{
+    struct snapshot snapshot = {.apply = self};
+    if (self->feed->event_count > 0 &&
+        numbered_event(self, &self->feed->events[0], &snapshot.event, &snapshot.game)) {
+        take_second_hand(&snapshot);
+    }
+}
+
+/* Offers name their event by number alone: it is known by its list, or not at all. */
 void apply_offers(struct apply *self)
 {
     struct snapshot snapshot = {.apply = self};
@@ -334,11 +412,7 @@ void apply_offers(struct apply *self)
         feed_refuse(self->feed, from->path, from->event_id, "no such event is known");
         return;
     }
-    take_lines(&snapshot);
-    say_gone(&snapshot);
-    say_snapshot(&snapshot);
-    free(snapshot.seen);
-    free(snapshot.gone);
+    take_second_hand(&snapshot);
 }
 
 /* ---- snapshots of the past ---- */

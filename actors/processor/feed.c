@@ -74,6 +74,24 @@ void feed_refuse(struct feed *self, const char *path, const char *about, const c
     whole_characters(refusal->rule);
 }
 
+void feed_set_aside(struct feed *self, const char *path, size_t rows, const char *what)
+{
+    if (rows > 0) {
+        feed_refuse(self, path, what, "%zu rows are sound, and not read here", rows);
+        self->refusals[self->refusal_count - 1].expected = true;
+        self->aside += rows;
+    }
+}
+
+size_t feed_broken(const struct feed *self)
+{
+    size_t broken = 0;
+    for (size_t i = 0; i < self->refusal_count; i++) {
+        broken += !self->refusals[i].expected;
+    }
+    return broken;
+}
+
 void *feed_grow(void **items, size_t *count, size_t *capacity, size_t item_size)
 {
     if (*count == *capacity) {

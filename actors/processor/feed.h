@@ -24,6 +24,7 @@ struct feed_refusal {
     char path[FEED_PATH_SIZE];
     char rule[FEED_RULE_SIZE];
     char about[FEED_ABOUT_SIZE];
+    bool expected; /* it breaks no rule: what a sound body holds and nobody here reads */
 };
 
 enum feed_status { FEED_SCHEDULED, FEED_IN_PROGRESS, FEED_FINAL, FEED_POSTPONED };
@@ -73,13 +74,16 @@ struct feed_game {
 
 struct feed_event {
     char event_id[FEED_EVENT_SIZE];
+    int64_t
+        source_id; /* balldontlie's odds: the game's id there; their events have no sides and no start */
     int64_t commence_us;
     char home[FEED_NAME_SIZE], away[FEED_NAME_SIZE];
     char path[FEED_PATH_SIZE];
 };
 
 struct feed_line {
-    char player[FEED_NAME_SIZE]; /* as the book spells it */
+    char player[FEED_NAME_SIZE]; /* as the book spells it; with a source_id, that in digits */
+    int64_t source_id;           /* balldontlie's id of him; 0: he has a name only */
     char book[FEED_KEY_SIZE];
     char market[FEED_KEY_SIZE];
     double line;
@@ -149,6 +153,8 @@ struct feed_play {
 #define FEED_LISTED_MAX 1000
 #define FEED_EVENT_MARKETS_MAX 200
 #define FEED_PLAYS_MAX 2000
+#define FEED_PROPS_MAX 20000
+#define FEED_PROP_LINES_MAX 4000
 
 /* What a body said. Zeroed before the first use; feed_free leaves it zeroed. */
 struct feed {
@@ -178,18 +184,23 @@ struct feed {
     struct feed_refusal *refusals;
     size_t refusal_count, refusal_capacity;
     size_t items; /* rows that the body held, refused ones included */
+    size_t aside; /* of them: rows that break no rule, and that nobody here reads */
     size_t books; /* odds: bookmakers with at least one line */
 };
 void feed_free(struct feed *self);
 void feed_refuse(struct feed *self, const char *path, const char *about, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Sets `rows` sound rows aside together, by what they have in common; `path` is the first one's. No rows: nothing. */
+void feed_set_aside(struct feed *self, const char *path, size_t rows, const char *what);
+/* Refusals for a broken rule. */
+size_t feed_broken(const struct feed *self);
 
 /* The parsers: 0, or -1 with `error` if the body as a whole is not what it should be (then *out holds nothing). */
 typedef int feed_parse(const void *body, size_t size, struct feed *out,
                        char error[FEED_ERROR_SIZE]);
 feed_parse feed_bdl_games, feed_bdl_box_scores, feed_bdl_injuries, feed_bdl_players,
-    feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_odds_events, feed_odds_props,
-    feed_odds_games, feed_odds_scores, feed_odds_history_events, feed_odds_history, feed_bp_events,
-    feed_bp_offers, feed_nba_schedule, feed_nba_plays;
+    feed_bdl_lineups, feed_bdl_stats, feed_bdl_teams, feed_bdl_odds, feed_bdl_props,
+    feed_odds_events, feed_odds_props, feed_odds_games, feed_odds_scores, feed_odds_history_events,
+    feed_odds_history, feed_bp_events, feed_bp_offers, feed_nba_schedule, feed_nba_plays;
 
 #endif

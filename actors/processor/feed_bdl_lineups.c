@@ -31,5 +31,10 @@ static void read_entry(struct feed *feed, const json_t *object, const char *path
 
 int feed_bdl_lineups(const void *body, size_t size, struct feed *out, char error[FEED_ERROR_SIZE])
 {
-    return feed_bdl_list(body, size, read_entry, out, error);
+    int result = feed_bdl_list(body, size, read_entry, out, error);
+    if (result == 0 && out->next_page > 0) {
+        feed_refuse(out, "meta.next_cursor", NULL,
+                    "more than one page: the rest was not asked for");
+    }
+    return result;
 }

@@ -97,7 +97,10 @@ static void read_player(struct feed *feed, const json_t *object, const char *pat
     snprintf(listed->path, sizeof listed->path, "%s", path);
     listed->game_source_id = MESSAGE_NONE;
     (void)feed_bdl_person(&reader, NULL, &listed->source_id, listed->name);
-    feed_bdl_team(&reader, "team", &listed->team);
+    listed->team.source_id = MESSAGE_NONE;
+    if (feed_member(&reader, "team", OPT, JSON_OBJECT) != NULL) { /* some who are free have none */
+        feed_bdl_team(&reader, "team", &listed->team);
+    }
     feed_text_cut(&reader, "position", listed->position, sizeof listed->position);
     feed_text_cut(&reader, "height", listed->height, sizeof listed->height);
     feed_text_cut(&reader, "jersey_number", listed->jersey, sizeof listed->jersey);

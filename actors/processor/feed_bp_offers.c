@@ -78,7 +78,8 @@ static void read_line(struct feed *feed, const struct offer *offer, const json_t
     const json_t *value = json_object_get(reader.object, "line");
     double point = json_is_number(value) ? json_number_value(value) : -1;
     int64_t cost = feed_int(&reader, "cost", REQ, -100000, 100000);
-    bool active = json_object_get(reader.object, "active") == NULL || feed_bool(&reader, "active");
+    const json_t *said = json_object_get(reader.object, "active");
+    bool active = said == NULL || json_is_null(said) || feed_bool(&reader, "active");
     if (!(point >= 0 && point <= 200)) {
         feed_break(&reader, "line: not a number within 0..200");
     } else if (cost != MESSAGE_NONE && llabs(cost) < 100) {

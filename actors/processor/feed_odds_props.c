@@ -122,7 +122,7 @@ void feed_odds_mark_main(struct feed *feed, size_t first)
             const struct feed_line *other = &feed->lines[j];
             if (j != i && other->over_price != MESSAGE_NONE && other->under_price != MESSAGE_NONE &&
                 strcmp(line->book, other->book) == 0 && strcmp(line->player, other->player) == 0 &&
-                better_main(other, line)) {
+                strcmp(line->market, other->market) == 0 && better_main(other, line)) {
                 line->main = false;
             }
         }

@@ -60,6 +60,13 @@ const json_t *feed_bdl_person(struct feed_reader *self, const char *member, int6
 typedef void feed_bdl_row(struct feed *feed, const json_t *object, const char *path);
 int feed_bdl_list(const void *body, size_t size, feed_bdl_row *row, struct feed *out,
                   char error[FEED_ERROR_SIZE]);
+/* Odds of balldontlie: the book that a row of that vendor is said as; a number that may be written as a string (NAN: absent or
+ * null); American odds (MESSAGE_NONE likewise). */
+void feed_bdl_book(struct feed_reader *self, char book[FEED_KEY_SIZE]);
+double feed_bdl_decimal(struct feed_reader *self, const char *name, double least, double most);
+int64_t feed_bdl_price(struct feed_reader *self, const char *name);
+/* The game that it is of, into an event of its own id. */
+void feed_bdl_event(struct feed_reader *self, struct feed_event *event);
 #define FEED_BDL_PLAYER_MAX INT64_C(4999999999) /* identity.c makes numbers beyond for others */
 /* An event of The Odds API without its bookmakers. */
 void feed_odds_head(struct feed_reader *reader, struct feed_event *event);
@@ -78,7 +85,7 @@ int feed_odds_event(struct feed *feed, const json_t *object, const char *prefix,
                     char error[FEED_ERROR_SIZE]);
 /* The markets of a game at one book, of the event with that index. */
 void feed_odds_book(struct feed *feed, size_t event, const json_t *object, const char *path);
-/* Marks the main line of each player at each book, of those from `first` on: of those with both sides the most even, of equals the lowest. */
+/* Marks the main line of each player and market at each book, of those from `first` on: of those with both sides the most even, of equals the lowest. */
 void feed_odds_mark_main(struct feed *feed, size_t first);
 /* BettingPros: an event's id as ours, and the list `name` of a body; NULL with `error` if there is none. */
 #define FEED_BP_ID_MAX INT64_C(9999999999)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/processor/lookup.h"
 #include "actors/processor/name_key.h"
 #include "config/clock.h"
 #include "schema/hash.h"
@@ -153,6 +154,23 @@ void identity_unknown(int64_t source_id, const char *name, struct identity_playe
     snprintf(out->name, sizeof out->name, "%s", name);
 }
 
+bool identity_numbered_player(struct memory *memory, int64_t source_id, struct identity_player *out)
+{
+    struct msg_processor_player player;
+    struct msg_row_player listed;
+    int64_t player_id;
+    if (memory_player_by_bdl(memory, source_id, &player_id) &&
+        memory_player(memory, player_id, &player)) {
+        known(out, &player);
+        return true;
+    }
+    if (memory_row_player(memory, -source_id, &listed)) {
+        identity_unknown(source_id, listed.player_name, out);
+        return true;
+    }
+    return false;
+}
+
 /* Below every negated id of balldontlie (feed_bdl_box_scores.c takes none above 4999999999). */
 static int64_t number_of(const char *key)
 {
@@ -168,6 +186,9 @@ void identity_odds_player(struct memory *memory, const char *name, const char *h
     struct wanted wanted = {.key = key, .bdl_player_id = MESSAGE_NONE, .home = home, .away = away};
     if (find(memory, &wanted, &player)) {
         known(out, &player);
+        return;
+    }
+    if (lookup_found(memory, key, home, away, out)) {
         return;
     }
     out->player_id = number_of(key[0] != '\0' ? key : name);

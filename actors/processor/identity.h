@@ -1,7 +1,8 @@
 /* Who and what a feed means: teams, games and players of the sources, resolved against the cross-walk.
  * team    by balldontlie's id, then abbreviation, then name
  * game    by day and sides (either way round), then by the source id that was resolved before
- * player  by balldontlie's id, then by normalised name: of several with one name the one whose team it is */
+ * player  by balldontlie's id, then by normalised name: of several with one name the one whose team it is; then what was
+ *         looked up by name */
 #ifndef ACTORS_PROCESSOR_IDENTITY_H
 #define ACTORS_PROCESSOR_IDENTITY_H
 
@@ -30,7 +31,11 @@ bool identity_box_player(struct memory *memory, int64_t source_id, const char *n
                          const char *team, bool sure, struct identity_player *out);
 /* Nobody: kept under -source_id. */
 void identity_unknown(int64_t source_id, const char *name, struct identity_player *out);
-/* A bookmaker's, known by name only, in a game of these teams. Unknown: a number made from the name. */
+/* balldontlie's, known by his number only: of the cross-walk, or of a squad that was listed. False: nobody. */
+bool identity_numbered_player(struct memory *memory, int64_t source_id,
+                              struct identity_player *out);
+/* A bookmaker's, known by name only, in a game of these teams: of the cross-walk, or looked up (lookup.h). Unknown: a number made from the
+ * name. */
 void identity_odds_player(struct memory *memory, const char *name, const char *home,
                           const char *away, struct identity_player *out);
 

@@ -35,6 +35,9 @@ static const struct source SOURCES[] = {
     {"bdl_stats", "BdlStats", feed_bdl_stats, apply_stats, "games"},
     {"bdl_teams", "BdlTeams", feed_bdl_teams, apply_teams, NULL},
     {"bdl_all_players", "BdlAllPlayers", feed_bdl_players, apply_all_players, "games"},
+    {"bdl_search", "BdlSearch", feed_bdl_players, apply_lookup, "games"},
+    {"bdl_odds", "BdlOdds", feed_bdl_odds, apply_bdl_odds, "games"},
+    {"bdl_props", "BdlProps", feed_bdl_props, apply_bdl_props, "games"},
     {"odds_events", "OddsApiEvents", feed_odds_events, apply_events, NULL},
     {"odds_props", "OddsApiProps", feed_odds_props, apply_props, NULL},
     {"odds_games", "OddsApiGameLines", feed_odds_games, apply_game_odds, NULL},
@@ -87,12 +90,16 @@ static void close_run(struct step *step, const struct apply *apply)
         date = clock_league_day(apply->raw->fetched_at, apply->rollover_hour);
     }
     step_run_about(step, date, apply->game_id[0] != '\0' ? apply->game_id : NULL);
-    step_run_rows(step, (int64_t)feed->items, (int64_t)feed->refusal_count);
-    if (feed->refusal_count > 0) {
+    size_t broken = feed_broken(feed);
+    step_run_rows(step, (int64_t)feed->items, (int64_t)(broken + feed->aside));
+    if (broken > 0) {
+        const struct feed_refusal *first = feed->refusals;
+        while (first->expected) {
+            first++;
+        }
         step_run_outcome(step, RUN_PARTIAL,
                          apply->identity_refused ? ERROR_IDENTITY : ERROR_INVALID,
-                         "%zu set aside; first %s: %s", feed->refusal_count, feed->refusals[0].path,
-                         feed->refusals[0].rule);
+                         "%zu set aside; first %s: %s", broken, first->path, first->rule);
     } else if (feed->items == 0) {
         step_run_outcome(step, RUN_EMPTY_OK, ERROR_NONE, "the body lists nothing");
     }
@@ -121,7 +128,7 @@ static enum verdict take_body(struct step *step, const struct source *source,
     source->apply(&apply);
     say_refusals(step, &apply);
     close_run(step, &apply);
-    partly_put(&apply.memory, raw, payload, feed.refusal_count == 0);
+    partly_put(&apply.memory, raw, payload, feed_broken(&feed) == 0);
     feed_free(&feed);
     return verdict_of(step, &apply.memory);
 }

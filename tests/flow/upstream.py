@@ -342,6 +342,40 @@ def check_second_hand(up, night):
     assert lines == wanted, (len(lines), len(wanted))  # the books of the simulated league have no numbers there
 
 
+def check_second_source(up, night):
+    """balldontlie's props are the lines that the books have then, by number, and a milestone a main line; its odds those of the games."""
+    up.stand_at(min(night.tips()) - 60 * 60000000)
+    games = up.get(f"/v1/games?dates[]={night.date}&per_page=100")["data"]
+    assert up.ask("/v2/odds").status == 400 and up.ask("/v2/odds/player_props").status == 400
+    assert up.get("/v2/odds?dates[]=2001-01-01")["data"] == [] and up.get("/v2/odds/player_props?game_id=1")["data"] == []
+    lines, milestones = set(), 0
+    for game in games:
+        for row in up.get(f"/v2/odds/player_props?game_id={game['id']}")["data"]:
+            assert row["game_id"] == game["id"] and isinstance(row["line_value"], str) and row["player_id"] > 0
+            milestones += row["market"]["type"] == "milestone"
+            if row["market"]["type"] == "over_under":
+                lines |= {(row["vendor"], side, float(row["line_value"]), row["market"][side + "_odds"])
+                          for side in ("over", "under") if row["market"][side + "_odds"] is not None}
+    wanted = {(book["key"], side["name"].lower(), side["point"], side["price"])
+              for event in up.get(ODDS + "/events?apiKey=k")
+              for book in up.get(odds_path(event["id"]))["bookmakers"] for market in book["markets"] for side in market["outcomes"]}
+    assert lines == wanted and milestones > 0, (len(lines), len(wanted), milestones)
+    first = up.get(f"/v2/odds?dates[]={night.date}&per_page=1")
+    rows = first["data"]
+    while "next_cursor" in first["meta"]:
+        first = up.get(f"/v2/odds?dates[]={night.date}&per_page=1&cursor={first['meta']['next_cursor']}")
+        rows += first["data"]
+    priced = [event for event in up.get(f"{ODDS}/odds?apiKey=k&regions=us&markets=spreads,totals&oddsFormat=american")
+              if event["bookmakers"]]
+    assert len(rows) == len(priced) and {row["game_id"] for row in rows} <= {game["id"] for game in games}
+    points = sorted(side["point"] for event in priced for market in event["bookmakers"][0]["markets"]
+                    if market["key"] == "totals" for side in market["outcomes"] if side["name"] == "Over")
+    assert sorted(float(row["total_value"]) for row in rows if row["total_value"] is not None) == points
+    up.stand_at(max(night.tips()) + 6 * 3600 * 1000000)
+    assert up.get(f"/v2/odds?dates[]={night.date}")["data"] == []
+    assert all(up.get(f"/v2/odds/player_props?game_id={game['id']}")["data"] == [] for game in games)
+
+
 def check_schedule(up, night):
     path = "/static/json/staticData/scheduleLeagueV2.json"
     up.stand_at(min(night.tips()) + 20 * 60000000)
@@ -576,7 +610,7 @@ def check_push(up, night):
 
 
 def check_night(up, night):
-    for check in (check_scheduled, check_paging, check_live, check_final, check_odds, check_odds_errors, check_second_hand,
+    for check in (check_scheduled, check_paging, check_live, check_final, check_odds, check_odds_errors, check_second_hand, check_second_source,
                   check_schedule, check_http, check_answer_faults, check_big_bodies, check_scene_faults,
                   check_row_faults, check_push):
         check(up, night)

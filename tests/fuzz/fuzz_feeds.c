@@ -16,12 +16,13 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static feed_parse *const PARSERS[] = {
-    feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
-    feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
-    feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
-    feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
-    feed_nba_plays};
+static feed_parse *const PARSERS[] = {feed_bdl_games,   feed_bdl_box_scores,      feed_odds_events,
+                                      feed_odds_props,  feed_nba_schedule,        feed_bdl_injuries,
+                                      feed_odds_games,  feed_bdl_players,         feed_bdl_lineups,
+                                      feed_odds_scores, feed_odds_history_events, feed_odds_history,
+                                      feed_bdl_stats,   feed_bdl_teams,           feed_bp_events,
+                                      feed_bp_offers,   feed_nba_plays,           feed_bdl_odds,
+                                      feed_bdl_props};
 #define PARSER_COUNT (sizeof PARSERS / sizeof PARSERS[0])
 
 static const char *const SEEDS[PARSER_COUNT] = {
@@ -93,6 +94,18 @@ static const char *const SEEDS[PARSER_COUNT] = {
     "\"actionType\":\"2pt\",\"shotResult\":\"Made\",\"personId\":101,\"teamTricode\":\"BOS\","
     "\"scoreHome\":\"2\","
     "\"scoreAway\":\"0\"}]}}",
+    "{\"data\":[{\"game_id\":7,\"vendor\":\"dk\",\"spread_home_value\":\"-3.5\",\"spread_home_"
+    "odds\":-110,"
+    "\"spread_away_value\":\"3.5\",\"spread_away_odds\":-110,\"moneyline_home_odds\":-160,"
+    "\"moneyline_away_odds\":135,\"total_value\":228,\"total_over_odds\":null}],\"meta\":{"
+    "\"next_cursor\":5}}",
+    "{\"data\":[{\"game_id\":7,\"player_id\":11,\"vendor\":\"dk\",\"prop_type\":\"points\",\"line_"
+    "value\":"
+    "\"25.5\",\"market\":{\"type\":\"over_under\",\"over_odds\":-110,\"under_odds\":-110}},{\"game_"
+    "id\":7,"
+    "\"player_id\":11,\"vendor\":\"dk\",\"prop_type\":\"points\",\"line_value\":\"30.0\","
+    "\"market\":{"
+    "\"type\":\"milestone\",\"odds\":200}}]}",
 };
 
 /* TIPOFF_FUZZ_SEEDS names a folder: a sound body of each feed is put there to start from. */
@@ -147,6 +160,7 @@ static void check_line(const struct feed_line *line)
     check_text(line->player);
     check_text(line->book);
     check_text(line->market);
+    assert(line->source_id >= 0 && line->player[0] != '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -172,8 +186,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < feed.player_count; i++) {
         check_player(&feed, &feed.players[i]);
     }
-    bool offers =
-        PARSERS[data[0] % PARSER_COUNT] == feed_bp_offers; /* these name it by number alone */
+    feed_parse *parser = PARSERS[data[0] % PARSER_COUNT];
+    bool offers = parser == feed_bp_offers || parser == feed_bdl_odds ||
+                  parser == feed_bdl_props; /* these name it by number alone */
     for (size_t i = 0; i < feed.event_count; i++) {
         assert(feed.events[i].event_id[0] != '\0' && (offers || feed.events[i].home[0] != '\0'));
     }
@@ -228,6 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(feed.refusals[i].rule);
         check_text(feed.refusals[i].about);
     }
+    assert(feed_broken(&feed) <= feed.refusal_count && feed.aside <= feed.items);
     feed_free(&feed);
     return 0;
 }

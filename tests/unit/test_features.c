@@ -500,7 +500,7 @@ static void test_kills_and_grouping(void **state)
     assert_string_equal(plain, other);
 }
 
-static void game_odds(const char *market, double point, int64_t time_us)
+static void book_odds(const char *book, const char *market, double point, int64_t time_us)
 {
     struct msg_row_game_odds row;
     message_clear(&msg_row_game_odds_desc, &row);
@@ -508,12 +508,17 @@ static void game_odds(const char *market, double point, int64_t time_us)
     row.game_date = 20251117;
     strcpy(row.event_id, "event");
     strcpy(row.market, market);
-    strcpy(row.book, "draftkings");
+    strcpy(row.book, book);
     row.point = point;
     row.first_price = row.second_price = -110;
     row.snapshot_at = time_us;
     row.commence_at = TIP;
     put(&msg_row_game_odds_desc, &row, time_us);
+}
+
+static void game_odds(const char *market, double point, int64_t time_us)
+{
+    book_odds("draftkings", market, point, time_us);
 }
 
 static double stored_total(void)
@@ -544,6 +549,22 @@ static void test_spread_and_total(void **state)
     assert_true(value(newest(1)->message, "spread") == -3.5);
     assert_true(value(newest(1)->message, "implied_team_points") == 112.5);
     game_odds("totals", 301.5, TIP + HOUR);
+    assert_true(stored_total() == 221.5);
+}
+
+/* What another site says of the books counts while no book says anything itself: the same book must not count twice. */
+static void test_totals_at_second_hand(void **state)
+{
+    (void)state;
+    game("scheduled", TIP, TIP - 3 * HOUR);
+    book_odds("bdl-draftkings", "totals", 240.5, TIP - 2 * HOUR);
+    book_odds("bdl-betway", "totals", 241.5, TIP - 2 * HOUR);
+    assert_true(stored_total() == 241);
+    game_odds("spreads", -3.5, TIP - 2 * HOUR);
+    assert_true(stored_total() == 241);
+    game_odds("totals", 221.5, TIP - 2 * HOUR);
+    assert_true(stored_total() == 221.5);
+    book_odds("bdl-betway", "totals", 250.5, TIP - HOUR);
     assert_true(stored_total() == 221.5);
 }
 
@@ -859,6 +880,7 @@ int main(void)
         TEST(test_finals_become_history),
         TEST(test_kills_and_grouping),
         TEST(test_spread_and_total),
+        TEST(test_totals_at_second_hand),
         TEST(test_injury),
         TEST(test_summary),
         TEST(test_summary_of_a_late_game),

@@ -132,12 +132,13 @@ static void games_single_and_pages(void **state)
 static void a_body_that_is_none(void **state)
 {
     (void)state;
-    static feed_parse *const ALL[] = {
-        feed_bdl_games,    feed_bdl_box_scores, feed_odds_events,         feed_odds_props,
-        feed_nba_schedule, feed_bdl_injuries,   feed_odds_games,          feed_bdl_players,
-        feed_bdl_lineups,  feed_odds_scores,    feed_odds_history_events, feed_odds_history,
-        feed_bdl_stats,    feed_bdl_teams,      feed_bp_events,           feed_bp_offers,
-        feed_nba_plays};
+    static feed_parse *const ALL[] = {feed_bdl_games,   feed_bdl_box_scores,      feed_odds_events,
+                                      feed_odds_props,  feed_nba_schedule,        feed_bdl_injuries,
+                                      feed_odds_games,  feed_bdl_players,         feed_bdl_lineups,
+                                      feed_odds_scores, feed_odds_history_events, feed_odds_history,
+                                      feed_bdl_stats,   feed_bdl_teams,           feed_bp_events,
+                                      feed_bp_offers,   feed_nba_plays,           feed_bdl_odds,
+                                      feed_bdl_props};
     static const char *const BODIES[] = {"",
                                          "<html><body>Bad gateway</body></html>",
                                          "{\"data\":[{\"id\":1",
@@ -550,10 +551,13 @@ static void squads_read_and_refuse(void **state)
               "{\"id\":5,\"first_name\":\"C\",\"last_name\":\"D\",\"weight\":\"heavy\"," TEAM "},"
               "{\"id\":3,\"first_name\":\"S\",\"last_name\":\"A\"," TEAM "},"
               "{\"id\":5000000000,\"first_name\":\"E\",\"last_name\":\"F\"," TEAM "},"
-              "{\"id\":6,\"first_name\":\"G\",\"last_name\":\"H\"}],\"meta\":{\"next_cursor\":9}}"),
+              "{\"id\":6,\"first_name\":\"G\",\"last_name\":\"H\",\"team\":null},"
+              "{\"id\":7,\"first_name\":\"I\",\"last_name\":\"J\",\"team\":\"BOS\"}],\"meta\":{"
+              "\"next_cursor\":9}}"),
         0);
-    assert_int_equal(feed.items, 6);
-    assert_int_equal(feed.listed_count, 3);
+    assert_int_equal(feed.items, 7);
+    assert_int_equal(feed.listed_count, 4);
+    assert_true(feed.listeds[3].source_id == 6 && feed.listeds[3].team.source_id == MESSAGE_NONE);
     assert_string_equal(feed.listeds[0].name, "Steven Adams");
     assert_string_equal(feed.listeds[0].jersey, "00");
     assert_int_equal(feed.listeds[0].weight, 265);
@@ -565,7 +569,20 @@ static void squads_read_and_refuse(void **state)
     assert_string_equal(feed.refusals[0].rule, "weight: not a number within 50..600");
     assert_string_equal(feed.refusals[1].rule, "id: is already in data[0]");
     assert_string_equal(feed.refusals[2].rule, "id: 5000000000 is outside 1..4999999999");
-    assert_string_equal(feed.refusals[3].rule, "team: missing");
+    assert_string_equal(feed.refusals[3].rule, "team: wrong kind: string");
+}
+
+/* Those of one game fit on one page. */
+static void lineups_of_more_than_a_page(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(feed_bdl_lineups, "{\"data\":[],\"meta\":{\"per_page\":100,\"next_cursor\":null}}"),
+        0);
+    assert_int_equal(feed.refusal_count, 0);
+    assert_int_equal(parse(feed_bdl_lineups, "{\"data\":[],\"meta\":{\"next_cursor\":9}}"), 0);
+    assert_int_equal(feed.refusal_count, 1);
+    assert_string_equal(feed.refusals[0].rule, "more than one page: the rest was not asked for");
 }
 
 static void lineups_read_and_refuse(void **state)
@@ -1051,7 +1068,8 @@ static void bp_offers_read_and_refuse(void **state)
                                                 ",\"active\":false")) "," BOOK("77",
                                                                                AT_LINE("12.5",
                                                                                        "100", "")),
-                  BOOK("10", AT_LINE("11.5", "240", "") "," AT_LINE("10.5", "-105", ""))) "]}"),
+                  BOOK("10", AT_LINE("11.5", "240", ",\"active\":null") "," AT_LINE("10.5", "-105",
+                                                                                    ""))) "]}"),
         0);
     assert_true(feed.refusal_count == 0 && feed.line_count == 3 && feed.event_count == 1);
     assert_string_equal(feed.events[0].event_id, "bp-5");
@@ -1110,6 +1128,200 @@ static void bp_offers_read_and_refuse(void **state)
     assert_true(feed.items == 0 && feed.event_count == 0);
 }
 
+/* ---- balldontlie's odds ---- */
+
+#define NO_SPREAD                                                                                  \
+    "\"spread_home_value\":null,\"spread_home_odds\":null,\"spread_away_value\":null,"             \
+    "\"spread_away_odds\":null"
+#define SPREAD(home, home_odds, away, away_odds)                                                   \
+    "\"spread_home_value\":" home ",\"spread_home_odds\":" home_odds                               \
+    ",\"spread_away_value\":" away ",\"spread_away_odds\":" away_odds
+
+static void bdl_odds_read_every_market(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_odds,
+            "{\"data\":[{\"id\":1,\"game_id\":77,\"vendor\":\"betway\"," SPREAD(
+                "\"-3.5\"", "-110", "\"3.5\"",
+                "-112.0") ",\"moneyline_home_odds\":-160,\"moneyline_away_odds\":135,"
+                          "\"total_value\":\"228\",\"total_over_odds\":-105,"
+                          "\"total_under_odds\":-115,\"updated_at\":"
+                          "\"2025-11-17T20:00:00.000Z\",\"new\":{}},"
+                          "{\"game_id\":77,\"vendor\":\"caesars\"," NO_SPREAD
+                          ",\"moneyline_home_odds\":null,\"moneyline_away_odds\":null,\"total_"
+                          "value\":230.5,"
+                          "\"total_over_odds\":100,\"total_under_odds\":-120,\"updated_at\":null},"
+                          "{\"game_id\":78,\"vendor\":\"betway\"}],\"meta\":{\"next_cursor\":9,"
+                          "\"per_page\":100}}"),
+        0);
+    assert_true(feed.refusal_count == 0 && feed.items == 3 && feed.event_count == 3);
+    assert_true(feed.next_page == 9 && feed.market_count == 4);
+    static const struct {
+        const char *market, *book;
+        size_t event;
+        double point;
+        int64_t first, second;
+    } WANTED[] = {{"h2h", "bdl-betway", 0, NAN, -160, 135},
+                  {"spreads", "bdl-betway", 0, -3.5, -110, -112},
+                  {"totals", "bdl-betway", 0, 228, -105, -115},
+                  {"totals", "bdl-caesars", 1, 230.5, 100, -120}};
+    for (size_t i = 0; i < 4; i++) {
+        const struct feed_market *market = &feed.markets[i];
+        assert_string_equal(market->market, WANTED[i].market);
+        assert_string_equal(market->book, WANTED[i].book);
+        assert_true(market->event == WANTED[i].event && market->first_price == WANTED[i].first &&
+                    market->second_price == WANTED[i].second);
+        assert_true(market->point == WANTED[i].point ||
+                    (isnan(market->point) && isnan(WANTED[i].point)));
+    }
+    assert_string_equal(feed.events[0].event_id, "bdl-77");
+    assert_true(feed.events[2].source_id == 78);
+    assert_int_equal(parse(feed_bdl_odds, "{\"data\":[]}"), 0);
+    assert_true(feed.items == 0 && feed.refusal_count == 0);
+}
+
+static void bdl_odds_refuse_by_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members, *rule;
+        size_t markets; /* that stay of it */
+    } CASES[] = {
+        {"\"vendor\":\"x\"", "game_id: missing", 0},
+        {"\"game_id\":\"78\",\"vendor\":\"x\"", "game_id: not a whole number but string", 0},
+        {"\"game_id\":78", "vendor: missing", 0},
+        {"\"game_id\":78,\"vendor\":\"0123456789012345678901234567890\"",
+         "vendor: longer than 28 bytes", 0},
+        {"\"game_id\":77,\"vendor\":\"betway\"",
+         "vendor: the game's odds of it are already in data[0]", 0},
+        {"\"game_id\":78,\"vendor\":\"x\",\"moneyline_home_odds\":-160", "h2h: not both sides", 0},
+        {"\"game_id\":78,\"vendor\":\"x\",\"moneyline_home_odds\":-160,\"moneyline_away_odds\":1.9",
+         "moneyline_away_odds: not a whole number but a fraction", 0},
+        {"\"game_id\":78,\"vendor\":\"x\",\"moneyline_home_odds\":-160,\"moneyline_away_odds\":50",
+         "moneyline_away_odds: no American odds", 0},
+        {"\"game_id\":78,\"vendor\":\"x\"," SPREAD("\"-3.5\"", "-110", "\"-3.5\"", "-110"),
+         "spreads: -3.5 and -3.5 are not each other's opposite", 0},
+        {"\"game_id\":78,\"vendor\":\"x\"," SPREAD("\"-3,5\"", "-110", "\"3.5\"", "-110"),
+         "spread_home_value: not a number within -100..100", 0},
+        {"\"game_id\":78,\"vendor\":\"x\"," SPREAD("\"\"", "-110", "\"3.5\"", "-110"),
+         "spread_home_value: not a number within -100..100", 0},
+        {"\"game_id\":78,\"vendor\":\"x\",\"total_value\":\"230.5\",\"total_over_odds\":-110,"
+         "\"total_under_odds\":null,\"moneyline_home_odds\":-160,\"moneyline_away_odds\":135",
+         "totals: not both sides", 1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char text[1500];
+        snprintf(text, sizeof text,
+                 "{\"data\":[{\"game_id\":77,\"vendor\":\"betway\",\"total_value\":\"228\","
+                 "\"total_over_odds\":-105,\"total_under_odds\":-115},{%s}]}",
+                 CASES[i].members);
+        assert_int_equal(parse(feed_bdl_odds, text), 0);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].path, "data[1]");
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_int_equal(feed.market_count, 1 + CASES[i].markets);
+    }
+}
+
+#define PROP(player, type, line, market)                                                           \
+    "{\"game_id\":77,\"player_id\":" player ",\"vendor\":\"betway\",\"prop_type\":" type           \
+    ",\"line_value\":" line ",\"market\":" market "}"
+#define OVER_UNDER(over, under)                                                                    \
+    "{\"type\":\"over_under\",\"over_odds\":" over ",\"under_odds\":" under "}"
+
+/* Milestones have no under; what nobody reads and what has no price is no line either: counted, and named once each. */
+static void bdl_props_read_lines(void **state)
+{
+    (void)state;
+    static const char *const ROWS[] = {
+        PROP("11", "\"points\"", "\"30.0\"", "{\"type\":\"milestone\",\"odds\":200}"),
+        PROP("11", "\"points\"", "\"25.5\"", OVER_UNDER("-110", "-110.0")),
+        PROP("11", "\"points\"", "26.5", OVER_UNDER("150", "-190")),
+        PROP("11", "\"threes\"", "\"2.5\"", OVER_UNDER("105", "null")),
+        PROP("12", "\"points\"", "\"35.0\"", "{\"type\":\"milestone\",\"odds\":900}"),
+        PROP("12", "\"double_double\"", "null", "{\"type\":\"over_under\"}"),
+        PROP("12", "\"points\"", "\"9.5\"", OVER_UNDER("null", "null")),
+    };
+    char text[2000] = "{\"data\":[";
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? "," : "", ROWS[i]);
+    }
+    strcat(text, "]}");
+    assert_int_equal(parse(feed_bdl_props, text), 0);
+    assert_true(feed.items == 7 && feed.line_count == 3 && feed.event_count == 1);
+    assert_string_equal(feed.events[0].event_id, "bdl-77");
+    assert_string_equal(feed.lines[0].book, "bdl-betway");
+    assert_string_equal(feed.lines[0].market, "player_points");
+    assert_string_equal(feed.lines[0].player, "11");
+    assert_true(feed.lines[0].source_id == 11 && feed.lines[0].main && feed.lines[0].line == 25.5 &&
+                feed.lines[0].over_price == -110 && feed.lines[0].under_price == -110);
+    assert_true(!feed.lines[1].main && feed.lines[1].line == 26.5);
+    assert_string_equal(feed.lines[2].market, "player_threes");
+    assert_true(!feed.lines[2].main && feed.lines[2].under_price == MESSAGE_NONE);
+    assert_true(feed_broken(&feed) == 0 && feed.refusal_count == 3 && feed.aside == 4);
+    assert_string_equal(feed.refusals[0].about, "milestones");
+    assert_string_equal(feed.refusals[0].path, "data[0]");
+    assert_string_equal(feed.refusals[0].rule, "2 rows are sound, and not read here");
+    assert_string_equal(feed.refusals[1].about, "other prop_types");
+    assert_string_equal(feed.refusals[2].about, "without a price");
+    assert_int_equal(parse(feed_bdl_props, "{\"data\":[]}"), 0);
+    assert_true(feed.items == 0 && feed.refusal_count == 0 && feed.event_count == 0);
+}
+
+/* Main is of one market: the most even threes say nothing of the points. */
+static void bdl_props_have_a_main_line_per_market(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse(
+            feed_bdl_props,
+            "{\"data\":[" PROP("11", "\"points\"", "\"25.5\"", OVER_UNDER("-120", "100")) "," PROP(
+                "11", "\"threes\"", "\"2.5\"", OVER_UNDER("-110", "-110")) "]}"),
+        0);
+    assert_true(feed.line_count == 2 && feed.lines[0].main && feed.lines[1].main);
+}
+
+static void bdl_props_refuse_by_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *rule;
+    } CASES[] = {
+        {"7", "not an object"},
+        {PROP("null", "\"points\"", "\"9.5\"", OVER_UNDER("-110", "-110")), "player_id: missing"},
+        {PROP("12", "null", "\"9.5\"", OVER_UNDER("-110", "-110")), "prop_type: missing"},
+        {PROP("12", "\"points\"", "null", OVER_UNDER("-110", "-110")), "line_value: missing"},
+        {PROP("12", "\"points\"", "\"nan\"", OVER_UNDER("-110", "-110")),
+         "line_value: not a number within 0..200"},
+        {PROP("12", "\"points\"", "\"201\"", OVER_UNDER("-110", "-110")),
+         "line_value: not a number within 0..200"},
+        {PROP("12", "\"points\"", "\"9.5\"", "null"), "market: missing"},
+        {PROP("12", "\"points\"", "\"9.5\"", "{}"), "market.type: missing"},
+        {PROP("12", "\"points\"", "\"9.5\"", "{\"type\":\"parlay\"}"),
+         "market.type: neither over_under nor milestone"},
+        {PROP("12", "\"points\"", "\"9.5\"", OVER_UNDER("\"-110\"", "-110")),
+         "market.over_odds: not a whole number but string"},
+        {PROP("11", "\"points\"", "\"25.50\"", OVER_UNDER("-105", "-115")),
+         "line_value: the same line is already in data[0]"},
+        {"{\"game_id\":78,\"player_id\":12,\"vendor\":\"betway\",\"prop_type\":\"points\","
+         "\"line_value\":\"9.5\",\"market\":" OVER_UNDER("-110", "-110") "}",
+         "game_id: 78 is another game"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char text[1500];
+        snprintf(text, sizeof text, "{\"data\":[%s,%s]}",
+                 PROP("11", "\"points\"", "\"25.5\"", OVER_UNDER("-110", "-110")), CASES[i].row);
+        assert_int_equal(parse(feed_bdl_props, text), 0);
+        assert_int_equal(feed.refusal_count, 1);
+        assert_string_equal(feed.refusals[0].path, "data[1]");
+        assert_string_equal(feed.refusals[0].rule, CASES[i].rule);
+        assert_true(feed_broken(&feed) == 1 && feed.line_count == 1);
+    }
+}
+
 /* ---- bodies that the services really sent ---- */
 
 static void recorded_bodies(void **state)
@@ -1131,6 +1343,8 @@ static void recorded_bodies(void **state)
         {"balldontlie/stats.json", feed_bdl_stats, 1, 30, 0, 0},
         {"balldontlie/teams.json", feed_bdl_teams, 0, 0, 0, 0},
         {"balldontlie/players_search.json", feed_bdl_players, 0, 0, 0, 0},
+        {"balldontlie/odds_empty.json", feed_bdl_odds, 0, 0, 0, 0},
+        {"balldontlie/player_props_documented_example.json", feed_bdl_props, 0, 0, 1, 2},
         {"bettingpros/events.json", feed_bp_events, 0, 0, 2, 0},
         {"nba-cdn/liveData_playbyplay_excerpt.json", feed_nba_plays, 0, 0, 0, 0},
         {"odds-api/scores.json", feed_odds_events, 0, 0, 21, 0},
@@ -1156,7 +1370,7 @@ static void recorded_bodies(void **state)
         fclose(in);
         feed_free(&feed);
         assert_int_equal(CASES[i].parse(body, size, &feed, error), 0);
-        assert_int_equal(feed.refusal_count, 0);
+        assert_int_equal(feed_broken(&feed), 0);
         assert_int_equal(feed.game_count, CASES[i].games);
         assert_int_equal(feed.player_count, CASES[i].players);
         assert_int_equal(feed.event_count, CASES[i].events);
@@ -1294,6 +1508,7 @@ int main(void)
         cmocka_unit_test_teardown(a_long_report_is_cut, forget),
         cmocka_unit_test_teardown(squads_read_and_refuse, forget),
         cmocka_unit_test_teardown(lineups_read_and_refuse, forget),
+        cmocka_unit_test_teardown(lineups_of_more_than_a_page, forget),
         cmocka_unit_test_teardown(game_markets_have_two_sides, forget),
         cmocka_unit_test_teardown(game_markets_refuse, forget),
         cmocka_unit_test_teardown(single_lines_read_and_refuse, forget),
@@ -1303,6 +1518,11 @@ int main(void)
         cmocka_unit_test_teardown(plays_read_and_refuse, forget),
         cmocka_unit_test_teardown(bp_events_read_and_refuse, forget),
         cmocka_unit_test_teardown(bp_offers_read_and_refuse, forget),
+        cmocka_unit_test_teardown(bdl_odds_read_every_market, forget),
+        cmocka_unit_test_teardown(bdl_odds_refuse_by_rule, forget),
+        cmocka_unit_test_teardown(bdl_props_read_lines, forget),
+        cmocka_unit_test_teardown(bdl_props_have_a_main_line_per_market, forget),
+        cmocka_unit_test_teardown(bdl_props_refuse_by_rule, forget),
         cmocka_unit_test_teardown(schedule_reads_games, forget),
         cmocka_unit_test_teardown(recorded_bodies, forget),
         cmocka_unit_test_teardown(main_lines_of_a_season, forget),

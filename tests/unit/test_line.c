@@ -88,7 +88,13 @@ static void test_second_hand(void **state)
     assert_true(line.books == 1 && line.line == 20.5 && line.over_price == -115);
     line = line_median(offers, 2);
     assert_true(line.books == 2 && line.line == 31);
-    assert_true(line_secondhand("bp-fanduel") && !line_secondhand("fanduel"));
+    static const struct line_offer sites[] = {{"bp-fanduel", 30.5, -110, -110},
+                                              {"bdl-fanduel", 31.5, 105, -120},
+                                              {"bdl-betway", 33.5, 105, -120}};
+    line = line_median(sites, 3); /* two sites, and no book of them twice */
+    assert_true(line.books == 2 && line.line == 32.5);
+    assert_true(line_hand("fanduel") == 0 && line_hand("bdl-fanduel") == 1 &&
+                line_hand("bp-fanduel") == 2);
 }
 
 int main(void)

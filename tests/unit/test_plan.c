@@ -329,6 +329,41 @@ static void second_hand_only_if_it_is_wanted(void **state)
     assert_true(due(FEED_BP_OFFERS, "5") == at("2025-11-17T18:00:00Z"));
 }
 
+/* balldontlie's odds: of each game whose number it said, until its tip. */
+static void a_second_source_only_if_it_is_wanted(void **state)
+{
+    (void)state;
+    view.now_us = at("2025-11-17T17:00:30Z");
+    games[0].source_id = 77;
+    assert_true(due(FEED_BDL_ODDS, "2025-11-17") == CLOCK_NONE &&
+                due(FEED_BDL_PROPS, "77") == CLOCK_NONE);
+    settings.poller.bdl.odds_interval_us = HOUR;
+    games[0].source_id = MESSAGE_NONE;
+    assert_true(due(FEED_BDL_ODDS, "2025-11-17") == CLOCK_NONE); /* they name games by numbers */
+    games[0].source_id = 77;
+    assert_true(due(FEED_BDL_ODDS, "2025-11-17") == view.now_us);
+    assert_true(due(FEED_BDL_PROPS, "77") == CLOCK_NONE); /* ... and players */
+    set_asked("bdl_players", view.now_us);
+    assert_true(due(FEED_BDL_PROPS, "77") <= view.now_us &&
+                due(FEED_BDL_PROPS, "77") != CLOCK_NONE);
+    set_asked("bdl_odds:2025-11-17", view.now_us);
+    set_asked("bdl_props:77", view.now_us);
+    assert_true(due(FEED_BDL_ODDS, "2025-11-17") == at("2025-11-17T18:00:00Z"));
+    assert_true(due(FEED_BDL_PROPS, "77") == at("2025-11-17T18:00:00Z"));
+    set_asked("bdl_props:77", games[0].tip_us - 20 * MINUTE); /* once more before the tip */
+    view.now_us = games[0].tip_us - 19 * MINUTE;
+    assert_true(due(FEED_BDL_PROPS, "77") == games[0].tip_us - 5 * MINUTE);
+    view.now_us = games[0].tip_us;
+    assert_true(due(FEED_BDL_PROPS, "77") == CLOCK_NONE);
+    view.now_us = at("2025-11-17T17:00:30Z");
+    games[0].tip_us = CLOCK_NONE;
+    assert_true(due(FEED_BDL_PROPS, "77") == CLOCK_NONE);
+    games[1].source_id = 78;
+    assert_true(due(FEED_BDL_PROPS, "78") != CLOCK_NONE);
+    games[1].state = PLAN_POSTPONED;
+    assert_true(due(FEED_BDL_PROPS, "78") == CLOCK_NONE);
+}
+
 static void plays_once_if_they_are_wanted(void **state)
 {
     (void)state;
@@ -360,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(a_lineup_is_asked_for_twice, set_up),
         cmocka_unit_test_setup(scores_once_a_game_is_over, set_up),
         cmocka_unit_test_setup(second_hand_only_if_it_is_wanted, set_up),
+        cmocka_unit_test_setup(a_second_source_only_if_it_is_wanted, set_up),
         cmocka_unit_test_setup(plays_once_if_they_are_wanted, set_up),
         cmocka_unit_test_setup(what_is_of_all_games_until_the_last_tip, set_up),
     };

@@ -537,6 +537,32 @@ static void a_refused_key_is_not_tried_again(void **state)
     assert_string_equal(run_at("PollBdlLive", 0)->error_class, "unauthorized");
 }
 
+/* One that is above the plan's tier must not silence the others; nor is an event that is gone a failure of anything. */
+static void a_refused_request_opens_no_breaker(void **state)
+{
+    (void)state;
+    const int64_t polls = kit.settings.poller.breaker_after + 2;
+    route("/v1/teams",
+          (const char *const[]){"HTTP/1.1 401 No\r\nConnection: close\r\n\r\nUnauthorized", NULL});
+    route("/v4/sports/basketball_nba/events/abc/odds",
+          (const char *const[]){"HTTP/1.1 404 No\r\nConnection: close\r\n\r\n"
+                                "{\"message\":\"x\",\"error_code\":\"EVENT_NOT_FOUND\"}",
+                                NULL});
+    for (int64_t i = 0; i < polls; i++) {
+        force("bdl_teams");
+        force("odds_props:abc");
+        until_quiet();
+    }
+    assert_true(runs("PollBdlTeams") >= polls && runs("PollOddsProps") == polls);
+    const struct msg_ops_run *run = run_at("PollBdlTeams", (int)polls - 1);
+    assert_string_equal(run->error_class, "unauthorized");
+    assert_int_equal(run->next_check, MESSAGE_NONE);
+    run = run_at("PollOddsProps", (int)polls - 1);
+    assert_string_equal(run->outcome, "empty_ok");
+    assert_string_equal(run->error_class, "none");
+    assert_int_equal(run->next_check, MESSAGE_NONE);
+}
+
 static void without_credits_the_source_rests(void **state)
 {
     (void)state;
@@ -699,6 +725,7 @@ int main(void)
         TEST(it_gives_up_until_the_next_slot),
         TEST(a_refused_key_is_not_tried_again),
         TEST(without_credits_the_source_rests),
+        TEST(a_refused_request_opens_no_breaker),
         TEST(who_left_the_live_list_is_asked_for),
         TEST(a_truncated_body_is_said_and_asked_for_again),
         TEST(a_stop_closes_what_is_open),

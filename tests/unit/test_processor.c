@@ -1006,6 +1006,270 @@ static void lines_at_second_hand(void **state)
     expect_run("BettingProsOffers", "failed", "malformed");
 }
 
+#define BDL_PROP(player, line)                                                                     \
+    "{\"game_id\":7,\"player_id\":" player ",\"vendor\":\"betway\",\"prop_type\":\"points\","      \
+    "\"line_value\":\"" line                                                                       \
+    "\",\"market\":{\"type\":\"over_under\",\"over_odds\":-110,\"under_odds\":-110}}"
+#define MILESTONE                                                                                  \
+    "{\"game_id\":7,\"player_id\":11,\"vendor\":\"betway\",\"prop_type\":\"points\",\"line_"       \
+    "value\":"                                                                                     \
+    "\"30.0\",\"market\":{\"type\":\"milestone\",\"odds\":200}}"
+
+static void bdl_props(const char *rows)
+{
+    char body[2000];
+    snprintf(body, sizeof body, "{\"data\":[%s]}", rows);
+    give_raw("bdl_props", "bdl_props:7", body);
+}
+
+/* Its lines stand beside the other source's, under an event and books of their own; a milestone does not keep the body from being whole. */
+static void players_lines_by_number(void **state)
+{
+    (void)state;
+    import_all();
+    bdl_props(BDL_PROP("11", "9.5"));
+    expect_run("BdlProps", "partial", "identity"); /* no such game yet */
+    games(game_body("\"status\":\"7:00 pm ET\",\"period\":0", "", ""));
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 10.5) "," SIDE("Under", "Jose Alvarez", -110, 10.5)));
+    forget_said();
+    bdl_props(BDL_PROP("11", "9.5") "," MILESTONE);
+    expect_run("BdlProps", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_string_equal(row->event_id, "bdl-7");
+    assert_string_equal(row->book, "bdl-betway");
+    assert_string_equal(row->game_id, "0022500241");
+    assert_string_equal(row->player_name, "José Álvarez");
+    assert_true(row->player_id == 101 && row->player_known && row->main && row->line == 9.5);
+    assert_int_equal(said(&msg_row_odds_snapshot_desc), 1);
+    const struct msg_row_refused *aside = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(aside->about, "milestones");
+    const struct msg_ops_run *run = nth(&msg_ops_run_desc, 0);
+    assert_true(run->rows_in == 2 && run->rows_refused == 1);
+    forget_said();
+    bdl_props(BDL_PROP("11", "8.5") "," MILESTONE);
+    assert_int_equal(said(&msg_row_odds_desc), 2); /* one came, one went: its own */
+    row = nth(&msg_row_odds_desc, 1);
+    assert_true(!row->offered && row->line == 9.5);
+    forget_said();
+    bdl_props(MILESTONE); /* no line at all: it takes nothing back */
+    expect_run("BdlProps", "success", "none");
+    assert_int_equal(said(&msg_row_odds_desc), 0);
+    bdl_props("");
+    expect_run("BdlProps", "empty_ok", "none");
+    props(PROPS(
+        SIDE("Over", "Jose Alvarez", -110, 11.5) "," SIDE("Under", "Jose Alvarez", -110, 11.5)));
+    assert_int_equal(said(&msg_row_odds_desc), 2);
+    for (int i = 0; i < 2; i++) {
+        row = nth(&msg_row_odds_desc, i);
+        assert_string_equal(row->book, "dk"); /* nor does the other take back its lines */
+    }
+}
+
+/* A number of which no name is known is set aside; one that a squad listed is somebody, though the cross-walk has him not. */
+static void players_lines_of_numbers_that_nobody_knows(void **state)
+{
+    (void)state;
+    import_all();
+    games(game_body("\"status\":\"7:00 pm ET\",\"period\":0", "", ""));
+    forget_said();
+    bdl_props(BDL_PROP("55", "9.5") "," BDL_PROP("11", "9.5"));
+    expect_run("BdlProps", "partial", "identity");
+    assert_int_equal(said(&msg_row_odds_desc), 1);
+    const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(refused->path, "data[0]");
+    assert_string_equal(refused->rule, "player_id: nobody knows him");
+    give_raw("bdl_players", "bdl_players",
+             "{\"data\":[{\"id\":55,\"first_name\":\"New\",\"last_name\":\"Man\",\"team\":" BOSTON
+             "}]}");
+    forget_said();
+    bdl_props(BDL_PROP("55", "9.5") "," BDL_PROP("11", "9.5"));
+    expect_run("BdlProps", "success", "none");
+    const struct msg_row_odds *row = nth(&msg_row_odds_desc, 0);
+    assert_string_equal(row->player_name, "New Man");
+    assert_true(row->player_id == -55 && !row->player_known);
+}
+
+static void game_lines_of_the_second_source(void **state)
+{
+    (void)state;
+    import_all();
+    games(game_body("\"status\":\"7:00 pm ET\",\"period\":0", "", ""));
+    forget_said();
+    static const char BODY[] =
+        "{\"data\":[{\"game_id\":7,\"vendor\":\"betway\",\"total_value\":\"228.5\",\"total_over_"
+        "odds\":"
+        "-110,\"total_under_odds\":-110,\"spread_home_value\":null},{\"game_id\":8,\"vendor\":"
+        "\"betway\",\"moneyline_home_odds\":-150,\"moneyline_away_odds\":130}]}";
+    give_raw("bdl_odds", "bdl_odds:2025-11-17", BODY);
+    expect_run("BdlOdds", "partial", "identity");
+    assert_int_equal(said(&msg_row_game_odds_desc), 1);
+    const struct msg_row_game_odds *row = nth(&msg_row_game_odds_desc, 0);
+    assert_string_equal(row->game_id, "0022500241");
+    assert_string_equal(row->event_id, "bdl-7");
+    assert_string_equal(row->book, "bdl-betway");
+    assert_string_equal(row->market, "totals");
+    int64_t tip;
+    assert_int_equal(clock_parse_utc(TIP, &tip), 0);
+    assert_true(row->point == 228.5 && row->first_price == -110 && row->commence_at == tip);
+    const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+    assert_string_equal(refused->rule, "game_id: no game 8 is known");
+    forget_said();
+    give_raw("bdl_odds", "bdl_odds:2025-11-17", BODY);
+    assert_int_equal(said(&msg_row_game_odds_desc), 0);
+    give_raw("bdl_odds", "bdl_odds:2025-11-17", EMPTY);
+    expect_run("BdlOdds", "empty_ok", "none");
+}
+
+/* ---- names that nobody knows ---- */
+
+#define CALLED(id, first, last, team)                                                              \
+    "{\"id\":" id ",\"first_name\":\"" first "\",\"last_name\":\"" last "\",\"team\":" team "}"
+
+static void found(const char *subject, const char *rows)
+{
+    char body[1000];
+    snprintf(body, sizeof body, "{\"data\":[%s]}", rows);
+    give_raw("bdl_search", subject, body);
+}
+
+/* The first row that is said of a price on him; NULL: none changed. */
+static const struct msg_row_odds *priced(const char *name, int price)
+{
+    char body[1000];
+    snprintf(body, sizeof body,
+             "{" EVENT ",\"bookmakers\":[{\"key\":\"dk\",\"markets\":[{\"key\":\"player_points\","
+             "\"outcomes\":[{\"name\":\"Over\",\"description\":\"%s\",\"price\":%d,\"point\":10.5},"
+             "{\"name\":\"Under\",\"description\":\"%s\",\"price\":-110,\"point\":10.5}]}]}]}",
+             name, price, name);
+    forget_said();
+    props(body);
+    return nth(&msg_row_odds_desc, 0);
+}
+#define MADE_UP INT64_C(-5000000000) /* numbers made from names are not above it */
+
+/* Asked for once, by the words that a subject may hold; whoever is called so and plays for a side of the game is he. */
+static void a_name_is_looked_up(void **state)
+{
+    (void)state;
+    import_all();
+    const struct msg_row_odds *row = priced("Pépé Al-Varez III", -110);
+    int64_t made_up = row->player_id;
+    assert_true(made_up <= MADE_UP && !row->player_known);
+    assert_int_equal(said(&msg_ops_command_desc), 1);
+    const struct msg_ops_command *command = nth(&msg_ops_command_desc, 0);
+    assert_string_equal(command->target, "poller");
+    assert_string_equal(command->verb, "poll");
+    assert_string_equal(command->subject, "bdl_search:pepe-al-varez");
+    assert_true(priced("Pepe Al Varez", -111)->player_id == made_up);
+    assert_int_equal(said(&msg_ops_command_desc), 0);
+    found("bdl_search:pepe-al-varez",
+          CALLED("11", "Pepe", "Al-Varez", BOSTON) "," CALLED("60", "Ana", "Varez", TORONTO));
+    expect_run("BdlSearch", "success", "none");
+    row = priced("Pepe Al-Varez", -112); /* 11 is José Álvarez's number: so the books call him */
+    assert_true(row->player_id == 101 && row->player_known && row->offered);
+    assert_string_equal(row->player_name, "Pepe Al-Varez");
+    row = nth(&msg_row_odds_desc, 1);
+    assert_true(row->player_id == made_up && !row->offered);
+}
+
+/* Whom the cross-walk has not has one number from now on, in odds as in box scores. */
+static void a_new_man_is_looked_up(void **state)
+{
+    (void)state;
+    import_all();
+    (void)priced("New Man", -110);
+    assert_int_equal(said(&msg_ops_command_desc), 1);
+    found("bdl_search:new-man", CALLED("55", "New", "Man", TORONTO));
+    const struct msg_row_odds *row = priced("New Man", -111);
+    assert_true(row->player_id == -55 && !row->player_known);
+    forget_said();
+    live(game_body(PLAY, "", line(55, "New", "Man", 1, 0, 5)));
+    assert_int_equal(box_of(-55)->points, 2);
+    assert_int_equal(said(&msg_ops_command_desc), 0); /* not again for days */
+}
+
+/* What was found before does not hold any more, either. */
+static void a_lookup_that_tells_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *rule;
+    } CASES[] = {
+        {"{\"data\":[" CALLED("55", "New", "Man", BOSTON) "," CALLED("56", "New", "Man Jr.",
+                                                                     TORONTO) "]}",
+         "2 are called so: 55, 56"},
+        {"{\"data\":[" CALLED("57", "Newton", "Man", BOSTON) "]}", "nobody is called so"},
+        {"{\"data\":[]}", "nobody is called so"},
+        {"{\"data\":[" CALLED("55", "New", "Man", BOSTON) "],\"meta\":{\"next_cursor\":56}}",
+         "there are more than one page: who is the only one cannot be told"},
+        {"{\"data\":[" CALLED("55", "New", "Man", BOSTON) ",7]}", "not an object"},
+        {"{\"data\":[" CALLED("55", "New", "Man", "{\"id\":99}") "]}",
+         "team: no such team is known"},
+    };
+    import_all();
+    (void)priced("New Man", -150);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        found("bdl_search:new-man", CALLED("55", "New", "Man", BOSTON));
+        assert_true(priced("New Man", 110 + (int)i)->player_id == -55);
+        forget_said();
+        give_raw("bdl_search", "bdl_search:new-man", CASES[i].body);
+        expect_run("BdlSearch", "partial", "identity");
+        const struct msg_row_refused *refused = nth(&msg_row_refused_desc, 0);
+        assert_string_equal(refused->rule, CASES[i].rule);
+        assert_true(priced("New Man", 210 + (int)i)->player_id <= MADE_UP);
+    }
+}
+
+/* A namesake of old, of another team, is not he. */
+static void a_lookup_of_another_team(void **state)
+{
+    (void)state;
+    import_rows("i2");
+    give_team("i2", "MIA", 16, "Miami", "Heat");
+    give_commit("i2");
+    (void)priced("New Man", -110);
+    found("bdl_search:new-man", CALLED("55", "New", "Man", "{\"id\":16}"));
+    expect_run("BdlSearch", "success", "none");
+    assert_true(priced("New Man", -111)->player_id <= MADE_UP);
+}
+
+/* Twenty a day, then no more until the next; a name is asked for again after its rest. */
+static void lookups_are_bounded(void **state)
+{
+    (void)state;
+    import_all();
+    int asked = 0;
+    for (char last = 'a'; last <= 'y'; last++) {
+        char name[20];
+        snprintf(name, sizeof name, "New Man%c", last);
+        (void)priced(name, -110);
+        asked += said(&msg_ops_command_desc);
+    }
+    assert_int_equal(asked, 20);
+    now_us += 24 * 3600 * INT64_C(1000000);
+    (void)priced("New Mana", -110);
+    assert_int_equal(said(&msg_ops_command_desc), 0);
+    (void)priced("New Many", -110);
+    assert_int_equal(said(&msg_ops_command_desc), 1);
+    now_us += 7 * 24 * 3600 * INT64_C(1000000);
+    (void)priced("New Mana", -110);
+    assert_int_equal(said(&msg_ops_command_desc), 1);
+}
+
+static void names_of_box_scores_are_looked_up(void **state)
+{
+    (void)state;
+    import_all();
+    forget_said();
+    live(game_body(PLAY, line(900000005, "Nobody", "Known", 3, 0, 5), ""));
+    live(game_body(PLAY, line(900000005, "Nobody", "Known", 4, 0, 6), ""));
+    assert_int_equal(said(&msg_ops_command_desc), 1);
+    const struct msg_ops_command *command = nth(&msg_ops_command_desc, 0);
+    assert_string_equal(command->subject, "bdl_search:nobody-known");
+}
+
 #define SHOT(number, kind, who)                                                                    \
     "{\"actionNumber\":" number ",\"period\":1,\"clock\":\"PT11M38.00S\",\"actionType\":\"" kind   \
     "\",\"shotResult\":\"Made\",\"personId\":" who ",\"teamTricode\":\"BOS\"}"
@@ -1411,6 +1675,15 @@ int main(void)
         TEST(teams_are_held_against_those_that_are_known),
         TEST(everybodys_ids_are_learned),
         TEST(lines_at_second_hand),
+        TEST(players_lines_by_number),
+        TEST(players_lines_of_numbers_that_nobody_knows),
+        TEST(game_lines_of_the_second_source),
+        TEST(a_name_is_looked_up),
+        TEST(a_new_man_is_looked_up),
+        TEST(a_lookup_that_tells_nobody),
+        TEST(a_lookup_of_another_team),
+        TEST(lookups_are_bounded),
+        TEST(names_of_box_scores_are_looked_up),
         TEST(plays_are_held_against_the_box_score),
         TEST(the_past_is_said_as_the_past),
         TEST(a_list_of_the_past_is_of_its_day),

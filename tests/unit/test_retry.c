@@ -84,6 +84,56 @@ static void answers(void **state)
     }
 }
 
+/* The Odds API names its errors; what else stands in the body stays there. A refusal is of the request, not of the service. */
+static void errors_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        long status;
+        const char *body;
+        enum run_outcome outcome;
+        enum error_class class;
+        bool of_request;
+        const char *message;
+    } CASES[] = {
+        {404, "{\"message\":\"Event not found\",\"error_code\":\"EVENT_NOT_FOUND\"}", RUN_EMPTY_OK,
+         ERROR_NONE, true, "404: the event is over, or gone"},
+        {404, "{\"error_code\": \"UNKNOWN_SPORT\"}", RUN_FAILED, ERROR_HTTP_STATUS, true,
+         "status 404: UNKNOWN_SPORT"},
+        {404, "<html>EVENT_NOT_FOUND</html>", RUN_FAILED, ERROR_HTTP_STATUS, true, "status 404"},
+        {422, "{\"error_code\":\"INVALID_MARKET\",\"details_url\":\"https://x\"}", RUN_FAILED,
+         ERROR_HTTP_STATUS, true, "status 422: INVALID_MARKET"},
+        {422, "{\"error_code\":\"MISSING_HISTORICAL_TIMESTAMP\"}", RUN_FAILED, ERROR_HTTP_STATUS,
+         true, "status 422: MISSING_HISTORICAL_TIMESTAMP"},
+        {422, "{\"error_code\":\"apiKey=4711\"}", RUN_FAILED, ERROR_HTTP_STATUS, true,
+         "status 422"},
+        {422, "{\"error_code\":\"INVALID_REG", RUN_FAILED, ERROR_HTTP_STATUS, true, "status 422"},
+        {422, "{\"error_code\":null}", RUN_FAILED, ERROR_HTTP_STATUS, true, "status 422"},
+        {401, "{\"error_code\":\"INVALID_KEY\"}", RUN_FAILED, ERROR_UNAUTHORIZED, true,
+         "401: key or plan refused: INVALID_KEY"},
+        {401, "{\"error_code\":\"HISTORICAL_UNAVAILABLE_ON_FREE_USAGE_PLAN\"}", RUN_FAILED,
+         ERROR_UNAUTHORIZED, true,
+         "401: key or plan refused: HISTORICAL_UNAVAILABLE_ON_FREE_USAGE_PLAN"},
+        {401, "Unauthorized", RUN_FAILED, ERROR_UNAUTHORIZED, true, "401: key or plan refused"},
+        {400, "{\"error\":\"bad date\"}", RUN_FAILED, ERROR_HTTP_STATUS, true, "status 400"},
+        {429, "{\"error_code\":\"EXCEEDED_FREQ_LIMIT\"}", RUN_FAILED, ERROR_RATE_LIMITED, false,
+         "429: too many requests"},
+        {408, "", RUN_FAILED, ERROR_HTTP_STATUS, false, "status 408"},
+        {500, "{\"error\":\"oops\"}", RUN_FAILED, ERROR_HTTP_STATUS, false, "status 500"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct answer answer = {
+            .status = CASES[i].status, .body = CASES[i].body, .body_size = strlen(CASES[i].body)};
+        struct judgement out;
+        retry_judge(&answer, &FEEDS[FEED_ODDS_PROPS], &out);
+        assert_int_equal(out.outcome, CASES[i].outcome);
+        assert_int_equal(out.error, CASES[i].class);
+        assert_int_equal(out.of_request, CASES[i].of_request);
+        assert_string_equal(out.message, CASES[i].message);
+        assert_false(out.stop_source);
+    }
+}
+
 static void a_503_that_names_a_time_holds_the_source(void **state)
 {
     (void)state;
@@ -160,6 +210,25 @@ static void urls_of_parts(void **state)
         url,
         "https://api.bettingpros.com/v3/offers?sport=NBA&market_id=156&event_id=20879&limit=100");
     assert_string_equal(feed_order_key(FEED_BP_OFFERS, "bp_offers:20879"), "bettingpros");
+    assert_int_equal(feed_of_subject("bdl_search:shai-gilgeous-alexander", arg), FEED_BDL_SEARCH);
+    assert_int_equal(feed_url(&settings, FEED_BDL_SEARCH, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/players?search=alexander&per_page=100");
+    assert_int_equal(feed_url(&settings, FEED_BDL_SEARCH, "nene", url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v1/players?search=nene&per_page=100");
+    static const char *const NO_NAMES[] = {"bdl_search",       "bdl_search:",   "bdl_search:a b",
+                                           "bdl_search:-a",    "bdl_search:a-", "bdl_search:Jay",
+                                           "bdl_search:a&b=c", "bdl_search:a%"};
+    for (size_t i = 0; i < sizeof NO_NAMES / sizeof NO_NAMES[0]; i++) {
+        assert_int_equal(feed_of_subject(NO_NAMES[i], arg), -1);
+    }
+    assert_int_equal(feed_of_subject("bdl_odds:2025-11-17+277", arg), FEED_BDL_ODDS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_ODDS, arg, url), 0);
+    assert_string_equal(
+        url, "https://api.balldontlie.io/v2/odds?dates%5B%5D=2025-11-17&per_page=100&cursor=277");
+    assert_int_equal(feed_of_subject("bdl_props:18444564", arg), FEED_BDL_PROPS);
+    assert_int_equal(feed_url(&settings, FEED_BDL_PROPS, arg, url), 0);
+    assert_string_equal(url, "https://api.balldontlie.io/v2/odds/player_props?game_id=18444564");
+    assert_string_equal(feed_key_query(FEED_BDL_PROPS, url), "");
     char instant[FEED_INSTANT_SIZE];
     feed_instant(INT64_C(1763423700999999), instant);
     assert_string_equal(instant, "20251117T235500Z");
@@ -243,6 +312,8 @@ static void pages(void **state)
                  {"{\"data\":[],\"meta\":{\"next_cursor\":null}}", MESSAGE_NONE},
                  {"{\"data\":[],\"meta\":{\"next_cursor\":-1}}", MESSAGE_NONE},
                  {"{\"data\":[],\"meta\":{\"next_cursor\":\"5\"}}", MESSAGE_NONE},
+                 {"{\"meta\":{\"next_cursor\":277.0}}", 277},
+                 {"{\"meta\":{\"next_cursor\":277.5}}", MESSAGE_NONE},
                  {"{\"meta\":7}", MESSAGE_NONE},
                  {"[", MESSAGE_NONE}};
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
@@ -255,7 +326,7 @@ static void live_lists(void **state)
     (void)state;
     struct live_list list;
     static const char BODY[] =
-        "{\"data\":[{\"id\":7,\"status\":\"3rd Qtr\"},{\"id\":8,\"status\":\"Final\"}]}";
+        "{\"data\":[{\"id\":7.0,\"status\":\"3rd Qtr\"},{\"id\":8,\"status\":\"Final\"}]}";
     assert_int_equal(live_list_read(BODY, strlen(BODY), &list), 0);
     assert_true(live_list_has(&list, 7));
     assert_false(live_list_has(&list, 8)); /* says final: over */
@@ -274,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(answers, set_up),
         cmocka_unit_test_setup(a_503_that_names_a_time_holds_the_source, set_up),
+        cmocka_unit_test_setup(errors_by_name, set_up),
         cmocka_unit_test_setup(waits_double_with_jitter_to_a_cap, set_up),
         cmocka_unit_test_setup(urls_of_parts, set_up),
         cmocka_unit_test_setup(urls, set_up),
