@@ -726,7 +726,7 @@ static void check_schedule(struct apply *self, double unknown, int32_t today, in
         .lost = schedule_lost(self, today, to),
         .broken = check_broken(self),
     };
-    check_newest(self, LIST_SCHEDULE, &figures);
+    check_newest(self, LIST_SCHEDULE, &figures, true);
 }
 
 void apply_schedule(struct apply *self)

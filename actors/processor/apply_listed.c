@@ -83,7 +83,7 @@ void apply_teams(struct apply *self)
         .broken = check_broken(self),
         .lost = listing_lost(self, sum.teams, 2),
     };
-    check_newest(self, LIST_TEAMS, &figures);
+    check_newest(self, LIST_TEAMS, &figures, true);
 }
 
 static void say_player(struct apply *self, const struct feed_listed *listed,

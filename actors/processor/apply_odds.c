@@ -119,7 +119,7 @@ static void check_events(struct apply *self, const struct expected *expected)
                        ? expected->unknown / expected->events
                        : NAN,
     };
-    check_newest(self, LIST_EVENTS, &figures);
+    check_newest(self, LIST_EVENTS, &figures, true);
 }
 
 void apply_events(struct apply *self)

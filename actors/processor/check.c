@@ -36,8 +36,9 @@ struct subject {
     enum check_list list;
     char id[17];
     int32_t date;
-    bool newest;    /* what holds now ends what failed on the days before */
-    bool only_good; /* that something fails is said elsewhere */
+    bool newest; /* what holds now ends what failed on the days before */
+    bool
+        only_good; /* that something fails is for another list to say; and nothing is remembered of this one */
 };
 
 double check_share(double part, double of)
@@ -87,6 +88,9 @@ static bool base_of(struct apply *self, const struct check *check, const struct 
 static void remember(struct apply *self, const struct check *check, const struct subject *of,
                      double value, bool good)
 {
+    if (of->only_good) {
+        return;
+    }
     if (check->against == MEAN) {
         memory_put_figure(&self->memory, check->name, of->date, of->id, value);
     } else if (check->against == LAST && good) {
@@ -193,10 +197,12 @@ void check_day(struct apply *self, enum check_list list, int32_t date,
     judge(self, &of, figures);
 }
 
-void check_newest(struct apply *self, enum check_list list, const struct check_figures *figures)
+void check_newest(struct apply *self, enum check_list list, const struct check_figures *figures,
+                  bool settled)
 {
     struct subject of =
         subject_day(list, clock_league_day(self->raw->fetched_at, self->rollover_hour));
     of.newest = true;
+    of.only_good = !settled;
     judge(self, &of, figures);
 }

@@ -42,7 +42,9 @@ void check_game_over(struct apply *self, enum check_list list, const char *game_
 /* Of a list of one day; whoever fails is the day. */
 void check_day(struct apply *self, enum check_list list, int32_t date,
                const struct check_figures *figures);
-/* Of a list of how things are: the newest is of the league day on which it was fetched, and if it holds, the days before are right again. */
-void check_newest(struct apply *self, enum check_list list, const struct check_figures *figures);
+/* Of a list of how things are: the newest is of the league day on which it was fetched, and if it holds, the days before are right again. Not `settled`: a
+ * part of it may be older than the rest, and only that a check holds again is said. */
+void check_newest(struct apply *self, enum check_list list, const struct check_figures *figures,
+                  bool settled);
 
 #endif

@@ -57,23 +57,23 @@ static void add(struct msg_processor_page *sum, const struct msg_processor_page 
     }
 }
 
-/* Over the newest of each page, from the first to the last; false: one of them is not known. */
-static bool sum_up(struct apply *self, struct msg_processor_page *sum)
+/* Over the newest of each page, from the first to the last, whose cursor it returns; -1: one of them is not known. */
+static int64_t sum_up(struct apply *self, struct msg_processor_page *sum)
 {
     struct msg_processor_page page;
     int64_t cursor = 0;
     message_clear(&msg_processor_page_desc, sum);
     for (int i = 0; i < PAGES_MAX; i++) {
         if (!memory_page(&self->memory, self->raw->feed, cursor, &page)) {
-            return false;
+            return -1;
         }
         add(sum, &page);
         if (page.next == 0) {
-            return true;
+            return cursor;
         }
         cursor = page.next;
     }
-    return false;
+    return -1;
 }
 
 double listing_lost(struct apply *self, const char *teams, size_t least)
@@ -98,7 +98,7 @@ static size_t teams_in(const char *teams)
 }
 
 static void check(struct apply *self, enum check_list list, const struct msg_processor_page *sum,
-                  size_t teams_least)
+                  size_t teams_least, bool settled)
 {
     const double rows = (double)sum->rows, broken = (double)sum->broken;
     const struct check_figures figures = {
@@ -112,19 +112,19 @@ static void check(struct apply *self, enum check_list list, const struct msg_pro
                     : NAN,
         .lost = listing_lost(self, sum->teams, teams_least),
     };
-    check_newest(self, list, &figures);
+    check_newest(self, list, &figures, settled);
 }
 
-/* A page that names another one behind it than before says nothing about the list until that one came, or the next time. */
+/* Behind a page that is not the last, others may have changed that are on their way, or not have changed: nobody can tell. */
 void listing_judge(struct apply *self, enum check_list list, const struct msg_processor_page *page,
                    size_t teams_least)
 {
     const char *colon = strchr(self->raw->subject, ':');
     const int64_t cursor = colon != NULL ? strtoll(colon + 1, NULL, 10) : 0;
-    struct msg_processor_page before, sum;
-    bool had = memory_page(&self->memory, self->raw->feed, cursor, &before);
+    struct msg_processor_page sum;
     memory_put_page(&self->memory, self->raw->feed, cursor, page);
-    if ((page->next == 0 || (had && before.next == page->next)) && sum_up(self, &sum)) {
-        check(self, list, &sum, teams_least);
+    const int64_t last = sum_up(self, &sum);
+    if (last >= 0) {
+        check(self, list, &sum, teams_least, last == cursor);
     }
 }

@@ -1,10 +1,11 @@
 """48 A list that suddenly has half of what it had: injuries, squads of a game in play. Rows that are there are taken, and nothing is invented for
 those that are not; what depends on the list is degraded, by the name of the check that fails, until a later list holds."""
+import collections
 
 
 def drill(night, checks):
     from _drill import until
-    night.begin("poller.injuries_interval=10m", start="2026-01-14T20:00:00Z", speed=300)
+    night.begin("poller.injuries_interval=10m", start="2026-01-14T21:30:00Z", speed=450)
 
     def states(output, state):
         return {r["partition"] for r in night.expected(output, state) if state != "DEGRADED" or "check " in (r["reason"] or "")}
@@ -24,9 +25,11 @@ def drill(night, checks):
     until(lambda: len(states("predictions", "COMPLETE")) == 7 and len(states("features", "COMPLETE")) == 7, 60, "a later list makes them complete")
     night.recovered("degraded")
     night.playing()
-    night.fault(kind="halved", feed="bdl.live")
+    seen = until(lambda: [game for game, lines in collections.Counter(r["payload"]["game_id"] for r in night.said("row.box_score")).items()
+                          if lines > 20], 60, "a game was seen with its players")[0]
+    night.fault(kind="halved", feed="bdl.live", game=seen)
     game = until(lambda: failing("live_lost"), 60, "a game in play is degraded by name")[0]
-    checks.that(game["output"] == "live", f"degraded: {game}")
+    checks.that((game["output"], game["partition"]) == ("live", seen), f"degraded: {game}")
     night.faults_end()
     until(lambda: not failing("live_lost"), 60, "the next list of it makes it complete")
     night.recovered("degraded")

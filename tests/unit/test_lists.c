@@ -325,7 +325,7 @@ static void a_day_of_no_games_misses_nobody(void **state)
     assert_int_equal(said(), 0);
 }
 
-/* Each page comes when it changed, and a list is judged when all of it is known. */
+/* Each page comes when it changed, and a list fails when all of it is known to be of one time: with its last page. */
 static void pages_are_one_list(void **state)
 {
     (void)state;
@@ -343,10 +343,29 @@ static void pages_are_one_list(void **state)
     injuries((struct list){.count = 12}); /* cut off behind the first */
     expect_fails("injuries_rows", ON_INJURIES);
     assert_true(check_of("injuries_rows")->value == 12);
-    injuries((struct list){.count = 12, .next = 50});
-    injuries_page("bdl_injuries:50", (struct list){.first = 12, .count = 11});
+    forget_said();
+    injuries((struct list){.count = 12, .next = 51}); /* whole again: the other has not changed */
     expect_holds("injuries_rows");
-    assert_true(check_of("injuries_rows")->value == 23);
+    assert_true(check_of("injuries_rows")->value == 25);
+    forget_said();
+    injuries_page("bdl_injuries:51", (struct list){.first = 12, .count = 2});
+    expect_fails("injuries_rows", ON_INJURIES);
+    assert_true(check_of("injuries_rows")->value == 14);
+}
+
+/* The first page is of today, the other still of yesterday. */
+static void pages_of_two_days_are_no_list(void **state)
+{
+    (void)state;
+    give_league(3);
+    injuries((struct list){.count = 24, .next = 50});
+    injuries_page("bdl_injuries:50", (struct list){.first = 24, .count = 24});
+    injuries((struct list){.count = 4, .bare = 4, .next = 50});
+    injuries((struct list){.first = PEOPLE - 1, .count = 24, .next = 50});
+    assert_int_equal(said(), 0);
+    injuries_page("bdl_injuries:50", (struct list){.first = 24, .count = 24});
+    expect_fails("injuries_unknown", ON_INJURIES);
+    assert_int_equal(said(), 1);
 }
 
 /* Held against the mean of the days before, if there are enough. */
@@ -752,6 +771,7 @@ int main(void)
         TEST(reports_of_injuries_are_checked),
         TEST(a_day_of_no_games_misses_nobody),
         TEST(pages_are_one_list),
+        TEST(pages_of_two_days_are_no_list),
         TEST(reports_of_a_team_drift),
         TEST(squads_are_checked),
         TEST(teams_are_checked),
