@@ -481,9 +481,6 @@ static void take_games(struct apply *self, const struct meant *meant,
     say_game(self, &row, last, false);
 }
 
-#define DAY_GAMES_MAX 20
-#define DAY_LEAST 3 /* games; of fewer, one that was called off is a large share */
-
 static bool is_among(const struct msg_processor_game *game, const struct msg_processor_game *games,
                      size_t count)
 {
@@ -503,12 +500,12 @@ static bool called_off(struct apply *self, const struct msg_processor_game *game
 }
 
 /* What of the list is a game of the schedule, into `found`; the others are counted as unknown. */
-static size_t find_listed(struct apply *self, struct msg_processor_game found[DAY_GAMES_MAX],
+static size_t find_listed(struct apply *self, struct msg_processor_game found[MEMORY_DAY_GAMES_MAX],
                           double *unknown)
 {
     size_t count = 0;
     *unknown = 0;
-    for (size_t i = 0; i < self->feed->game_count && count < DAY_GAMES_MAX; i++) {
+    for (size_t i = 0; i < self->feed->game_count && count < MEMORY_DAY_GAMES_MAX; i++) {
         const struct feed_game *game = &self->feed->games[i];
         char home[MEMORY_CODE_SIZE], away[MEMORY_CODE_SIZE];
         if (identity_team(&self->memory, &game->home, home) &&
@@ -525,9 +522,9 @@ static size_t find_listed(struct apply *self, struct msg_processor_game found[DA
 /* The list of a day's games against the schedule's games of that day. */
 static void check_games(struct apply *self, int32_t date)
 {
-    struct msg_processor_game known[DAY_GAMES_MAX], found[DAY_GAMES_MAX];
+    struct msg_processor_game known[MEMORY_DAY_GAMES_MAX], found[MEMORY_DAY_GAMES_MAX];
     double unknown, lost = 0, owed = 0;
-    size_t count = memory_games_of(&self->memory, date, date, known, DAY_GAMES_MAX);
+    size_t count = memory_games_of(&self->memory, date, date, known, MEMORY_DAY_GAMES_MAX);
     size_t listed = find_listed(self, found, &unknown);
     for (size_t i = 0; i < count; i++) {
         bool off = called_off(self, &known[i]);
@@ -537,8 +534,8 @@ static void check_games(struct apply *self, int32_t date)
     const struct check_figures figures = {
         .rows = (double)self->feed->game_count,
         .broken = check_broken(self),
-        .lost = owed >= DAY_LEAST ? lost / owed : NAN,
-        .unknown = owed >= DAY_LEAST && self->feed->game_count > 0
+        .lost = owed >= CHECK_GAMES_LEAST ? lost / owed : NAN,
+        .unknown = owed >= CHECK_GAMES_LEAST && self->feed->game_count > 0
                        ? unknown / (double)self->feed->game_count
                        : NAN,
     };
@@ -701,14 +698,14 @@ static bool in_schedule(const struct feed *feed, const char *game_id)
 /* Of the games that an earlier schedule had on these days and that are on no other now, the share that this one has not. */
 static double schedule_lost(struct apply *self, int32_t from, int32_t to)
 {
-    struct msg_processor_game known[3 * DAY_GAMES_MAX];
+    struct msg_processor_game known[3 * MEMORY_DAY_GAMES_MAX];
     double lost = 0, owed = 0;
     size_t count = memory_games_of(&self->memory, from, to, known, sizeof known / sizeof known[0]);
     for (size_t i = 0; i < count; i++) {
         owed += known[i].scheduled;
         lost += known[i].scheduled && !in_schedule(self->feed, known[i].game_id);
     }
-    return owed >= DAY_LEAST ? lost / owed : NAN;
+    return owed >= CHECK_GAMES_LEAST ? lost / owed : NAN;
 }
 
 static void check_schedule(struct apply *self, double unknown, int32_t today, int32_t to)

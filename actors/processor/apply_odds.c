@@ -75,14 +75,11 @@ bool apply_event_game(struct apply *self, const struct feed_event *from,
     return false;
 }
 
-#define DAY_GAMES_MAX 20
-#define DAY_LEAST 3 /* games; of fewer, one without an event is a large share */
-
 /* Of today's games, as a list of events is held against them. */
 struct expected {
-    struct msg_processor_game games[DAY_GAMES_MAX];
+    struct msg_processor_game games[MEMORY_DAY_GAMES_MAX];
     size_t count;
-    bool met[DAY_GAMES_MAX];
+    bool met[MEMORY_DAY_GAMES_MAX];
     int32_t date;
     double events, unknown; /* of today */
 };
@@ -114,8 +111,8 @@ static void check_events(struct apply *self, const struct expected *expected)
     const struct check_figures figures = {
         .rows = (double)self->feed->event_count,
         .broken = check_broken(self),
-        .lost = owed >= DAY_LEAST ? lost / owed : NAN,
-        .unknown = expected->count >= DAY_LEAST && expected->events > 0
+        .lost = owed >= CHECK_GAMES_LEAST ? lost / owed : NAN,
+        .unknown = expected->count >= CHECK_GAMES_LEAST && expected->events > 0
                        ? expected->unknown / expected->events
                        : NAN,
     };
@@ -126,8 +123,8 @@ void apply_events(struct apply *self)
 {
     struct expected expected = {.date =
                                     clock_league_day(self->raw->fetched_at, self->rollover_hour)};
-    expected.count =
-        memory_games_of(&self->memory, expected.date, expected.date, expected.games, DAY_GAMES_MAX);
+    expected.count = memory_games_of(&self->memory, expected.date, expected.date, expected.games,
+                                     MEMORY_DAY_GAMES_MAX);
     for (size_t i = 0; i < self->feed->event_count; i++) {
         struct feed_event *from = &self->feed->events[i];
         struct msg_processor_event event;

@@ -29,6 +29,8 @@ struct check_figures {
     double odd;    /* what is out of its usual range: a share, or by how much */
 };
 
+#define CHECK_GAMES_LEAST 3 /* of fewer games of a day, one that was called off is a large share */
+
 /* A share of few is chance: NAN. */
 double check_share(double part, double of);
 /* How many rows the parser set aside, as a share of all it found. */

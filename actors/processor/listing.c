@@ -9,7 +9,6 @@
 
 #define PAGES_MAX 50 /* a chain that is longer goes round */
 #define CURSOR_MAX INT64_C(1000000000000000)
-#define DAY_GAMES_MAX 20 /* of a day; the league has thirty teams */
 
 struct msg_processor_page listing_page(const struct apply *self, size_t rows)
 {
@@ -78,9 +77,10 @@ static int64_t sum_up(struct apply *self, struct msg_processor_page *sum)
 
 double listing_lost(struct apply *self, const char *teams, size_t least)
 {
-    struct msg_processor_game games[DAY_GAMES_MAX];
+    struct msg_processor_game games[MEMORY_DAY_GAMES_MAX];
     int32_t today = clock_league_day(self->raw->fetched_at, self->rollover_hour);
-    size_t count = memory_games_of(&self->memory, today, today, games, DAY_GAMES_MAX), lost = 0;
+    size_t count = memory_games_of(&self->memory, today, today, games, MEMORY_DAY_GAMES_MAX),
+           lost = 0;
     for (size_t i = 0; i < count; i++) {
         lost += among(teams, games[i].home) ? 0 : 1;
         lost += among(teams, games[i].away) ? 0 : 1;

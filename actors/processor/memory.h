@@ -40,6 +40,7 @@ bool memory_game(struct memory *self, const char *game_id, struct msg_processor_
 bool memory_game_of(struct memory *self, int32_t date, const char *home, const char *away,
                     struct msg_processor_game *out);
 void memory_put_game(struct memory *self, const struct msg_processor_game *game);
+#define MEMORY_DAY_GAMES_MAX 20 /* the league has thirty teams */
 /* Those of some days, by day, `most` (> 0) of them at most; returns how many. */
 size_t memory_games_of(struct memory *self, int32_t from, int32_t to,
                        struct msg_processor_game *games, size_t most);
