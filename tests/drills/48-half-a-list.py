@@ -5,7 +5,7 @@ import collections
 
 def drill(night, checks):
     from _drill import until
-    night.begin("poller.injuries_interval=10m", start="2026-01-14T21:30:00Z", speed=450)
+    night.begin("poller.injuries_interval=10m", start="2026-01-14T20:00:00Z", speed=450)
 
     def states(output, state):
         return {r["partition"] for r in night.expected(output, state) if state != "DEGRADED" or "check " in (r["reason"] or "")}
@@ -13,6 +13,7 @@ def drill(night, checks):
     def failing(check):
         return [r for r in night.audit()["expected"] if r["state"] == "DEGRADED" and f"check {check}:" in (r["reason"] or "")]
     until(lambda: len(states("predictions", "COMPLETE")) == 7, 60, "the games of the night are predicted")
+    until(lambda: any(run["name"] == "BdlInjuries" for run in night.runs()), 30, "a whole list was taken")
     night.fault(kind="halved", feed="bdl.player_injuries")
     until(lambda: {r["output"] for r in failing("injuries_rows")} == {"features", "predictions"}, 60, "features and predictions are degraded by name")
     checks.that({r["partition"] for r in failing("injuries_rows")} <= {r["partition"] for r in night.audit()["expected"]} and
