@@ -191,9 +191,11 @@ static json_t *active_of(const struct scene *scene, const struct night_game *gam
     return person;
 }
 
+/* Also when his game is over: nobody gets well by that. */
 static bool is_out(const struct scene *scene, int game, const struct night_member *member)
 {
-    return !member->appears && scene->state[game].status != NIGHT_FINAL;
+    (void)scene, (void)game;
+    return !member->appears;
 }
 
 static bool is_anyone(const struct scene *scene, int game, const struct night_member *member)

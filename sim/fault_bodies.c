@@ -415,6 +415,30 @@ static void take_out(const struct faults_fault *fault, const struct scene *scene
     }
 }
 
+static void halve(json_t *list)
+{
+    for (size_t left = json_array_size(list) / 2, at = json_array_size(list); at-- > left;) {
+        json_array_remove(list, at);
+    }
+}
+
+static void halve_players(const struct faults_fault *fault, const struct scene *scene, json_t *body)
+{
+    json_t *game = game_in(fault, scene, body);
+    halve(players_of(game, "home_team"));
+    halve(players_of(game, "visitor_team"));
+}
+
+/* Games by their days, people and events where the body lists them. */
+static void halve_list(json_t *body)
+{
+    json_t *days = json_object_get(json_object_get(body, "leagueSchedule"), "gameDates");
+    for (size_t i = 0; i < json_array_size(days); i++) {
+        halve(json_object_get(json_array_get(days, i), "games"));
+    }
+    halve(json_is_array(body) ? body : json_object_get(body, "data"));
+}
+
 /* ---- the whole ---- */
 
 static void bend_box(const struct faults_fault *fault, const struct scene *scene, json_t *body)
@@ -434,6 +458,9 @@ static void bend_box(const struct faults_fault *fault, const struct scene *scene
         break;
     case FAULT_MISSING:
         take_out(fault, scene, body);
+        break;
+    case FAULT_HALVED:
+        halve_players(fault, scene, body);
         break;
     default:
         break;
@@ -463,6 +490,9 @@ void faults_bend_body(const struct faults_due *due, const struct scene *scene, e
     for (int i = 0; i < due->count; i++) {
         if (due->fault[i]->kind == FAULT_EXTRA_FIELDS) {
             add_fields(body, 6);
+        } else if (due->fault[i]->kind == FAULT_HALVED && feed != FEED_BDL_LIVE &&
+                   feed != FEED_BDL_BOX_SCORES) {
+            halve_list(body);
         } else if (feed == FEED_ODDS_EVENT_ODDS) {
             bend_odds(due->fault[i], scene, body);
         } else {

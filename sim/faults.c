@@ -363,6 +363,10 @@ static bool touches(enum fault_kind kind, enum feed feed)
         return box || feed == FEED_ODDS_EVENT_ODDS;
     case FAULT_MISSING:
         return box;
+    case FAULT_HALVED:
+        return box || feed == FEED_BDL_INJURIES || feed == FEED_BDL_PLAYERS ||
+               feed == FEED_BDL_TEAMS || feed == FEED_BDL_GAMES || feed == FEED_BDL_LINEUPS ||
+               feed == FEED_CDN_SCHEDULE || feed == FEED_ODDS_EVENTS;
     case FAULT_MOVED:
         return false; /* bends the schedule, not what is told of a night */
     case FAULT_PUSH:

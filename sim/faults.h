@@ -35,6 +35,7 @@ enum fault_level { FAULT_ANSWER, FAULT_SCENE, FAULT_BODY };
     X(EXTRA_FIELDS, "extra_fields", BODY, "fields nobody has heard of")                            \
     X(NAMES, "names", BODY, "names spelled otherwise; `how`: ascii, decomposed, upper")            \
     X(MISSING, "missing", BODY, "the game is in no box score")                                     \
+    X(HALVED, "halved", BODY, "the second half of the list is missing; of box scores: of players") \
     X(PUSH, "push", BODY, "one player's main lines are exactly what he will score")
 
 #define FAULT_KIND_ROW(id, name, level, doc) FAULT_##id,

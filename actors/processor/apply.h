@@ -16,6 +16,7 @@ struct apply {
     int32_t data_date;     /* what the run is about: 0, or the day of the first row */
     char game_id[17];      /* ... if all is of one game */
     bool identity_refused; /* some refusal is for want of a cross-walk */
+    size_t broken;         /* refusals of the parser */
 };
 
 /* One per feed. What they mean for the state of a game, and which may overrule which: apply_games.c. */

@@ -249,6 +249,7 @@ static bool twice(struct apply *self, const struct lines *lines, int at)
 /* Sums over the lines that stand. */
 struct box {
     int64_t lines, unknown, played, without_plus_minus, points[2]; /* of home and visitors */
+    int64_t minutes;                                               /* of whoever played longest */
 };
 
 static void box_add(struct box *box, const struct msg_row_box_score *row)
@@ -258,20 +259,48 @@ static void box_add(struct box *box, const struct msg_row_box_score *row)
     box->played += row->played;
     box->without_plus_minus += row->played && row->plus_minus == MESSAGE_NONE;
     box->points[row->home ? 0 : 1] += row->points;
+    box->minutes = row->minutes > box->minutes ? row->minutes : box->minutes;
+}
+
+static double points_off(const struct box *box, const struct msg_row_game *row)
+{
+    if (row->home_score == MESSAGE_NONE || row->away_score == MESSAGE_NONE) {
+        return NAN;
+    }
+    return fabs((double)(box->points[0] - row->home_score)) +
+           fabs((double)(box->points[1] - row->away_score));
+}
+
+/* How long a game has lasted at most that is in that period. */
+static int64_t minutes_of(int64_t period)
+{
+    return period <= 4 ? 12 * period : 48 + 5 * (period - 4);
+}
+
+/* The lines of a game in play, or the final ones, which are the last of them. */
+static struct check_figures live_figures(struct apply *self, const struct meant *meant,
+                                         const struct box *box, const struct msg_row_game *row)
+{
+    const double lines = (double)box->lines,
+                 known = (double)memory_count_box(&self->memory, meant->date, meant->game_id);
+    return (struct check_figures){
+        .rows = lines,
+        .unknown = check_share((double)box->unknown, lines),
+        .off = box->lines > 0 ? points_off(box, row) : NAN,
+        .lost = check_share(known - lines, known),
+        .odd = fmax((double)(box->minutes - minutes_of(row->period)), 0),
+    };
 }
 
 static void check_box(struct apply *self, const struct meant *meant, const struct box *box,
                       const struct msg_row_game *row)
 {
     double lines = (double)box->lines, played = (double)box->played;
-    bool scored = row->home_score != MESSAGE_NONE && row->away_score != MESSAGE_NONE;
     const struct check_figures figures = {
         .rows = lines,
         .unknown = (double)box->unknown / lines,
         .nulls = played > 0 ? (double)box->without_plus_minus / played : NAN,
-        .off = scored ? fabs((double)(box->points[0] - row->home_score)) +
-                            fabs((double)(box->points[1] - row->away_score))
-                      : NAN,
+        .off = points_off(box, row),
         .mean = played > 0 ? (double)(box->points[0] + box->points[1]) / played : NAN,
     };
     check_game(self, LIST_BOX, meant->game_id, meant->date, &figures);
@@ -344,6 +373,10 @@ static void in_play(struct apply *self, const struct meant *meant, const struct 
     }
     row.box_players = box.lines;
     say_game(self, &row, last, said > 0);
+    if (meant->game->has_box && row.period > 0 && is(&row, FEED_IN_PROGRESS)) {
+        const struct check_figures figures = live_figures(self, meant, &box, &row);
+        check_game(self, LIST_LIVE, meant->game_id, meant->date, &figures);
+    }
 }
 
 static void final_box(struct apply *self, const struct meant *meant,
@@ -357,7 +390,9 @@ static void final_box(struct apply *self, const struct meant *meant,
     row.box_players = box.lines > 0 || !is(last, FEED_FINAL) ? box.lines : last->box_players;
     say_game(self, &row, last, said > 0);
     if (box.lines > 0) {
+        const struct check_figures figures = live_figures(self, meant, &box, &row);
         check_box(self, meant, &box, &row);
+        check_game_over(self, LIST_LIVE, meant->game_id, meant->date, &figures);
         apply_plays_check(self, meant->date, meant->game_id);
     }
 }
@@ -448,11 +483,77 @@ static void take_games(struct apply *self, const struct meant *meant,
     say_game(self, &row, last, false);
 }
 
+static bool is_among(const struct msg_processor_game *game, const struct msg_processor_game *games,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(games[i].game_id, game->game_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool called_off(struct apply *self, const struct msg_processor_game *game)
+{
+    struct msg_row_game row;
+    return memory_row_game(&self->memory, game->game_date, game->game_id, &row) &&
+           is(&row, FEED_POSTPONED);
+}
+
+/* What of the list is a game of the schedule, into `found`; the others are counted as unknown. */
+static size_t find_listed(struct apply *self, struct msg_processor_game found[MEMORY_DAY_GAMES_MAX],
+                          double *unknown)
+{
+    size_t count = 0;
+    *unknown = 0;
+    for (size_t i = 0; i < self->feed->game_count && count < MEMORY_DAY_GAMES_MAX; i++) {
+        const struct feed_game *game = &self->feed->games[i];
+        char home[MEMORY_CODE_SIZE], away[MEMORY_CODE_SIZE];
+        if (identity_team(&self->memory, &game->home, home) &&
+            identity_team(&self->memory, &game->away, away) &&
+            identity_game(&self->memory, game, home, away, &found[count])) {
+            count++;
+        } else {
+            (*unknown)++;
+        }
+    }
+    return count;
+}
+
+/* The list of a day's games against the schedule's games of that day. */
+static void check_games(struct apply *self, int32_t date)
+{
+    struct msg_processor_game known[MEMORY_DAY_GAMES_MAX], found[MEMORY_DAY_GAMES_MAX];
+    double unknown, lost = 0, owed = 0;
+    size_t count = memory_games_of(&self->memory, date, date, known, MEMORY_DAY_GAMES_MAX);
+    size_t listed = find_listed(self, found, &unknown);
+    for (size_t i = 0; i < count; i++) {
+        bool off = called_off(self, &known[i]);
+        owed += !off;
+        lost += !off && !is_among(&known[i], found, listed);
+    }
+    const struct check_figures figures = {
+        .rows = (double)self->feed->game_count,
+        .broken = check_broken(self),
+        .lost = owed >= CHECK_GAMES_LEAST ? lost / owed : NAN,
+        .unknown = owed >= CHECK_GAMES_LEAST && self->feed->game_count > 0
+                       ? unknown / (double)self->feed->game_count
+                       : NAN,
+    };
+    check_day(self, LIST_GAMES, date, &figures);
+}
+
 void apply_games(struct apply *self)
 {
     size_t count = self->feed->game_count;
+    const char *colon = strchr(self->raw->subject, ':');
+    int32_t date;
     for (size_t i = 0; i < count; i++) {
         take_game(self, &self->feed->games[i], take_games);
+    }
+    if (colon != NULL && clock_parse_date(colon + 1, &date) == 0) {
+        check_games(self, date);
     }
 }
 
@@ -545,8 +646,9 @@ void apply_stats(struct apply *self)
 /* All of the season is remembered, but only what is near, or was said before, is said: nobody works on next month's games. */
 #define NEAR_DAYS 2
 
-/* The league's schedule is where days, sides and tips come from; what began or is over is left to the others. */
-static void take_scheduled(struct apply *self, const struct feed_game *game, int32_t from,
+/* The league's schedule is where days, sides and tips come from; what began or is over is left to the others. False: nobody knows the
+ * teams. */
+static bool take_scheduled(struct apply *self, const struct feed_game *game, int32_t from,
                            int32_t to)
 {
     struct meant meant = {
@@ -554,7 +656,7 @@ static void take_scheduled(struct apply *self, const struct feed_game *game, int
     struct msg_processor_game known, old;
     struct msg_row_game row, last;
     if (!name_sides(self, game, meant.home, meant.away)) {
-        return;
+        return false;
     }
     strcpy(meant.game_id, game->game_id);
     message_clear(&msg_processor_game_desc, &known);
@@ -573,7 +675,7 @@ static void take_scheduled(struct apply *self, const struct feed_game *game, int
     bool said = memory_row_game(&self->memory, meant.date, meant.game_id, &last);
     bool near = game->date >= from && game->date <= to;
     if (begun || (said ? !is(&last, FEED_SCHEDULED) && !is(&last, FEED_POSTPONED) : !near)) {
-        return;
+        return true;
     }
     build(self, &meant, said ? &last : NULL, &row);
     if (said) { /* a state without play has no scores: keep what the other feeds write there */
@@ -582,6 +684,48 @@ static void take_scheduled(struct apply *self, const struct feed_game *game, int
         strcpy(row.clock, last.clock);
     }
     say_game(self, &row, said ? &last : NULL, false);
+    return true;
+}
+
+static bool in_schedule(const struct feed *feed, const char *game_id)
+{
+    for (size_t i = 0; i < feed->game_count; i++) {
+        if (strcmp(feed->games[i].game_id, game_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of the games that an earlier schedule had on these days and that are on no other now, the share that this one has not. */
+static double schedule_lost(struct apply *self, int32_t from, int32_t to)
+{
+    struct msg_processor_game known[3 * MEMORY_DAY_GAMES_MAX];
+    double lost = 0, owed = 0;
+    size_t count = memory_games_of(&self->memory, from, to, known, sizeof known / sizeof known[0]);
+    for (size_t i = 0; i < count; i++) {
+        owed += known[i].scheduled;
+        lost += known[i].scheduled && !in_schedule(self->feed, known[i].game_id);
+    }
+    return owed >= CHECK_GAMES_LEAST ? lost / owed : NAN;
+}
+
+static void check_schedule(struct apply *self, double unknown, int32_t today, int32_t to)
+{
+    double without_tip = 0, games = 0;
+    for (size_t i = 0; i < self->feed->game_count; i++) {
+        const struct feed_game *game = &self->feed->games[i];
+        games += game->date == today;
+        without_tip += game->date == today && game->tip_us == MESSAGE_NONE;
+    }
+    const struct check_figures figures = {
+        .rows = (double)self->feed->game_count,
+        .unknown = check_share(unknown, (double)self->feed->game_count),
+        .nulls = games > 0 ? without_tip / games : NAN,
+        .lost = schedule_lost(self, today, to),
+        .broken = check_broken(self),
+    };
+    check_newest(self, LIST_SCHEDULE, &figures, true);
 }
 
 void apply_schedule(struct apply *self)
@@ -589,8 +733,10 @@ void apply_schedule(struct apply *self)
     size_t count = self->feed->game_count;
     int32_t today = clock_league_day(self->raw->fetched_at, self->rollover_hour);
     int32_t from = clock_date_add(today, -1), to = clock_date_add(today, NEAR_DAYS);
+    double unknown = 0;
     for (size_t i = 0; i < count; i++) {
-        take_scheduled(self, &self->feed->games[i], from, to);
+        unknown += !take_scheduled(self, &self->feed->games[i], from, to);
     }
+    check_schedule(self, unknown, today, to);
     apply_waiting_events(self);
 }

@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/processor/listing.h"
+#include "config/clock.h"
+
+#define TEAMS_LEAST 6 /* that play; a single one may well have nobody hurt */
+
 /* As the source says, else of his latest game that is known. */
 static bool team_of(struct apply *self, const struct feed_report *injury,
                     const struct identity_player *who, char team[MEMORY_CODE_SIZE])
@@ -23,7 +28,38 @@ static bool team_of(struct apply *self, const struct feed_report *injury,
     return true;
 }
 
-static bool take_injury(struct apply *self, const struct feed_report *injury, int64_t *player_id)
+/* "Oct 1", or a date. */
+static bool reads_as_date(const char *text)
+{
+    static const char *const MONTHS[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    int32_t date;
+    char *end = NULL;
+    if (clock_parse_date(text, &date) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof MONTHS / sizeof MONTHS[0]; i++) {
+        if (strncasecmp(text, MONTHS[i], 3) == 0) {
+            long day = strtol(text + strcspn(text, " "), &end, 10);
+            return *end == '\0' && day >= 1 && day <= 31;
+        }
+    }
+    return false;
+}
+
+/* What the list is judged by, once it is whole. */
+static void count(struct msg_processor_page *page, const struct feed_report *injury, bool known,
+                  const char *team)
+{
+    page->unknown += !known;
+    page->nulls += injury->description[0] == '\0';
+    page->dated += injury->return_date[0] != '\0';
+    page->odd += injury->return_date[0] != '\0' && !reads_as_date(injury->return_date);
+    listing_team(page, team);
+}
+
+static bool take_injury(struct apply *self, const struct feed_report *injury, int64_t *player_id,
+                        struct msg_processor_page *page)
 {
     static const char *const EXCEPT[] = {"seen_at", NULL};
     struct identity_player who;
@@ -36,7 +72,9 @@ static bool take_injury(struct apply *self, const struct feed_report *injury, in
         identity_unknown(injury->source_id, injury->name, &who);
     }
     *player_id = who.player_id;
-    if (!team_of(self, injury, &who, team)) {
+    bool has_team = team_of(self, injury, &who, team);
+    count(page, injury, who.known && has_team, team);
+    if (!has_team) {
         self->identity_refused = true;
         feed_refuse(self->feed, injury->path, injury->name,
                     "player.team_id: no such team is known");
@@ -109,9 +147,11 @@ void apply_injuries(struct apply *self)
     if (listed == NULL) {
         abort(); /* bounded by the body */
     }
+    struct msg_processor_page page = listing_page(self, feed->report_count);
     for (size_t i = 0; i < feed->report_count; i++) {
-        (void)take_injury(self, &feed->reports[i], &listed[i]);
+        (void)take_injury(self, &feed->reports[i], &listed[i], &page);
     }
+    listing_judge(self, LIST_INJURIES, &page, TEAMS_LEAST);
     if (first_page && feed->next_page == 0 && feed->refusal_count == 0) {
         say_gone(self, listed, feed->report_count);
     }

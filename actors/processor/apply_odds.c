@@ -76,19 +76,72 @@ bool apply_event_game(struct apply *self, const struct feed_event *from,
     return false;
 }
 
+/* Of today's games, as a list of events is held against them. */
+struct expected {
+    struct msg_processor_game games[MEMORY_DAY_GAMES_MAX];
+    size_t count;
+    bool met[MEMORY_DAY_GAMES_MAX];
+    int32_t date;
+    double events, unknown; /* of today */
+};
+
+static void meet(struct expected *self, const struct msg_processor_event *event,
+                 const struct msg_processor_game *game)
+{
+    bool today = game != NULL ? game->game_date == self->date : event->game_date == self->date;
+    self->events += today;
+    self->unknown += today && game == NULL;
+    for (size_t i = 0; game != NULL && i < self->count; i++) {
+        self->met[i] = self->met[i] || strcmp(self->games[i].game_id, game->game_id) == 0;
+    }
+}
+
+/* Books may have no event any more of a game that has begun. */
+static void check_events(struct apply *self, const struct expected *expected)
+{
+    double owed = 0, lost = 0;
+    for (size_t i = 0; i < expected->count; i++) {
+        const struct msg_processor_game *game = &expected->games[i];
+        struct msg_row_game row;
+        bool waits = game->tip_at != MESSAGE_NONE && game->tip_at > self->raw->fetched_at &&
+                     !(memory_row_game(&self->memory, game->game_date, game->game_id, &row) &&
+                       strcmp(row.status, feed_status_text(FEED_SCHEDULED)) != 0);
+        owed += waits;
+        lost += waits && !expected->met[i];
+    }
+    const struct check_figures figures = {
+        .rows = (double)self->feed->event_count,
+        .broken = check_broken(self),
+        .lost = owed >= CHECK_GAMES_LEAST ? lost / owed : NAN,
+        .unknown = expected->count >= CHECK_GAMES_LEAST && expected->events > 0
+                       ? expected->unknown / expected->events
+                       : NAN,
+    };
+    check_newest(self, LIST_EVENTS, &figures, true);
+}
+
 void apply_events(struct apply *self)
 {
+    struct expected expected = {.date =
+                                    clock_league_day(self->raw->fetched_at, self->rollover_hour)};
+    expected.count = memory_games_of(&self->memory, expected.date, expected.date, expected.games,
+                                     MEMORY_DAY_GAMES_MAX);
     for (size_t i = 0; i < self->feed->event_count; i++) {
         struct feed_event *from = &self->feed->events[i];
         struct msg_processor_event event;
         struct msg_processor_game game;
         event_of(from, &event);
-        if (resolve(self, &event, &game)) {
+        bool resolved = resolve(self, &event, &game);
+        meet(&expected, &event, resolved ? &game : NULL);
+        if (resolved) {
             say_event(self, &event, &game);
         } else if (!memory_event_waits(&self->memory, &event)) {
             memory_put_waiting(&self->memory, &event);
             refuse_event(self, from);
         }
+    }
+    if (strcmp(self->raw->feed, "odds_events") == 0) { /* others have a part of them */
+        check_events(self, &expected);
     }
 }
 

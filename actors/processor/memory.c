@@ -255,6 +255,35 @@ void memory_put_game(struct memory *self, const struct msg_processor_game *game)
     memory_put(self, "game", STORE_UNDATED, &key, &msg_processor_game_desc, game);
 }
 
+struct some_games {
+    struct msg_processor_game *games;
+    size_t count, most;
+};
+
+static int add_game(const struct store_row *row, void *context)
+{
+    struct some_games *some = context;
+    struct msg_processor_game game;
+    struct message_error why;
+    if (message_decode(&msg_processor_game_desc, row->value.data, row->value.size, &game, &why) !=
+        0) {
+        return STORE_CORRUPT;
+    }
+    some->games[some->count++] = game;
+    return some->count == some->most;
+}
+
+size_t memory_games_of(struct memory *self, int32_t from, int32_t to,
+                       struct msg_processor_game *games, size_t most)
+{
+    struct some_games some = {.games = games, .most = most};
+    if (self->error == STORE_OK) {
+        int error = store_scan(self->txn, "game-day", from, to, NULL, 0, false, add_game, &some);
+        memory_ok(self, error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error);
+    }
+    return some.count;
+}
+
 bool memory_game_by_source(struct memory *self, int64_t source_id, struct msg_processor_game *out)
 {
     char game_id[17];
@@ -683,6 +712,40 @@ void memory_put_score(struct memory *self, int32_t date, const char *game_id,
 {
     struct store_key key = key_text(game_id);
     memory_put(self, "score", date, &key, &msg_processor_score_desc, score);
+}
+
+bool memory_accepted(struct memory *self, const char *check, struct msg_processor_accepted *out)
+{
+    struct store_key key = key_text(check);
+    return memory_get(self, "accepted", STORE_UNDATED, &key, &msg_processor_accepted_desc, out);
+}
+
+void memory_put_accepted(struct memory *self, const char *check,
+                         const struct msg_processor_accepted *accepted)
+{
+    struct store_key key = key_text(check);
+    memory_put(self, "accepted", STORE_UNDATED, &key, &msg_processor_accepted_desc, accepted);
+}
+
+static struct store_key key_page(const char *feed, int64_t cursor)
+{
+    struct store_key key = key_text(feed);
+    store_key_i64(&key, cursor);
+    return key;
+}
+
+bool memory_page(struct memory *self, const char *feed, int64_t cursor,
+                 struct msg_processor_page *out)
+{
+    struct store_key key = key_page(feed, cursor);
+    return memory_get(self, "page", STORE_UNDATED, &key, &msg_processor_page_desc, out);
+}
+
+void memory_put_page(struct memory *self, const char *feed, int64_t cursor,
+                     const struct msg_processor_page *page)
+{
+    struct store_key key = key_page(feed, cursor);
+    memory_put(self, "page", STORE_UNDATED, &key, &msg_processor_page_desc, page);
 }
 
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,

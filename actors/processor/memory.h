@@ -40,6 +40,10 @@ bool memory_game(struct memory *self, const char *game_id, struct msg_processor_
 bool memory_game_of(struct memory *self, int32_t date, const char *home, const char *away,
                     struct msg_processor_game *out);
 void memory_put_game(struct memory *self, const struct msg_processor_game *game);
+#define MEMORY_DAY_GAMES_MAX 20 /* the league has thirty teams */
+/* Those of some days, by day, `most` (> 0) of them at most; returns how many. */
+size_t memory_games_of(struct memory *self, int32_t from, int32_t to,
+                       struct msg_processor_game *games, size_t most);
 bool memory_game_by_source(struct memory *self, int64_t source_id, struct msg_processor_game *out);
 void memory_put_source(struct memory *self, int64_t source_id, const char *game_id);
 
@@ -80,7 +84,16 @@ bool memory_score(struct memory *self, int32_t date, const char *game_id,
                   struct msg_processor_score *out);
 void memory_put_score(struct memory *self, int32_t date, const char *game_id,
                       const struct msg_processor_score *score);
-/* The newest figure of a game; and the mean over the games of some days, and how many those are. */
+/* The figure of the newest list that held, by its check. */
+bool memory_accepted(struct memory *self, const char *check, struct msg_processor_accepted *out);
+void memory_put_accepted(struct memory *self, const char *check,
+                         const struct msg_processor_accepted *accepted);
+/* The newest of a page of a list, by feed and cursor (0: the first). */
+bool memory_page(struct memory *self, const char *feed, int64_t cursor,
+                 struct msg_processor_page *out);
+void memory_put_page(struct memory *self, const char *feed, int64_t cursor,
+                     const struct msg_processor_page *page);
+/* The newest figure of a game or day; and the mean over those of some days, and how many they are. */
 void memory_put_figure(struct memory *self, const char *name, int32_t date, const char *game_id,
                        double value);
 double memory_figure_mean(struct memory *self, const char *name, int32_t from, int32_t to,

@@ -29,8 +29,8 @@ static const struct source SOURCES[] = {
     {"bdl_games", "BdlGames", feed_bdl_games, apply_games, "games"},
     {"bdl_live", "BdlLiveBoxscores", feed_bdl_box_scores, apply_live, "games"},
     {"bdl_box_scores", "BdlBoxScores", feed_bdl_box_scores, apply_box_scores, "games"},
-    {"bdl_injuries", "BdlInjuries", feed_bdl_injuries, apply_injuries, NULL},
-    {"bdl_players", "BdlActivePlayers", feed_bdl_players, apply_players, NULL},
+    {"bdl_injuries", "BdlInjuries", feed_bdl_injuries, apply_injuries, "bdl_injuries"},
+    {"bdl_players", "BdlActivePlayers", feed_bdl_players, apply_players, "bdl_players"},
     {"bdl_lineups", "BdlLineups", feed_bdl_lineups, apply_lineups, "games"},
     {"bdl_stats", "BdlStats", feed_bdl_stats, apply_stats, "games"},
     {"bdl_teams", "BdlTeams", feed_bdl_teams, apply_teams, NULL},
@@ -125,6 +125,7 @@ static enum verdict take_body(struct step *step, const struct source *source,
         step_run_outcome(step, RUN_FAILED, ERROR_MALFORMED, "%s: %s", raw->subject, error);
         return verdict_of(step, &apply.memory);
     }
+    apply.broken = feed.refusal_count;
     source->apply(&apply);
     say_refusals(step, &apply);
     close_run(step, &apply);

@@ -283,6 +283,51 @@ int due_odds(struct step *step, const struct msg_row_odds_snapshot *snapshot, in
                : STORE_OK;
 }
 
+/* Of a list: its subject is its day. */
+static bool of_day(const struct msg_row_check *check)
+{
+    char day[CLOCK_DATE_SIZE];
+    clock_format_date(check->game_date, day);
+    return !strcmp(check->game_id, day);
+}
+
+#define DAY_ROWS_MAX 40
+
+struct day_rows {
+    const char *output;
+    int64_t now_us;
+    struct msg_ops_expected rows[DAY_ROWS_MAX];
+    int count;
+};
+
+/* What was due before now was made of the lists before this one. */
+static int add_again(const struct store_row *at, void *context)
+{
+    struct day_rows *day = context;
+    struct msg_ops_expected *row = &day->rows[day->count];
+    struct message_error error;
+    if (message_decode(&msg_ops_expected_desc, at->value.data, at->value.size, row, &error) != 0)
+        return STORE_CORRUPT;
+    day->count += !strcmp(row->output, day->output) &&
+                  (row->deadline == CLOCK_NONE || row->deadline > day->now_us);
+    return day->count == DAY_ROWS_MAX;
+}
+
+static int judge_day_again(struct step *step, int32_t date, enum output_id output)
+{
+    struct day_rows day = {.output = OUTPUTS[output].name, .now_us = step_now_us(step)};
+    int error = store_scan(step_store(step), DUE_TABLE_EXPECTED, date, date, NULL, 0, false,
+                           add_again, &day);
+    if (error < 0 && error != STORE_NOT_FOUND)
+        return error;
+    for (int i = 0; i < day.count; i++) {
+        expect_again(&day.rows[i]);
+        if ((error = write_row(step_store(step), &day.rows[i])) != 0)
+            return error;
+    }
+    return STORE_OK;
+}
+
 /* It fails, or holds again, for one of the outputs that it is about. */
 static int check_put(struct step *step, const struct msg_row_check *check,
                      const struct output *output)
@@ -301,6 +346,8 @@ static int check_put(struct step *step, const struct msg_row_check *check,
                                         how, (size_t)size + 1);
     if (error && error != STORE_NOT_FOUND)
         return error;
+    if (of_day(check))
+        return judge_day_again(step, check->game_date, (enum output_id)(output - OUTPUTS));
     error =
         read_row(txn, check->game_date, check->game_id, (enum output_id)(output - OUTPUTS), &row);
     if (error)
@@ -472,10 +519,16 @@ static int check_find(struct store_txn *txn, const struct msg_ops_expected *row,
                       char how[EXPECT_CHECK_SIZE])
 {
     struct store_key prefix;
+    char day[CLOCK_DATE_SIZE];
+    clock_format_date(row->game_date, day);
+    const char *const subjects[] = {row->game_id, day};
+    int error = STORE_OK;
     how[0] = '\0';
-    key_of(&prefix, row->game_id, row->output);
-    int error = store_scan(txn, DUE_TABLE_CHECK, row->game_date, row->game_date, prefix.data,
+    for (int i = 0; i < 2 && (error == STORE_OK || error == STORE_NOT_FOUND) && !how[0]; i++) {
+        key_of(&prefix, subjects[i], row->output);
+        error = store_scan(txn, DUE_TABLE_CHECK, row->game_date, row->game_date, prefix.data,
                            prefix.size, false, first_check, how);
+    }
     return error == STORE_NOT_FOUND || error > 0 ? STORE_OK : error;
 }
 

@@ -12,7 +12,7 @@
 #define DUE_TABLE_EXPECTED "expected" /* game_id, output -> ops_expected */
 #define DUE_TABLE_OPEN "open"     /* the same, of those that are still to be judged -> nothing */
 #define DUE_TABLE_SEEN "seen"     /* game_id, output, hash of what was counted -> nothing */
-#define DUE_TABLE_CHECK "check"   /* game_id, output, check that fails -> how */
+#define DUE_TABLE_CHECK "check"   /* game_id or day, output, check that fails -> how */
 #define TABLE_INCIDENT "incident" /* undated; cause, subject -> ops_alert as last said */
 
 /* ---- records: each returns 0 or a store_error ---- */
@@ -45,7 +45,7 @@ struct due_look {
 };
 /* Judges what is open. Without writing: 0 or a store_error. */
 int due_judge(struct due_look *look, struct store_txn *txn);
-/* Checks that fail for games of the last days, as incidents. Likewise. */
+/* Checks that fail for games and lists of the last days, as incidents. Likewise. */
 int due_checks(struct store_txn *txn, int64_t now_us, struct incidents *out);
 /* Stores and says it. */
 int due_speak(const struct due_look *look, struct step *step);

@@ -18,8 +18,8 @@ def drill(night, checks):
     bad = until(lambda: boxes("DEGRADED", "check box_sum"), 120, "a box score is degraded by name")[0]
     grades = [r for r in night.audit()["expected"] if r["output"] == "grades" and r["partition"] == bad["partition"]]
     checks.that(grades and grades[0]["state"] != "COMPLETE", f"its grades: {grades}")
-    alert = night.alerted("degraded")[0]
-    checks.that("box_sum" in alert["subject"] and "check box_sum" in alert["text"], f"the alert: {alert}")
+    alert = until(lambda: [a for a in night.alerts("degraded") if "box_sum" in a["subject"]], 60, "an alert names it")[0]
+    checks.that("check box_sum" in alert["text"], f"the alert: {alert}")
     night.faults_end()
     until(lambda: any(r["partition"] == bad["partition"] for r in boxes("COMPLETE")), 120, "the correction makes it complete")
     night.recovered("degraded")

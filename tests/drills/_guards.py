@@ -143,4 +143,8 @@ GUARDS = [
         ("actors/scoreboard/report.c", "    find_all_odds_gaps(&night, &day, settings->poller.odds_interval_us);", "")]),
     Guard("43", "history is polled within its budget", "six requests at one a second took", [
         ("cli/backfill.c", "    while (clock_mono_us() < self->next_us)\n        nap(self->next_us - clock_mono_us());", "")]),
+    Guard("48", "a list is held against the one before it", "features and predictions are degraded by name", [
+        ("actors/processor/check.c", "    bool good = value >= least && value <= most;", "    bool good = value <= most || base > 0;")]),
+    Guard("48", "a list that fails degrades its day", "features and predictions are degraded by name", [
+        ("actors/watchdog/due.c", "    if (of_day(check))\n        return judge_day_again", "    if (false)\n        return judge_day_again")]),
 ]

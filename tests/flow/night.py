@@ -122,6 +122,9 @@ def owed(night, checks):
     checks.that(all(phase["success_rate"] == 1 for phase in audit["phases"]), f"phases: {audit['phases']}")
     checks.that({v["actor"] for v in audit["versions"]} >= {"poller", "processor", "features", "predictor", "grader"}, "versions")
     checks.that(audit["uptime_pct"] == 100 and audit["gaps"] == [] and audit["graded"] == audit["predictions"], "gaps")
+    first = str(next(stream["first"] for stream in night.query("status")["streams"] if stream["stream"] == "raw.exchange"))
+    failed = night.command("tap", "row.check", "--from", first).stdout.splitlines()
+    checks.that(not failed, f"checks that failed, if only for a moment: {failed[:2]}")
     code = night.command("check", check=False).returncode
     checks.that(code == 2, f"tipoff check with nothing running: {code}")
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "actors/harness.h"
+#include "actors/watchdog/due.h"
 #include "actors/watchdog/watchdog.h"
 #include "config/clock.h"
 #include "schema/messages.h"
@@ -157,6 +158,158 @@ static void a_ledger_that_begins_late_owes_no_predictions(void **state)
     assert_string_equal(state_of("live", 20251117), "");
 }
 
+/* ---- checks of lists ---- */
+
+static void give_snapshot(const char *game_id, int32_t date, int64_t at_us)
+{
+    struct msg_row_odds_snapshot row;
+    message_clear(&msg_row_odds_snapshot_desc, &row);
+    strcpy(row.game_id, game_id);
+    row.game_date = date;
+    strcpy(row.event_id, "e1");
+    row.snapshot_at = at_us;
+    row.rows = row.changed = 1;
+    assert_true(harness_put(harness, &msg_row_odds_snapshot_desc, &row, at_us) > 0);
+    assert_int_equal(harness_run(harness), 0);
+}
+
+static void give_check(const char *subject, int32_t date, bool good, int64_t at_us)
+{
+    struct msg_row_check row;
+    message_clear(&msg_row_check_desc, &row);
+    strcpy(row.check, "events_lost");
+    strcpy(row.game_id, subject);
+    row.game_date = date;
+    strcpy(row.feed, "odds_events");
+    strcpy(row.outputs, "odds");
+    row.good = good;
+    row.value = good ? 0 : 0.75;
+    row.least = 0;
+    row.most = 0.5;
+    row.rows = 1;
+    assert_true(harness_put(harness, &msg_row_check_desc, &row, at_us) > 0);
+    assert_int_equal(harness_run(harness), 0);
+}
+
+static struct incidents incidents;
+
+static int degraded(void)
+{
+    int count = 0;
+    for (int i = 0; i < incidents.count; i++)
+        count += !strcmp(incidents.list[i].cause, "degraded");
+    return count;
+}
+
+/* What the next look makes of the odds of a game, and what it says of checks; nothing is stored of it. */
+static const char *odds_judged(const char *game_id, int64_t now_us)
+{
+    static struct due_look look;
+    static struct remedy_limits limits;
+    static struct remedy_budget budget;
+    static char text[sizeof look.rows[0].state + sizeof look.rows[0].reason + 2];
+    struct store_txn *txn;
+    look = (struct due_look){.now_us = now_us, .incidents = &incidents};
+    look.remedies = (struct remedies_look){.limits = &limits, .budget = &budget, .now_us = now_us};
+    incidents.count = 0;
+    text[0] = '\0';
+    assert_int_equal(store_begin(harness_store(harness), false, &txn), STORE_OK);
+    assert_int_equal(due_judge(&look, txn), STORE_OK);
+    assert_int_equal(due_checks(txn, now_us, &incidents), STORE_OK);
+    store_abort(&txn);
+    for (int i = 0; i < look.count; i++)
+        if (look.said[i] && !strcmp(look.rows[i].game_id, game_id) &&
+            !strcmp(look.rows[i].output, "odds"))
+            snprintf(text, sizeof text, "%s %s", look.rows[i].state, look.rows[i].reason);
+    return text;
+}
+
+static void a_list_that_fails_degrades_what_is_due_of_its_day(void **state)
+{
+    (void)state;
+    give_game("scheduled", 20251117, TIP - 600 * MINUTE);
+    give_game_of("0022500249", "scheduled", 20251117, TIP - 600 * MINUTE);
+    give_game_of("0022500333", "scheduled", 20251118, TIP - 600 * MINUTE);
+    give_snapshot(GAME, 20251117, TIP - 500 * MINUTE);
+    give_snapshot("0022500249", 20251117, TIP - 500 * MINUTE);
+    give_snapshot("0022500333", 20251118, TIP - 500 * MINUTE);
+    assert_string_equal(odds_judged(GAME, TIP - 490 * MINUTE), "COMPLETE ");
+    assert_int_equal(incidents.count, 0);
+    give_check("2025-11-17", 20251117, false, TIP - 400 * MINUTE);
+    assert_string_equal(
+        odds_judged(GAME, TIP - 390 * MINUTE),
+        "DEGRADED check events_lost: 0.75, not within 0 to 0.5 (1 rows of odds_events)");
+    assert_int_equal(strncmp(odds_judged("0022500249", TIP - 390 * MINUTE), "DEGRADED", 8), 0);
+    assert_string_equal(odds_judged("0022500333", TIP - 390 * MINUTE), "COMPLETE ");
+    assert_int_equal(incidents.count, 1);
+    assert_string_equal(incidents.list[0].cause, "degraded");
+    assert_string_equal(incidents.list[0].subject, "events_lost 2025-11-17");
+    assert_string_equal(
+        incidents.list[0].text,
+        "odds of 2025-11-17: check events_lost: 0.75, not within 0 to 0.5 (1 rows of odds_events)");
+    give_check("2025-11-17", 20251117, true, TIP - 300 * MINUTE);
+    assert_string_equal(odds_judged(GAME, TIP - 290 * MINUTE), "COMPLETE ");
+    assert_int_equal(incidents.count, 0);
+}
+
+/* The ledger as the watchdog keeps it, after a look. */
+static void judge_and_store(int64_t now_us)
+{
+    static struct due_look look;
+    static struct remedy_limits limits;
+    static struct remedy_budget budget;
+    struct store_txn *txn;
+    look = (struct due_look){.now_us = now_us, .incidents = &incidents};
+    look.remedies = (struct remedies_look){.limits = &limits, .budget = &budget, .now_us = now_us};
+    incidents.count = 0;
+    assert_int_equal(store_begin(harness_store(harness), true, &txn), STORE_OK);
+    assert_int_equal(due_judge(&look, txn), STORE_OK);
+    for (int i = 0; i < look.count; i++) {
+        struct store_key key;
+        store_key_start(&key);
+        store_key_text(&key, look.rows[i].game_id);
+        store_key_text(&key, look.rows[i].output);
+        assert_int_equal(store_put_message(txn, DUE_TABLE_EXPECTED, look.rows[i].game_date,
+                                           key.data, key.size, &msg_ops_expected_desc,
+                                           &look.rows[i]),
+                         STORE_OK);
+        if (!expect_open(&look.rows[i]))
+            assert_int_equal(
+                store_del(txn, DUE_TABLE_OPEN, look.rows[i].game_date, key.data, key.size),
+                STORE_OK);
+    }
+    assert_int_equal(store_commit(&txn), STORE_OK);
+}
+
+/* Its odds were made of the lists before; a list that fails, or holds again, behind its tip is about the next. */
+static void what_was_due_before_a_list_failed_is_not_judged_again(void **state)
+{
+    (void)state;
+    give_game("scheduled", 20251117, TIP - 600 * MINUTE);
+    give_snapshot(GAME, 20251117, TIP - 500 * MINUTE);
+    judge_and_store(TIP - 490 * MINUTE);
+    assert_string_equal(odds_judged(GAME, TIP - 480 * MINUTE), "");
+    give_check("2025-11-17", 20251117, false, TIP + MINUTE);
+    assert_string_equal(odds_judged(GAME, TIP + 2 * MINUTE), "");
+    assert_int_equal(degraded(), 1); /* said all the same */
+    give_check("2025-11-17", 20251117, true, TIP + 3 * MINUTE);
+    assert_string_equal(odds_judged(GAME, TIP + 4 * MINUTE), "");
+    assert_int_equal(degraded(), 0);
+}
+
+/* Of one game, as ever. */
+static void a_game_that_fails_degrades_itself(void **state)
+{
+    (void)state;
+    give_game("scheduled", 20251117, TIP - 600 * MINUTE);
+    give_game_of("0022500249", "scheduled", 20251117, TIP - 600 * MINUTE);
+    give_snapshot(GAME, 20251117, TIP - 500 * MINUTE);
+    give_snapshot("0022500249", 20251117, TIP - 500 * MINUTE);
+    give_check(GAME, 20251117, false, TIP - 400 * MINUTE);
+    assert_int_equal(strncmp(odds_judged(GAME, TIP - 390 * MINUTE), "DEGRADED", 8), 0);
+    assert_string_equal(odds_judged("0022500249", TIP - 390 * MINUTE), "COMPLETE ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -167,6 +320,9 @@ int main(void)
         TEST(a_game_that_is_moved_owes_on_its_new_day),
         TEST(a_night_that_nobody_heard_of_was_missed),
         TEST(a_ledger_that_begins_late_owes_no_predictions),
+        TEST(a_list_that_fails_degrades_what_is_due_of_its_day),
+        TEST(a_game_that_fails_degrades_itself),
+        TEST(what_was_due_before_a_list_failed_is_not_judged_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

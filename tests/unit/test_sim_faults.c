@@ -289,6 +289,28 @@ static void test_push_moves_the_main_line_alone(void **state)
     json_decref(body);
 }
 
+static void test_half_of_a_list(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    struct faults_due due;
+    json_t *body = bent_box("{\"kind\":\"halved\"}", game.start_us + 25 * MINUTE);
+    assert_non_null(member(body, "home_team", 1));
+    assert_null(member(body, "home_team", 2)); /* of five */
+    assert_non_null(member(body, "visitor_team", 1));
+    assert_null(member(body, "visitor_team", 2));
+    json_decref(body);
+    add_fault(&faults, "{\"kind\":\"halved\"}");
+    scene_set(&scene, &root, TIP - MINUTE);
+    faults_decide(&faults, &root, FEED_BDL_PLAYERS, "/v1/players/active", TIP - MINUTE, &due);
+    body = bdl_players(&scene, 0, 100);
+    assert_int_equal(json_array_size(json_object_get(body, "data")), 10);
+    faults_bend_body(&due, &scene, FEED_BDL_PLAYERS, body);
+    assert_int_equal(json_array_size(json_object_get(body, "data")), 5);
+    json_decref(body);
+    assert_false(acts(&faults, FEED_ODDS_EVENT_ODDS, "/v4", TIP - MINUTE)); /* no list */
+}
+
 static void test_pours_end_where_they_should(void **state)
 {
     (void)state;
@@ -327,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_postponed_is_not_live),
         cmocka_unit_test(test_namesake_stands_on_the_other_side),
         cmocka_unit_test(test_push_moves_the_main_line_alone),
+        cmocka_unit_test(test_half_of_a_list),
         cmocka_unit_test(test_pours_end_where_they_should),
     };
     clock_zone_set("America/New_York");
