@@ -102,15 +102,16 @@ static void hole_begin(struct msg_watch_hole *hole, bool lost, int64_t held, int
 {
     message_clear(&msg_watch_hole_desc, hole);
     hole->lost = lost;
-    hole->told = false;
+    hole->told = hole->anew = false;
     hole->held = held;
     hole->since = now_us;
 }
 
-/* It is worked on again, with as many tries as a new one; what was said of it needs no saying again. */
+/* It is worked on again, with a try of each remedy; what was said of it needs no saying again. */
 static void hole_again(struct msg_watch_hole *hole, int64_t now_us)
 {
     hole->since = now_us;
+    hole->anew = true;
     hole->gave_up_at = CLOCK_NONE;
 }
 
@@ -390,8 +391,11 @@ static int past_find(struct turn *turn, struct store_txn *txn, const struct hole
         if (error)
             return error;
         if (!past[i].open) {
-            if (past[i].asked_us != CLOCK_NONE && past[i].asked_us < hole->since)
-                past[i].failed = 0; /* that was of the night itself, or of another time */
+            /* What was of the night itself, or of another time, is not held against it. */
+            if (past[i].asked_us == CLOCK_NONE || past[i].asked_us < hole->since)
+                past[i].failed = hole->anew && view->remedies->limits->tries > 0
+                                     ? view->remedies->limits->tries - 1
+                                     : 0;
             continue;
         }
         bool impatient = now_us - past[i].asked_us >= PATIENCE_US;
