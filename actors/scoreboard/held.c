@@ -46,17 +46,26 @@ static int count_predicted(void *context, int32_t date, const struct table_mark 
     return 0;
 }
 
+static const struct {
+    const char *output, *table;
+    const struct message_desc *desc;
+    table_visit *count;
+} kept[] = {{"features", TABLE_FEATURE, &msg_feature_player_desc, count_row},
+            {"predictions", TABLE_PREDICTION, &msg_prediction_points_desc, count_predicted},
+            {"boxscore", TABLE_BOX, &msg_row_box_score_desc, count_row},
+            {"grades", TABLE_GRADE, &msg_grade_points_desc, count_grade}};
+
+const char *held_table(const char *output)
+{
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (!strcmp(output, kept[i].output))
+            return kept[i].table;
+    return NULL;
+}
+
 int held_rows(struct store_txn *txn, int32_t date, const char *game_id, const char *output,
               int64_t *rows)
 {
-    static const struct {
-        const char *output, *table;
-        const struct message_desc *desc;
-        table_visit *count;
-    } kept[] = {{"features", TABLE_FEATURE, &msg_feature_player_desc, count_row},
-                {"predictions", TABLE_PREDICTION, &msg_prediction_points_desc, count_predicted},
-                {"boxscore", TABLE_BOX, &msg_row_box_score_desc, count_row},
-                {"grades", TABLE_GRADE, &msg_grade_points_desc, count_grade}};
     struct held held = {.rows = 0};
     struct store_key key;
     int error = STORE_OK;

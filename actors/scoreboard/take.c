@@ -306,8 +306,9 @@ static enum verdict take_count(struct step *step, const struct input *input,
                    {"predictions", &out.predictions},
                    {"grades", &out.grades}};
     for (size_t i = 0; i < sizeof counted / sizeof *counted && !error; i++)
-        error = held_rows(step_store(step), out.game_date, out.game_id, counted[i].output,
-                          counted[i].rows);
+        if (out.game_date >= step_kept_since(step, held_table(counted[i].output)))
+            error = held_rows(step_store(step), out.game_date, out.game_id, counted[i].output,
+                              counted[i].rows);
     if (error)
         return failed(step, error);
     const uint32_t said = step_emitted(step);

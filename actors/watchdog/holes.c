@@ -129,7 +129,7 @@ static int held_of(struct step *step, const struct msg_ops_held *held, enum outp
     struct msg_ops_expected row;
     struct msg_watch_hole hole;
     int error = due_row(txn, held->game_date, held->game_id, output, &row);
-    if (error)
+    if (error || rows == MESSAGE_NONE)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     /* What came since is here, and was not there when it was counted. */
     if (row.newest != CLOCK_NONE && row.newest >= held->at)
