@@ -352,6 +352,8 @@ int remedies_choose(const struct remedies_look *look, struct store_txn *txn,
     if (error)
         return error;
     *answer = remedy_next(output, &facts, past, look->limits, look->budget, look->now_us, &remedy);
+    if (*answer == REMEDY_ASK && remedy->kind == REMEDY_REWIND && look->playing)
+        *answer = REMEDY_WAIT;
     if (*answer == REMEDY_ASK && remedy->kind == REMEDY_REWIND) {
         error = first_said(txn, row, output, &first);
         *answer = first ? REMEDY_ASK : REMEDY_SPENT;

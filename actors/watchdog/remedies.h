@@ -19,6 +19,7 @@ struct remedies_look {
     const struct remedy_limits *limits;
     struct remedy_budget *budget; /* what is to be asked is taken from it */
     bool heal;
+    bool playing; /* a game is on: the tables are looked at, and are not made again now */
     int64_t now_us, grace_us; /* grace: so long after the tip a game's features are closed */
 };
 /* What is to be said of one row. */

@@ -60,7 +60,8 @@ struct watchdog {
     int64_t next_league_us, next_real_us;
     struct shard_memory shards[SHARDS_MAX];
     int shard_count;
-    bool behind; /* this shard has yet to take records that are in the log */
+    bool playing; /* a game is on, as of this look */
+    bool behind;  /* this shard has yet to take records that are in the log */
     struct remedy_limits limits;
     struct remedy_budget budget;
     struct incidents incidents;
@@ -430,6 +431,7 @@ static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t n
                            NULL, 0, false, visit_game, &on);
     if (error && error != STORE_NOT_FOUND)
         return error;
+    self->playing = on.since_us != CLOCK_NONE;
     for (size_t i = 0; i < sizeof live_sources / sizeof *live_sources; i++) {
         struct msg_watch_source row, taker;
         error = source_get(txn, live_sources[i], &row);
@@ -729,6 +731,7 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
     due->remedies = (struct remedies_look){.limits = &self->limits,
                                            .budget = &self->budget,
                                            .heal = self->settings->watchdog.heal,
+                                           .playing = self->playing,
                                            .now_us = now_us,
                                            .grace_us = self->settings->lock.grace_us};
     due->incidents = &self->incidents;

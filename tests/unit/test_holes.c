@@ -30,7 +30,7 @@ static struct {
     struct remedy_limits limits;
     struct remedy_budget budget;
     struct holes *holes;
-    bool heal, working;
+    bool heal, working, playing;
     int raised, critical, over;
     char said[241]; /* the newest incident */
 } self;
@@ -46,6 +46,7 @@ static enum verdict look(struct step *step, const struct input *input, void *non
     due.remedies = (struct remedies_look){.limits = &self.limits,
                                           .budget = &self.budget,
                                           .heal = self.heal,
+                                          .playing = self.playing,
                                           .now_us = step_now_us(step),
                                           .grace_us = 15 * MINUTE};
     due.owners[OUTPUT_BOXSCORE].working = self.working;
@@ -401,7 +402,11 @@ static void lost_features_have_the_tables_made_again(void **state)
     held.features = 3;
     held.at = LONG_AFTER;
     put(&msg_ops_held_desc, &held, LONG_AFTER + 1000);
+    self.playing = true; /* people look at the tables now */
     look_at(LONG_AFTER + MINUTE);
+    assert_int_equal(harness_count(self.harness, &msg_ops_rewind_desc), 0);
+    self.playing = false;
+    look_at(LONG_AFTER + 2 * MINUTE);
     assert_int_equal(harness_count(self.harness, &msg_ops_rewind_desc), 1);
     const struct msg_ops_rewind *rewind =
         harness_at(self.harness, &msg_ops_rewind_desc, 0)->message;
