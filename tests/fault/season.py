@@ -227,6 +227,8 @@ def compare(season, plan, clean, checks):
     named = collections.Counter()
     off = {game for hole in plan.holes if hole["kind"] in ("postponed", "never") for game in hole["games"]}
     moved = {game for hole in plan.holes if hole["kind"] == "moved" for game in hole["games"]}
+    # Before the schedule has it on its day it goes by another name there, which is called off then.
+    moved_on = {hole["date"] for hole in plan.holes if hole["kind"] == "moved"}
     first_hole = min((hole["date"] for hole in plan.holes if hole["kind"] in ("postponed", "silent", "never")), default="9999")
     for date in plan.dates:
         finals, grades = season.finals(date), season.grades(date)
@@ -240,7 +242,9 @@ def compare(season, plan, clean, checks):
             mine, theirs = grades.get(key), clean.grades[date].get(key)
             if mine == theirs:
                 continue
-            if key[0] in off:
+            if key[0].startswith("bdl-") and date in moved_on:
+                named["prediction: of a game that was moved"] += 1
+            elif key[0] in off:
                 named["grade: called off, or not healed"] += 1
             elif (key[0] in moved or plan.troubled.get(date)) and (not mine or not theirs or mine[0] == theirs[0]):
                 named["prediction: of a game that was moved" if key[0] in moved else "prediction: made while the night was in trouble"] += 1
