@@ -105,7 +105,7 @@ static bool step_turn(struct kit *self)
 {
     if (!self->granted || (self->stage != KIT_WORKING && self->stage != KIT_REBUILDING) ||
         !kit_room(self) || kit_stale(self) || compactions_hold(self) ||
-        clock_mono_us() < self->pause_us)
+        clock_mono_us() < self->pause_us || !rebuild_ready(self))
         return false;
     switch (shard_build(self->shard, clock_mono_us())) {
     case SHARD_BUILT:

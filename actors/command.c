@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/log.h"
+#include "config/clock.h"
 #include "schema/messages.h"
 
 static void answer(struct step *step, const struct input *input, const char *outcome, int64_t said,
@@ -26,6 +26,12 @@ static void answer(struct step *step, const struct input *input, const char *out
     step_emit(step, &msg_command_answer_desc, &out);
 }
 
+bool command_is(const struct input *input, const struct command_kind *kind)
+{
+    const struct msg_ops_command *command = input->message;
+    return strcmp(command->target, kind->actor) == 0 && strcmp(command->verb, kind->verb) == 0;
+}
+
 bool command_take(struct step *step, const struct input *input, const struct command_kind *kind,
                   const char *key)
 {
@@ -39,11 +45,20 @@ bool command_take(struct step *step, const struct input *input, const struct com
         }
         if (!known && step_shard(step, NULL) == 0) {
             char text[120];
-            snprintf(text, sizeof text, "the %s knows %s", kind->actor, kind->verb);
+            snprintf(text, sizeof text, "the %s knows %s%s%s", kind->actor, kind->verb,
+                     kind->also ? ", " : "", kind->also ? kind->also : "");
             answer(step, input, "refused", 0, text);
         }
     }
     return false;
+}
+
+int32_t command_game(const char *subject, char game_id[COMMAND_GAME_SIZE])
+{
+    const char *day = strchr(subject, ':');
+    int32_t date = 0;
+    snprintf(game_id, COMMAND_GAME_SIZE, "%.*s", (int)strcspn(subject, ":"), subject);
+    return day && clock_parse_date(day + 1, &date) == 0 ? date : 0;
 }
 
 void command_done(struct step *step, const struct input *input, uint32_t said_before)

@@ -27,7 +27,8 @@ static void shard_make(struct kit *self)
                                     .shards = self->shards,
                                     .store = self->store,
                                     .partitions = partitions_of,
-                                    .context = self};
+                                    .context = self,
+                                    .refused = rebuild_refused};
     for (const struct take *take = self->actor->takes; take && take->message; take++)
         if (partitions_of(self, take->message->stream) == 0) {
             log_error("no-such-stream", "stream=%s hint=\"the broker's registry does not name it\"",

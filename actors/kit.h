@@ -109,6 +109,10 @@ struct kit {
     struct own_lane *own; /* while rebuilding */
     uint32_t own_count;
     struct own_lane *asked; /* whose answer is awaited */
+    uint64_t *
+        refused; /* ascending: what was in hand when it was refused, by the letters of this shard */
+    uint32_t refused_count;
+    bool refused_known;     /* they were read */
     const char *lost_why;   /* ... and why that is */
     uint64_t rebuild_until; /* what was done before this position is done again, not said again */
     uint64_t compared;      /* records */
@@ -157,6 +161,10 @@ void rebuild_forget(struct kit *self);
 int rebuild_lane(struct kit *self, const char *stream, uint16_t partition, uint64_t last);
 void rebuild_own(struct kit *self,
                  const struct link_batch *batch); /* the log's answer; NULL: its end */
+/* Before its first step: reads which records were refused. False: not now, the lease or the process is ending. */
+bool rebuild_ready(struct kit *self);
+/* shard_options.refused */
+bool rebuild_refused(void *context, uint64_t position);
 /* Compares what the built step emits with what the log holds. False: it cannot be committed. */
 bool rebuild_confirm(struct kit *self);
 /* Ends it when all is done again; halts if the log has more than that. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actors/kit.h"
+#include "config/exit.h"
 #include "config/log.h"
 #include "schema/record.h"
 
@@ -47,6 +48,10 @@ void rebuild_forget(struct kit *self)
     self->own = NULL;
     self->own_count = 0;
     self->asked = NULL;
+    free(self->refused);
+    self->refused = NULL;
+    self->refused_count = 0;
+    self->refused_known = false;
 }
 
 void rebuild_own(struct kit *self, const struct link_batch *batch)
@@ -123,6 +128,79 @@ static enum found own_record(struct kit *self, struct own_lane *lane, uint64_t s
         lane->byte = reader.in.at;
     } while (batch->first_seq + lane->at - 1 < seq);
     return FOUND;
+}
+
+/* ---- what was refused, and is again ---- */
+
+/* What it was refused for may have been the machine's, or the configuration's of then: the letters know it, the input does not. A letter's
+ * first parent is what its reader had in hand. */
+static bool refused_add(struct kit *self, const struct record *letter)
+{
+    if (letter->parent_count == 0)
+        return true;
+    if ((self->refused_count & (self->refused_count + 1)) == 0) { /* full at 2^n - 1 */
+        uint64_t *grown =
+            realloc(self->refused, (2 * (size_t)self->refused_count + 1) * sizeof *grown);
+        if (!grown)
+            return false;
+        self->refused = grown;
+    }
+    self->refused[self->refused_count++] = letter->parents[0];
+    return true;
+}
+
+static int compare_positions(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The letters of one lane, as far as the log holds them and they can be read. */
+static bool letters_read(struct kit *self, const struct shard_lane *from)
+{
+    static struct record letter; /* large */
+    struct own_lane lane = {.partition = from->partition, .last = from->last};
+    bool good = true;
+    snprintf(lane.stream, sizeof lane.stream, "%s", from->stream);
+    for (uint64_t seq = 1; good && seq <= from->last; seq++) {
+        enum found found = own_record(self, &lane, seq, &letter);
+        if (found == FOUND_REMOVED && lane.head)
+            seq = lane.head->first_seq - 1; /* those before it are gone */
+        else if (found == FOUND_REMOVED)
+            break;
+        else if (found == FOUND_ENDING)
+            good = false;
+        else if (found == FOUND && !refused_add(self, &letter)) {
+            kit_end(self, EXIT_AGAIN); /* no memory */
+            good = false;
+        }
+    }
+    while (lane.head)
+        batch_drop(&lane);
+    return good;
+}
+
+bool rebuild_ready(struct kit *self)
+{
+    const struct snapshots *grant = &self->snapshots;
+    if (self->stage != KIT_REBUILDING || self->refused_known)
+        return true;
+    self->refused_count = 0;
+    for (uint32_t i = 0; i < grant->lane_count; i++)
+        if (strcmp(grant->lanes[i].stream, "dead") == 0 && !letters_read(self, &grant->lanes[i]))
+            return false;
+    if (self->refused_count)
+        qsort(self->refused, self->refused_count, sizeof *self->refused, compare_positions);
+    self->refused_known = true;
+    return true;
+}
+
+bool rebuild_refused(void *context, uint64_t position)
+{
+    const struct kit *self = context;
+    return self->stage == KIT_REBUILDING && position < self->rebuild_until && self->refused_count &&
+           bsearch(&position, self->refused, self->refused_count, sizeof *self->refused,
+                   compare_positions);
 }
 
 /* ---- comparing ---- */

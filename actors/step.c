@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/step.h"
+#include "config/clock.h"
 #include "config/log.h"
 
 struct store_txn *step_store(struct step *step)
@@ -27,6 +28,17 @@ uint32_t step_shard(const struct step *step, uint32_t *shards)
 const struct settings *step_settings(const struct step *step)
 {
     return step->shard->options.settings;
+}
+
+int32_t step_kept_since(const struct step *step, const char *table)
+{
+    const struct shard_options *options = &step->shard->options;
+    for (const struct aging *aging = options->actor->ages; aging && aging->table; aging++) {
+        int32_t days = aging_days(options->actor, aging, options->settings);
+        if (strcmp(aging->table, table) == 0 && days != AGING_NEVER)
+            return clock_date_add(clock_date_of(step->now_us), 1 - days);
+    }
+    return 0;
 }
 
 bool step_owns(const struct step *step, const struct message_desc *desc, const char *key)

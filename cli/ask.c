@@ -20,9 +20,13 @@
 static const struct {
     const char *actor, *verb, *subject;
 } asked[] = {{"processor", "reprocess", "a feed's subject, e.g. bdl_box_scores:2026-01-14"},
+             {"processor", "say", "a game and its day: GAME:2026-01-14"},
              {"features", "rebuild", "a game"},
              {"predictor", "predict", "a game"},
+             {"predictor", "say", "a game and its day: GAME:2026-01-14"},
              {"grader", "grade", "a game"},
+             {"grader", "say", "a game"},
+             {"scoreboard", "count", "a game and its day: GAME:2026-01-14"},
              {"scoreboard", "export", "a day"}};
 
 struct answer {

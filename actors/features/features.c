@@ -310,7 +310,7 @@ static enum verdict take_timer_summary(struct step *step, const struct input *in
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
     static const struct command_kind KIND = {"features", "rebuild", &msg_row_game_desc,
-                                             "PlayerFeatures"};
+                                             "PlayerFeatures", NULL};
     const struct msg_ops_command *command = input->message;
     struct build_counts counts = {0};
     struct game_state game;

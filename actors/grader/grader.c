@@ -330,12 +330,53 @@ static enum verdict take_timer(struct step *step, const struct input *input, voi
     return grade_game(step, self, timer->game_id, &game);
 }
 
+static int emit_again(const struct msg_grade_points *message, void *step)
+{
+    step_emit(step, &msg_grade_points_desc, message);
+    return 0;
+}
+
+/* Asked to: what was said of a game that is over, word for word. Somebody has lost it. */
+static enum verdict say_again(struct step *step, const struct input *input,
+                              const struct command_kind *kind)
+{
+    const struct msg_ops_command *command = input->message;
+    struct ledger_game game;
+    char game_id[COMMAND_GAME_SIZE];
+    command_game(command->subject, game_id);
+    if (!command_take(step, input, kind, game_id)) {
+        return DONE;
+    }
+    int error = ledger_get_game(step_store(step), game_id, &game);
+    uint32_t said = step_emitted(step);
+    if (!error) {
+        step_run_about(step, game.date, game_id);
+        error = ledger_each_grade(step_store(step), &game, game_id, emit_again, step);
+    }
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (step_emitted(step) == said) {
+        command_nothing(step, input, "%s",
+                        error ? "no such game is known" : "no final grade of it was said");
+    } else {
+        command_done(step, input, said);
+    }
+    return DONE;
+}
+
 /* Asked to: from all that is kept of the game, and a grade that was said and is the same is not said again. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"grader", "grade", &msg_row_game_desc, "GradeLive"};
+    static const struct command_kind KIND = {"grader", "grade", &msg_row_game_desc, "GradeLive",
+                                             "say"};
+    static const struct command_kind SAY = {"grader", "say", &msg_row_game_desc, "GradeFinal",
+                                            NULL};
     const struct msg_ops_command *command = input->message;
     struct ledger_game game;
+    if (command_is(input, &SAY)) {
+        return say_again(step, input, &SAY);
+    }
     if (!command_take(step, input, &KIND, NULL)) {
         return DONE;
     }

@@ -165,3 +165,29 @@ int ledger_note_grade(struct store_txn *txn, const struct msg_grade_points *mess
                  : store_put_message(txn, "grade", message->game_date, key.data, key.size,
                                      &msg_grade_points_desc, message);
 }
+
+struct grade_scan {
+    ledger_visit_grade *visit;
+    void *context;
+};
+
+static int visit_grade(const struct store_row *row, void *context)
+{
+    const struct grade_scan *scan = context;
+    struct msg_grade_points message;
+    struct message_error broken;
+    if (message_decode(&msg_grade_points_desc, row->value.data, row->value.size, &message,
+                       &broken)) {
+        return STORE_CORRUPT;
+    }
+    return message.final ? scan->visit(&message, scan->context) : 0;
+}
+
+int ledger_each_grade(struct store_txn *txn, const struct ledger_game *game, const char *game_id,
+                      ledger_visit_grade *visit, void *context)
+{
+    struct grade_scan scan = {visit, context};
+    int error = store_scan(txn, "grade", game->date, game->date, game_id, strlen(game_id) + 1,
+                           false, visit_grade, &scan);
+    return error == STORE_NOT_FOUND ? 0 : error;
+}

@@ -59,6 +59,10 @@ typedef int ledger_visit_prediction(const struct msg_prediction_points *message,
 int ledger_each_prediction(struct store_txn *txn, const struct ledger_game *game,
                            const char *game_id, ledger_visit_prediction *visit, void *context);
 
+/* The newest final ones that were said of a game. */
+typedef int ledger_visit_grade(const struct msg_grade_points *message, void *context);
+int ledger_each_grade(struct store_txn *txn, const struct ledger_game *game, const char *game_id,
+                      ledger_visit_grade *visit, void *context);
 /* `*same` if that is what was said last but for when, and for the game's clock; else remembers it. */
 int ledger_note_grade(struct store_txn *txn, const struct msg_grade_points *message, bool *same);
 

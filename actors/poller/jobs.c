@@ -286,13 +286,33 @@ static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
     }
 }
 
-static void consider_forced(struct jobs *self, struct kit *kit, struct store_txn *txn, int64_t now)
+/* Of a day that nobody waits for tonight. */
+static bool of_the_past(enum feed_id feed, const char *arg, int32_t today)
+{
+    int32_t date = feed_arg_date(feed, arg);
+    return date != 0 && date < clock_date_add(today, -1);
+}
+
+static bool past_under_way(const struct jobs *self, int32_t today)
+{
+    for (int i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &self->jobs[i];
+        if (job->used && of_the_past(job->feed, job->arg, today)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of `past` days, one at a time, or the others. */
+static void consider_forced(struct jobs *self, struct kit *kit, struct store_txn *txn, int64_t now,
+                            int32_t today, bool past)
 {
     char subject[FEED_SUBJECT_SIZE] = "";
-    while (ledger_next_forced(txn, subject)) {
+    while ((!past || !past_under_way(self, today)) && ledger_next_forced(txn, subject)) {
         struct plan_item item = {.due_us = now};
         int feed = feed_of_subject(subject, item.arg);
-        if (feed >= 0) {
+        if (feed >= 0 && of_the_past((enum feed_id)feed, item.arg, today) == past) {
             item.feed = (enum feed_id)feed;
             consider(self, kit, txn, &item, now, true);
         }
@@ -326,10 +346,11 @@ static void make_plan(struct jobs *self, struct kit *kit)
         /* at the latest when the league day ends */
         self->next_us = clock_league_day_start_us(clock_date_add(today, 1),
                                                   (int)self->settings->day.rollover_hour);
-        consider_forced(self, kit, txn, now);
+        consider_forced(self, kit, txn, now, today, false);
         for (int i = 0; i < plan.count; i++) {
             consider(self, kit, txn, &plan.items[i], now, false);
         }
+        consider_forced(self, kit, txn, now, today, true); /* what is on goes first */
     }
     store_abort(&txn);
 }

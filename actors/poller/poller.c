@@ -64,8 +64,9 @@ static enum verdict take_command(struct step *step, const struct input *input, v
     if (strcmp(command->target, "poller") != 0) {
         return DONE;
     }
-    if (strcmp(command->verb, "poll") != 0) {
-        return step_refuse(step, NEVER, "ops_command.verb: the poller knows poll, not %s",
+    bool fetch = strcmp(command->verb, "fetch") == 0;
+    if (!fetch && strcmp(command->verb, "poll") != 0) {
+        return step_refuse(step, NEVER, "ops_command.verb: the poller knows poll and fetch, not %s",
                            command->verb);
     }
     if (feed_of_subject(command->subject, arg) < 0) {
@@ -75,6 +76,9 @@ static enum verdict take_command(struct step *step, const struct input *input, v
     if (error == STORE_OK && is_new) {
         ledger_subject(step_store(step), command->subject, &row);
         row.forced = true;
+        if (fetch) { /* whoever lost what it was told is told again: the answer is news, whatever it is */
+            row.body_sha256[0] = row.etag[0] = row.last_modified[0] = '\0';
+        }
         error = ledger_put_subject(step_store(step), command->subject, &row);
         jobs_replan(self);
     }

@@ -331,14 +331,57 @@ static enum verdict take_feature(struct step *step, const struct input *input, v
     return error ? store_verdict(step, error) : predict(step, &of, self);
 }
 
+static int emit_again(const struct store_row *row, void *step)
+{
+    struct msg_prediction_points message;
+    struct message_error error;
+    if (message_decode(&msg_prediction_points_desc, row->value.data, row->value.size, &message,
+                       &error) != 0) {
+        return STORE_CORRUPT;
+    }
+    step_emit(step, &msg_prediction_points_desc, &message);
+    return 0;
+}
+
+/* Asked to: what was said last of each of a game's players, word for word. Somebody has lost it. */
+static enum verdict say_again(struct step *step, const struct input *input,
+                              const struct command_kind *kind)
+{
+    const struct msg_ops_command *command = input->message;
+    char game_id[COMMAND_GAME_SIZE];
+    int32_t date = command_game(command->subject, game_id);
+    if (!command_take(step, input, kind, game_id)) {
+        return DONE;
+    }
+    uint32_t said = step_emitted(step);
+    step_run_about(step, date, game_id);
+    int error = date ? store_scan(step_store(step), "prediction", date, date, game_id,
+                                  strlen(game_id) + 1, false, emit_again, step)
+                     : STORE_NOT_FOUND;
+    if (error && error != STORE_NOT_FOUND) {
+        return store_verdict(step, error);
+    }
+    if (step_emitted(step) == said) {
+        command_nothing(step, input, "nothing was said of such a game on that day");
+    } else {
+        command_done(step, input, said);
+    }
+    return DONE;
+}
+
 /* Asked to: from the newest features of each of the game's players, what was never said of them. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
     static const struct command_kind KIND = {"predictor", "predict", &msg_feature_player_desc,
-                                             "PredictPoints"};
+                                             "PredictPoints", "say"};
+    static const struct command_kind SAY = {"predictor", "say", &msg_feature_player_desc,
+                                            "PredictPoints", NULL};
     const struct msg_ops_command *command = input->message;
     struct kept_game kept;
     enum verdict verdict = DONE;
+    if (command_is(input, &SAY)) {
+        return say_again(step, input, &SAY);
+    }
     if (!command_take(step, input, &KIND, NULL)) {
         return DONE;
     }

@@ -145,11 +145,50 @@ static enum verdict take_raw(struct step *step, const struct input *input, void 
     return take_body(step, source, raw, &input->record->payload);
 }
 
+static void emit_box(const void *message, void *step)
+{
+    const struct msg_row_box_score *row = message;
+    if (row->final) {
+        step_emit(step, &msg_row_box_score_desc, row);
+    }
+}
+
+/* Asked to: the final box score of a game as it was said last, word for word. Somebody has lost it. */
+static enum verdict say_again(struct step *step, const struct input *input,
+                              const struct command_kind *kind)
+{
+    const struct msg_ops_command *command = input->message;
+    struct memory memory = {.txn = step_store(step)};
+    struct msg_row_game row;
+    char game_id[COMMAND_GAME_SIZE];
+    int32_t date = command_game(command->subject, game_id);
+    if (!command_take(step, input, kind, "games")) {
+        return DONE;
+    }
+    const uint32_t said = step_emitted(step);
+    bool over = date && memory_row_game(&memory, date, game_id, &row) &&
+                strcmp(row.status, "final") == 0 && row.box_players > 0;
+    if (over) {
+        memory_each_box(&memory, date, game_id, emit_box, step);
+        step_emit(step, &msg_row_game_desc, &row);
+    }
+    if (memory.error == STORE_OK && !over) {
+        command_nothing(step, input, "no final box score of such a game on that day was said");
+    } else if (memory.error == STORE_OK) {
+        command_done(step, input, said);
+    }
+    return verdict_of(step, &memory);
+}
+
 /* Asked to: the newest body of a subject, if it was not taken whole; what is known now may make more of it. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
     static const struct command_kind KIND = {"processor", "reprocess", &msg_raw_exchange_desc,
-                                             "RawExchange"};
+                                             "RawExchange", "say"};
+    static const struct command_kind SAY = {"processor", "say", &msg_raw_exchange_desc, NULL, NULL};
+    if (command_is(input, &SAY)) {
+        return say_again(step, input, &SAY);
+    }
     const struct msg_ops_command *command = input->message;
     struct memory memory = {.txn = step_store(step)};
     struct msg_raw_exchange raw;

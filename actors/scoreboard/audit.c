@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "actors/scoreboard/games.h"
+#include "actors/scoreboard/held.h"
 #include "actors/scoreboard/report.h"
-#include "actors/scoreboard/views.h"
 #include "config/clock.h"
 #include "schema/runs.h"
 
@@ -149,85 +149,10 @@ static void rates_set(json_t *list)
 
 /* ---- what was expected, and is there ---- */
 
-struct held {
-    const struct msg_ops_expected *row;
-    int64_t rows;
-};
 struct expected {
     struct store_txn *txn;
-    int32_t date;
     json_t *out;
 };
-
-static int count_feature(void *context, int32_t date, const struct table_mark *mark,
-                         const void *message)
-{
-    struct held *held = context;
-    const struct msg_feature_player *row = message;
-    (void)date;
-    (void)mark;
-    held->rows += !strcmp(row->game_id, held->row->game_id);
-    return 0;
-}
-
-static int count_box(void *context, int32_t date, const struct table_mark *mark,
-                     const void *message)
-{
-    struct held *held = context;
-    const struct msg_row_box_score *row = message;
-    (void)date;
-    (void)mark;
-    held->rows += row->final && !strcmp(row->game_id, held->row->game_id);
-    return 0;
-}
-
-static int count_grade(void *context, int32_t date, const struct table_mark *mark,
-                       const void *message)
-{
-    struct held *held = context;
-    const struct msg_grade_points *row = message;
-    (void)date;
-    (void)mark;
-    held->rows += row->final && !strcmp(row->game_id, held->row->game_id);
-    return 0;
-}
-
-static int count_prediction(void *context, const struct msg_prediction_points *prediction,
-                            bool active)
-{
-    struct held *held = context;
-    held->rows += active && !strcmp(prediction->game_id, held->row->game_id);
-    return 0;
-}
-
-/* How many rows of it the tables hold now; -1: its rows are not in a table of their own. */
-static int rows_held(const struct expected *self, const struct msg_ops_expected *row, int64_t *rows)
-{
-    static const struct {
-        const char *output, *table;
-        const struct message_desc *desc;
-        table_visit *count;
-    } kept[] = {{"features", TABLE_FEATURE, &msg_feature_player_desc, count_feature},
-                {"boxscore", TABLE_BOX, &msg_row_box_score_desc, count_box},
-                {"grades", TABLE_GRADE, &msg_grade_points_desc, count_grade}};
-    struct held held = {.row = row};
-    int error = STORE_OK;
-    *rows = -1;
-    struct store_key key;
-    store_key_start(&key);
-    store_key_text(&key, row->game_id);
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        if (!strcmp(row->output, kept[i].output)) {
-            error = table_each(self->txn, kept[i].table, self->date, self->date, &key, kept[i].desc,
-                               kept[i].count, &held);
-            *rows = held.rows;
-        }
-    if (!strcmp(row->output, "predictions")) {
-        error = view_each_prediction(self->txn, self->date, count_prediction, &held);
-        *rows = held.rows;
-    }
-    return error;
-}
 
 static int put_expected(void *context, int32_t date, const struct table_mark *mark,
                         const void *message)
@@ -238,12 +163,11 @@ static int put_expected(void *context, int32_t date, const struct table_mark *ma
     const char *state = row->state;
     int64_t rows;
     (void)mark;
-    self->date = date;
-    int error = rows_held(self, row, &rows);
+    int error = held_rows(self->txn, date, row->game_id, row->output, &rows);
     if (error)
         return error;
     snprintf(reason, sizeof reason, "%s", row->reason);
-    if (!strcmp(state, "COMPLETE") && rows >= 0 && rows < row->rows && rows < row->wanted) {
+    if (!strcmp(state, "COMPLETE") && rows >= 0 && rows < row->rows) {
         state = "FAILED";
         snprintf(reason, sizeof reason, "was complete with %lld rows; the tables hold %lld",
                  (long long)row->rows, (long long)rows);
@@ -295,7 +219,7 @@ static void take_from(json_t *out, json_t *report)
 json_t *audit_make(struct store_txn *txn, const struct settings *settings, int32_t date, int *error)
 {
     struct audit audit = {json_array(), json_array(), json_array()};
-    struct expected expected = {txn, date, json_array()};
+    struct expected expected = {txn, json_array()};
     json_t *actions = json_array(), *alerts = json_array(), *out = NULL;
     json_t *report = report_make(txn, settings, date, error);
     if (!*error)

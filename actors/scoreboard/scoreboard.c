@@ -1,5 +1,5 @@
 /* scoreboard - what people see: tables of the night, the page, the API, the exported files.
- * takes  rows, features, predictions, grades, runs, alerts, exits, dead letters, imports, ops.command     gives  command.answer
+ * takes  rows, features, predictions, grades, runs, alerts, exits, dead letters, imports, ops.command     gives  command.answer, ops.held
  * keeps  actors/scoreboard/tables.h
  * never  changes what a record says, or shows an import before its commit */
 #include "actors/scoreboard/scoreboard.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/command.h"
+#include "actors/scoreboard/held.h"
 #include "actors/scoreboard/run_index.h"
 #include "config/clock.h"
 #include "schema/messages.h"
@@ -282,13 +283,53 @@ static enum verdict take_dead(struct step *step, const struct input *input, void
     return failure ? failed(step, failure) : DONE;
 }
 
+/* Asked to: how much is held of a game. Everything that was said of it before the command is in, if anything was lost since, that shows. */
+static enum verdict take_count(struct step *step, const struct input *input,
+                               const struct command_kind *kind)
+{
+    const struct msg_ops_command *command = input->message;
+    struct msg_ops_held out;
+    int error = STORE_OK;
+    message_clear(&msg_ops_held_desc, &out);
+    out.game_date = command_game(command->subject, out.game_id);
+    if (!command_take(step, input, kind, out.game_id))
+        return DONE;
+    if (!out.game_date) {
+        command_nothing(step, input, "no game and day: GAME:YYYY-MM-DD");
+        return DONE;
+    }
+    const struct {
+        const char *output;
+        int64_t *rows;
+    } counted[] = {{"boxscore", &out.boxscore},
+                   {"features", &out.features},
+                   {"predictions", &out.predictions},
+                   {"grades", &out.grades}};
+    for (size_t i = 0; i < sizeof counted / sizeof *counted && !error; i++)
+        if (out.game_date >= step_kept_since(step, held_table(counted[i].output)))
+            error = held_rows(step_store(step), out.game_date, out.game_id, counted[i].output,
+                              counted[i].rows);
+    if (error)
+        return failed(step, error);
+    const uint32_t said = step_emitted(step);
+    out.at = input->time_us;
+    step_emit(step, &msg_ops_held_desc, &out);
+    command_done(step, input, said);
+    return DONE;
+}
+
 /* Asked to: the day's files have something new, so that they are written again, whatever became of them. */
 static enum verdict take_command(struct step *step, const struct input *input, void *self)
 {
-    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc, NULL};
+    static const struct command_kind KIND = {"scoreboard", "export", &msg_row_game_desc, NULL,
+                                             "count"};
+    static const struct command_kind COUNT = {"scoreboard", "count", &msg_row_game_desc, NULL,
+                                              NULL};
     const struct msg_ops_command *command = input->message;
     int32_t date;
     (void)self;
+    if (command_is(input, &COUNT))
+        return take_count(step, input, &COUNT);
     if (!command_take(step, input, &KIND, NULL))
         return DONE;
     int error = clock_parse_date(command->subject, &date)

@@ -20,8 +20,8 @@ static void key_of(struct store_key *key, const char *game_id, const char *outpu
     store_key_text(key, output);
 }
 
-static int read_row(struct store_txn *txn, int32_t date, const char *game_id, enum output_id output,
-                    struct msg_ops_expected *row)
+int due_row(struct store_txn *txn, int32_t date, const char *game_id, enum output_id output,
+            struct msg_ops_expected *row)
 {
     struct store_key key;
     key_of(&key, game_id, OUTPUTS[output].name);
@@ -29,7 +29,7 @@ static int read_row(struct store_txn *txn, int32_t date, const char *game_id, en
                              &msg_ops_expected_desc, row);
 }
 
-static int write_row(struct store_txn *txn, const struct msg_ops_expected *row)
+int due_row_put(struct store_txn *txn, const struct msg_ops_expected *row)
 {
     struct store_key key;
     key_of(&key, row->game_id, row->output);
@@ -51,10 +51,10 @@ static void say(struct step *step, const struct msg_ops_expected *row)
     step_emit(step, &msg_ops_expected_desc, &said);
 }
 
-static int write_and_say(struct step *step, struct msg_ops_expected *row)
+int due_row_say(struct step *step, struct msg_ops_expected *row)
 {
     row->at = step_now_us(step);
-    int error = write_row(step_store(step), row);
+    int error = due_row_put(step_store(step), row);
     if (!error)
         say(step, row);
     return error;
@@ -118,7 +118,7 @@ static int rows_begin(struct step *step, const struct msg_row_game *game)
         expect_begin(&row, &OUTPUTS[i], game->game_id, game->game_date, game->tip_at);
         if (over)
             row.deadline = step_now_us(step) + OUTPUTS[i].after_us;
-        int error = write_and_say(step, &row);
+        int error = due_row_say(step, &row);
         if (error)
             return error;
     }
@@ -129,7 +129,7 @@ static int rows_void(struct step *step, const char *game_id, int32_t date, const
 {
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         struct msg_ops_expected row;
-        int error = read_row(step_store(step), date, game_id, (enum output_id)i, &row);
+        int error = due_row(step_store(step), date, game_id, (enum output_id)i, &row);
         if (error == STORE_NOT_FOUND)
             continue;
         if (error)
@@ -137,7 +137,7 @@ static int rows_void(struct step *step, const char *game_id, int32_t date, const
         if (!strcmp(row.state, "EMPTY_OK") || !strcmp(row.state, "COMPLETE"))
             continue;
         expect_void(&row, reason);
-        if ((error = write_and_say(step, &row)) != 0)
+        if ((error = due_row_say(step, &row)) != 0)
             return error;
     }
     return STORE_OK;
@@ -189,11 +189,11 @@ static int count(struct step *step, int32_t date, const char *game_id, enum outp
                  int64_t more, int64_t wanted, int64_t at_us)
 {
     struct msg_ops_expected row;
-    int error = read_row(step_store(step), date, game_id, output, &row);
+    int error = due_row(step_store(step), date, game_id, output, &row);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     (void)expect_count(&row, more, wanted, at_us);
-    return write_row(step_store(step), &row);
+    return due_row_put(step_store(step), &row);
 }
 
 /* At least so many there are: a state of a game says it anew each time. */
@@ -201,13 +201,13 @@ static int count_to(struct step *step, const struct msg_row_game *game, enum out
                     int64_t rows, int64_t at_us)
 {
     struct msg_ops_expected row;
-    int error = read_row(step_store(step), game->game_date, game->game_id, output, &row);
+    int error = due_row(step_store(step), game->game_date, game->game_id, output, &row);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     if (rows <= row.rows)
         return STORE_OK;
     (void)expect_count(&row, rows - row.rows, 0, at_us);
-    return write_row(step_store(step), &row);
+    return due_row_put(step_store(step), &row);
 }
 
 static int tips_set(struct step *step, const struct msg_row_game *game)
@@ -215,7 +215,7 @@ static int tips_set(struct step *step, const struct msg_row_game *game)
     for (int i = 0; i < OUTPUT_COUNT; i++) {
         struct msg_ops_expected row;
         int error =
-            read_row(step_store(step), game->game_date, game->game_id, (enum output_id)i, &row);
+            due_row(step_store(step), game->game_date, game->game_id, (enum output_id)i, &row);
         if (error == STORE_NOT_FOUND)
             continue;
         if (error)
@@ -225,7 +225,7 @@ static int tips_set(struct step *step, const struct msg_row_game *game)
         if (was_void) /* postponed, and on again */
             (void)snprintf(row.state, sizeof row.state, "EXPECTED");
         expect_tip(&row, &OUTPUTS[i], game->tip_at);
-        if ((before != row.deadline || was_void) && (error = write_and_say(step, &row)) != 0)
+        if ((before != row.deadline || was_void) && (error = due_row_say(step, &row)) != 0)
             return error;
     }
     return STORE_OK;
@@ -238,13 +238,13 @@ static int final_seen(struct step *step, const struct input *input, const struct
                     ? count_to(step, game, OUTPUT_BOXSCORE, game->box_players, input->time_us)
                     : STORE_OK;
     if (!error)
-        error = read_row(step_store(step), game->game_date, game->game_id, OUTPUT_GRADES, &row);
+        error = due_row(step_store(step), game->game_date, game->game_id, OUTPUT_GRADES, &row);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     if (row.deadline != CLOCK_NONE || !game->box_players)
         return STORE_OK;
     expect_final(&row, &OUTPUTS[OUTPUT_GRADES], input->time_us);
-    return write_and_say(step, &row);
+    return due_row_say(step, &row);
 }
 
 int due_game(struct step *step, const struct input *input, const struct msg_row_game *game)
@@ -349,11 +349,11 @@ static int check_put(struct step *step, const struct msg_row_check *check,
     if (of_day(check))
         return judge_day_again(step, check->game_date, (enum output_id)(output - OUTPUTS));
     error =
-        read_row(txn, check->game_date, check->game_id, (enum output_id)(output - OUTPUTS), &row);
+        due_row(txn, check->game_date, check->game_id, (enum output_id)(output - OUTPUTS), &row);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     expect_again(&row);
-    return write_row(txn, &row);
+    return due_row_put(txn, &row);
 }
 
 int due_check(struct step *step, const struct msg_row_check *check)
@@ -391,20 +391,20 @@ static int grades_begin(struct step *step, const struct msg_prediction_points *p
 {
     struct msg_ops_expected row;
     int error =
-        read_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_GRADES, &row);
+        due_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_GRADES, &row);
     if (error != STORE_NOT_FOUND)
         return error;
     expect_begin(&row, &OUTPUTS[OUTPUT_GRADES], prediction->game_id, prediction->game_date,
                  CLOCK_NONE);
     /* It was on its way when the game was called off, or moved. */
     struct msg_ops_expected box;
-    error = read_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_BOXSCORE,
-                     &box);
+    error = due_row(step_store(step), prediction->game_date, prediction->game_id, OUTPUT_BOXSCORE,
+                    &box);
     if (error && error != STORE_NOT_FOUND)
         return error;
     if (!error && !strcmp(box.state, "EMPTY_OK"))
         expect_void(&row, box.reason);
-    return write_and_say(step, &row);
+    return due_row_say(step, &row);
 }
 
 int due_prediction(struct step *step, const struct msg_prediction_points *prediction, int64_t at_us)
@@ -430,17 +430,17 @@ int due_prediction(struct step *step, const struct msg_prediction_points *predic
                          at_us);
 }
 
-int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us)
+int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us, bool *first)
 {
     char what[88];
-    bool first;
+    *first = false;
     if (!grade->final)
         return STORE_OK;
     snprintf(what, sizeof what, "final %" PRId64 " %.32s %.16s", grade->player_id, grade->system,
              grade->stat);
     int error =
-        seen_first(step_store(step), grade->game_date, grade->game_id, OUTPUT_GRADES, what, &first);
-    return error || !first
+        seen_first(step_store(step), grade->game_date, grade->game_id, OUTPUT_GRADES, what, first);
+    return error || !*first
                ? error
                : count(step, grade->game_date, grade->game_id, OUTPUT_GRADES, 1, 0, at_us);
 }
@@ -544,7 +544,7 @@ static int judge_row(const struct store_row *at, void *context)
     if (!output)
         return 0; /* of a list of other times */
     struct store_txn *txn = look->txn;
-    int error = read_row(txn, at->date, game_id, (enum output_id)(output - OUTPUTS), &row);
+    int error = due_row(txn, at->date, game_id, (enum output_id)(output - OUTPUTS), &row);
     char check[EXPECT_CHECK_SIZE];
     if (!error)
         error = check_find(txn, &row, check);
@@ -579,13 +579,13 @@ int due_judge(struct due_look *look, struct store_txn *txn)
 static int grades_due(struct step *step, const struct msg_ops_expected *box)
 {
     struct msg_ops_expected row;
-    int error = read_row(step_store(step), box->game_date, box->game_id, OUTPUT_GRADES, &row);
+    int error = due_row(step_store(step), box->game_date, box->game_id, OUTPUT_GRADES, &row);
     if (error)
         return error == STORE_NOT_FOUND ? STORE_OK : error;
     if (row.deadline != CLOCK_NONE)
         return STORE_OK;
     expect_final(&row, &OUTPUTS[OUTPUT_GRADES], box->deadline);
-    return write_and_say(step, &row);
+    return due_row_say(step, &row);
 }
 
 int due_speak(const struct due_look *look, struct step *step)
@@ -598,7 +598,7 @@ int due_speak(const struct due_look *look, struct step *step)
             row.tried_at = step_now_us(step);
         }
         row.at = step_now_us(step);
-        int error = write_row(step_store(step), &row);
+        int error = due_row_put(step_store(step), &row);
         if (!error && (look->said[i] || turn->ask))
             say(step, &row);
         if (!error)

@@ -22,10 +22,17 @@ int due_check(struct step *step, const struct msg_row_check *check);
 int due_feature(struct step *step, const struct msg_feature_player *feature, int64_t at_us);
 int due_prediction(struct step *step, const struct msg_prediction_points *prediction,
                    int64_t at_us);
-int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us);
+/* *first: it is the first final one of its player, system and stat. */
+int due_grade(struct step *step, const struct msg_grade_points *grade, int64_t at_us, bool *first);
 
 /* The date that a game's rows are under; 0: it owes nothing. */
 int due_day(struct store_txn *txn, const char *game_id, int32_t *date);
+
+/* ---- rows ---- */
+int due_row(struct store_txn *txn, int32_t date, const char *game_id, enum output_id output,
+            struct msg_ops_expected *row);
+int due_row_put(struct store_txn *txn, const struct msg_ops_expected *row);
+int due_row_say(struct step *step, struct msg_ops_expected *row); /* stored, and said */
 
 /* ---- looking ---- */
 #define DUE_CHANGES_MAX 64

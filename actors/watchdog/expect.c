@@ -12,8 +12,9 @@
 #define QUIET_US (10 * MINUTE_US)        /* ahead of its deadline: so long nothing came */
 #define GIVE_UP_US (12 * 60 * MINUTE_US) /* so long after its deadline nobody waits any more */
 
-#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, doc)                \
-    {name, actor, since, (after_min)*MINUTE_US, (ahead_min)*MINUTE_US, least, told_only, doc},
+#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, any_time, doc)      \
+    {name,      actor,    since, (after_min)*MINUTE_US, (ahead_min)*MINUTE_US, least,              \
+     told_only, any_time, doc},
 const struct output OUTPUTS[OUTPUT_COUNT] = {
 #include "actors/watchdog/outputs.def"
 };
@@ -51,6 +52,13 @@ bool expect_open(const struct msg_ops_expected *row)
 bool expect_missing(const struct msg_ops_expected *row)
 {
     return is(row, "LATE") || is(row, "HALTED");
+}
+
+bool expect_hole(const struct msg_ops_expected *row)
+{
+    const struct output *output = output_named(row->output);
+    return output && output->any_time && (is(row, "FAILED") || is(row, "DEGRADED")) &&
+           row->rows < expect_need(row);
 }
 
 void expect_begin(struct msg_ops_expected *row, const struct output *output, const char *game_id,

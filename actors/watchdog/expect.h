@@ -9,7 +9,8 @@
 #include "schema/messages.h"
 
 enum output_since { SINCE_TIP, SINCE_FINAL };
-#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, doc) OUTPUT_##id,
+#define OUTPUT(id, name, actor, since, after_min, ahead_min, least, told_only, any_time, doc)      \
+    OUTPUT_##id,
 enum output_id {
 #include "actors/watchdog/outputs.def"
     OUTPUT_COUNT
@@ -23,6 +24,7 @@ struct output {
     int64_t ahead_us; /* so long before its deadline what does not come is asked for */
     int64_t least;    /* rows */
     bool told_only;
+    bool any_time; /* it can be made long after */
     const char *doc;
 };
 extern const struct output OUTPUTS[OUTPUT_COUNT];
@@ -51,6 +53,8 @@ int64_t expect_need(const struct msg_ops_expected
                         *row); /* rows that there must be: what others lead to, and the least */
 bool expect_open(const struct msg_ops_expected *row);    /* still to be judged */
 bool expect_missing(const struct msg_ops_expected *row); /* due, and not there */
+/* Settled, and not there: nobody waits for it any more, and it could still be made. */
+bool expect_hole(const struct msg_ops_expected *row);
 /* A check of what it is made of was said: it is judged anew. */
 void expect_again(struct msg_ops_expected *row);
 /* As of now. `check`: one that fails of what it is made of ("": none): it is there, and not to be relied on. True: the state is another, or says why

@@ -137,6 +137,31 @@ int letters_newest_put(struct store_txn *txn, const char *stream, int32_t date, 
     return store_put(txn, TABLE_NEWEST, date, key.data, key.size, value.data, value.size);
 }
 
+static int find_first(const struct store_row *row, void *context)
+{
+    uint64_t *first = context;
+    struct span rest = row->value;
+    int64_t position;
+    if (store_key_read_i64(&rest, &position) != 0)
+        return STORE_CORRUPT;
+    if (*first == 0 || (uint64_t)position < *first)
+        *first = (uint64_t)position;
+    return 0;
+}
+
+int letters_first(struct store_txn *txn, const char *stream, int32_t date, const char *about,
+                  uint64_t *position)
+{
+    struct store_key prefix;
+    *position = 0;
+    store_key_start(&prefix);
+    store_key_text(&prefix, about);
+    store_key_text(&prefix, stream);
+    int error = store_scan(txn, TABLE_NEWEST, date, date, prefix.data, prefix.size, false,
+                           find_first, position);
+    return error == STORE_NOT_FOUND ? STORE_OK : error;
+}
+
 /* ---- letters ---- */
 
 static void actor_of(const char *reader, char actor[48])

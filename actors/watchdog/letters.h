@@ -8,6 +8,9 @@
 /* All return 0 or a store_error. `about`: a game, or the subject of a raw body. */
 int letters_newest_put(struct store_txn *txn, const char *stream, int32_t date, const char *about,
                        const char *entity, uint64_t position);
+/* The first of those of `about` in a stream; 0: there is none. */
+int letters_first(struct store_txn *txn, const char *stream, int32_t date, const char *about,
+                  uint64_t *position);
 /* `input` is a dead_letter; one that is about no game, or not the newest, is none of ours. */
 int letters_put(struct step *step, const struct input *input);
 int letters_any(struct store_txn *txn, int32_t date, const char *about, const char *actor,

@@ -71,7 +71,7 @@ void remedies_begin(struct msg_ops_action *action, int32_t date, const char *gam
     snprintf(action->game_id, sizeof action->game_id, "%s", game_id);
     action->game_date = date;
     snprintf(action->cause, sizeof action->cause, "%s", remedy_cause_text(cause));
-    snprintf(action->target, sizeof action->target, "%s", remedy_target(kind));
+    snprintf(action->target, sizeof action->target, "%s", remedy_target(kind, output));
     snprintf(action->verb, sizeof action->verb, "%s", remedy_verb(kind));
     snprintf(action->subject, sizeof action->subject, "%s", subject);
     snprintf(action->outcome, sizeof action->outcome, "asked");
@@ -90,6 +90,19 @@ void remedies_end(struct msg_ops_action *action, bool helped, int64_t at_us, con
     action->at = at_us;
 }
 
+/* A shard hears that by a record of its own. There is one scoreboard. */
+static void rewind_ask(struct step *step, const struct msg_ops_action *action,
+                       const struct emit *how)
+{
+    struct msg_ops_rewind rewind;
+    message_clear(&msg_ops_rewind_desc, &rewind);
+    snprintf(rewind.reader, sizeof rewind.reader, "%.30s.0", action->target);
+    rewind.position = action->position;
+    snprintf(rewind.by, sizeof rewind.by, "watchdog %s", action->action_id);
+    rewind.at = step_now_us(step);
+    step_emit_with(step, &msg_ops_rewind_desc, &rewind, how);
+}
+
 /* It comes of the record that it is about: so do the rows that come of it. */
 void remedies_command(struct step *step, const struct msg_ops_action *action)
 {
@@ -97,6 +110,10 @@ void remedies_command(struct step *step, const struct msg_ops_action *action)
     const struct emit how = {.parents = &action->position,
                              .parent_count = action->position != UINT64_MAX ? 1 : 0,
                              .due_us = CLOCK_NONE};
+    if (strcmp(action->verb, remedy_verb(REMEDY_REWIND)) == 0) {
+        rewind_ask(step, action, &how);
+        return;
+    }
     message_clear(&msg_ops_command_desc, &command);
     snprintf(command.target, sizeof command.target, "%s", action->target);
     snprintf(command.verb, sizeof command.verb, "%s", action->verb);
@@ -221,7 +238,9 @@ int remedies_answer(struct step *step, const struct msg_command_answer *answer)
     if (strcmp(action.outcome, "asked") != 0)
         return STORE_OK;
     /* A body holds many games: who asks for one as others did a moment before may get nothing, and yet have all of it. */
-    bool alone = strcmp(answer->subject, action.game_id) == 0;
+    size_t game = strlen(action.game_id);
+    bool alone = strncmp(answer->subject, action.game_id, game) == 0 &&
+                 (answer->subject[game] == '\0' || answer->subject[game] == ':');
     bool done = strcmp(answer->outcome, "done") == 0;
     if (done && strcmp(answer->verb, remedy_verb(REMEDY_EXPORT)) == 0)
         snprintf(action.text, sizeof action.text, "done");
@@ -262,8 +281,9 @@ static int facts_find(const struct remedies_look *look, struct store_txn *txn,
             continue;
         remedy_subject(remedy, row, subject);
         if (remedy->cause == CAUSE_REFUSED) {
-            error = letters_any(txn, row->game_date, subject, remedy_target(remedy->kind),
-                                &facts->so[CAUSE_REFUSED]);
+            error =
+                letters_any(txn, row->game_date, subject, remedy_target(remedy->kind, row->output),
+                            &facts->so[CAUSE_REFUSED]);
         } else if (remedy->cause == CAUSE_NOT_WHOLE) {
             store_key_start(&key);
             store_key_text(&key, remedy->run);
@@ -308,32 +328,60 @@ static int past_find(const struct remedies_look *look, struct store_txn *txn,
     return STORE_OK;
 }
 
+/* The first record that the tables must be made again from: what was said of the game lies behind it. 0: nobody knows. */
+static int first_said(struct store_txn *txn, const struct msg_ops_expected *row,
+                      enum output_id output, uint64_t *position)
+{
+    const struct message_desc *desc = output == OUTPUT_FEATURES      ? &msg_feature_player_desc
+                                      : output == OUTPUT_PREDICTIONS ? &msg_prediction_points_desc
+                                                                     : &msg_row_box_score_desc;
+    return letters_first(txn, desc->stream, row->game_date, row->game_id, position);
+}
+
+int remedies_choose(const struct remedies_look *look, struct store_txn *txn,
+                    const struct msg_ops_expected *row, bool lost,
+                    const struct remedy_past past[REMEDY_KINDS], struct remedy_turn *turn,
+                    enum remedy_answer *answer)
+{
+    enum output_id output = (enum output_id)(output_named(row->output) - OUTPUTS);
+    struct remedy_facts facts = {.so[CAUSE_LOST] = true};
+    const struct remedy *remedy = NULL;
+    uint64_t raw_position = 0, first = 0;
+    *answer = REMEDY_NONE;
+    int error = lost ? STORE_OK : facts_find(look, txn, row, output, &facts, &raw_position);
+    if (error)
+        return error;
+    *answer = remedy_next(output, &facts, past, look->limits, look->budget, look->now_us, &remedy);
+    if (*answer == REMEDY_ASK && remedy->kind == REMEDY_REWIND && look->playing)
+        *answer = REMEDY_WAIT;
+    if (*answer == REMEDY_ASK && remedy->kind == REMEDY_REWIND) {
+        error = first_said(txn, row, output, &first);
+        *answer = first ? REMEDY_ASK : REMEDY_SPENT;
+    }
+    if (error || *answer != REMEDY_ASK)
+        return error;
+    turn->ask = remedy;
+    turn->attempt = past[remedy->kind].attempts + 1;
+    turn->failed = past[remedy->kind].failed;
+    turn->position = remedy->kind == REMEDY_REWIND      ? first
+                     : remedy->cause == CAUSE_NOT_WHOLE ? raw_position
+                                                        : 0;
+    look->budget->asked[remedy->kind]++;
+    return STORE_OK;
+}
+
 int remedies_look(const struct remedies_look *look, struct store_txn *txn,
                   const struct msg_ops_expected *row, bool wanting, struct remedy_turn *turn)
 {
-    enum output_id output = (enum output_id)(output_named(row->output) - OUTPUTS);
     struct remedy_past past[REMEDY_KINDS];
-    struct remedy_facts facts;
-    const struct remedy *remedy = NULL;
-    uint64_t raw_position;
     *turn = (struct remedy_turn){.ask = NULL};
     int error = past_find(look, txn, row, past, turn);
     if (error || !look->heal || !wanting)
         return error;
-    error = facts_find(look, txn, row, output, &facts, &raw_position);
-    if (error)
-        return error;
-    enum remedy_answer answer =
-        remedy_next(output, &facts, past, look->limits, look->budget, look->now_us, &remedy);
+    enum remedy_answer answer;
+    error = remedies_choose(look, txn, row, false, past, turn, &answer);
     turn->spent = answer == REMEDY_SPENT;
-    if (answer != REMEDY_ASK)
-        return STORE_OK;
-    turn->ask = remedy;
-    turn->attempt = past[remedy->kind].attempts + 1;
-    turn->failed = past[remedy->kind].failed;
-    turn->position = remedy->cause == CAUSE_NOT_WHOLE ? raw_position : 0;
-    look->budget->asked[remedy->kind]++;
-    return STORE_OK;
+    return error;
 }
 
 static int ask(struct step *step, const struct msg_ops_expected *row,
@@ -368,8 +416,11 @@ static int ask(struct step *step, const struct msg_ops_expected *row,
                      expect_need(row));
     } else {
         remedies_command(step, &action);
-        snprintf(action.why, sizeof action.why, "%" PRId64 " of %" PRId64, row->rows,
-                 expect_need(row));
+        if (turn->why[0])
+            snprintf(action.why, sizeof action.why, "%s", turn->why);
+        else
+            snprintf(action.why, sizeof action.why, "%" PRId64 " of %" PRId64, row->rows,
+                     expect_need(row));
     }
     return remedies_say(step, &action);
 }

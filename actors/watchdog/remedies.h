@@ -19,6 +19,7 @@ struct remedies_look {
     const struct remedy_limits *limits;
     struct remedy_budget *budget; /* what is to be asked is taken from it */
     bool heal;
+    bool playing; /* a game is on: the tables are looked at, and are not made again now */
     int64_t now_us, grace_us; /* grace: so long after the tip a game's features are closed */
 };
 /* What is to be said of one row. */
@@ -26,6 +27,7 @@ struct remedy_turn {
     const struct remedy *ask; /* NULL: nothing is asked */
     int64_t attempt, failed;
     uint64_t position; /* of the record it is about; 0: none */
+    char why[80];      /* how it stands; "": as the ledger counts it */
     bool spent;        /* nothing more is tried */
     bool ended;        /* `end` tells how the one before ended */
     struct msg_ops_action end;
@@ -33,6 +35,12 @@ struct remedy_turn {
 /* `wanting`: it is missing, and may be asked for. Without writing. A store_error. */
 int remedies_look(const struct remedies_look *look, struct store_txn *txn,
                   const struct msg_ops_expected *row, bool wanting, struct remedy_turn *turn);
+/* The same without what was asked before: for a row that nobody waits for any more (holes.h). `lost`: it was said, and is gone. `past` is what
+ * counts. A store_error; *answer as remedy_next. */
+int remedies_choose(const struct remedies_look *look, struct store_txn *txn,
+                    const struct msg_ops_expected *row, bool lost,
+                    const struct remedy_past past[REMEDY_KINDS], struct remedy_turn *turn,
+                    enum remedy_answer *answer);
 /* Stores and says it. A store_error. */
 int remedies_speak(struct step *step, const struct msg_ops_expected *row,
                    const struct remedy_turn *turn);

@@ -31,9 +31,10 @@ const char *remedy_verb(enum remedy_kind kind)
     return kinds[kind].verb;
 }
 
-const char *remedy_target(enum remedy_kind kind)
+const char *remedy_target(enum remedy_kind kind, const char *output)
 {
-    return kinds[kind].target;
+    const struct output *owed = output_named(output);
+    return kinds[kind].target[0] || !owed ? kinds[kind].target : owed->actor;
 }
 
 const char *remedy_cause_text(enum remedy_cause cause)
@@ -48,6 +49,9 @@ void remedy_subject(const struct remedy *remedy, const struct msg_ops_expected *
     int32_t date = row->game_date;
     if (size == 0)
         snprintf(subject, REMEDY_SUBJECT_SIZE, "%s", row->game_id);
+    else if (remedy->subject[0] == '@')
+        snprintf(subject, REMEDY_SUBJECT_SIZE, "%s:%04d-%02d-%02d", row->game_id, date / 10000,
+                 date / 100 % 100, date % 100);
     else if (remedy->subject[size - 1] == ':')
         snprintf(subject, REMEDY_SUBJECT_SIZE, "%s%04d-%02d-%02d", remedy->subject, date / 10000,
                  date / 100 % 100, date % 100);
@@ -68,7 +72,10 @@ void remedy_limits(const struct settings *settings, struct remedy_limits *out)
                [REMEDY_REBUILD] = {of->rebuild_cooldown_us, of->rebuild_per_hour},
                [REMEDY_PREDICT] = {of->predict_cooldown_us, of->predict_per_hour},
                [REMEDY_GRADE] = {of->grade_cooldown_us, of->grade_per_hour},
-               [REMEDY_EXPORT] = {of->export_cooldown_us, of->export_per_hour}}};
+               [REMEDY_EXPORT] = {of->export_cooldown_us, of->export_per_hour},
+               [REMEDY_SAY] = {of->say_cooldown_us, of->say_per_hour},
+               [REMEDY_FETCH] = {of->fetch_cooldown_us, of->fetch_per_hour},
+               [REMEDY_REWIND] = {of->rewind_cooldown_us, of->rewind_per_hour}}};
 }
 
 void remedy_hour(struct remedy_budget *budget, int64_t now_us)

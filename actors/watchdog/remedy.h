@@ -25,10 +25,10 @@ struct remedy {
     enum remedy_kind kind;
     const char *subject, *run;
 };
-#define REMEDIES_MOST 12
+#define REMEDIES_MOST 19
 extern const struct remedy REMEDIES[REMEDIES_MOST];
 const char *remedy_verb(enum remedy_kind kind);
-const char *remedy_target(enum remedy_kind kind);
+const char *remedy_target(enum remedy_kind kind, const char *output); /* of what output */
 const char *remedy_cause_text(enum remedy_cause cause);
 /* "" : the game itself. */
 #define REMEDY_SUBJECT_SIZE 60

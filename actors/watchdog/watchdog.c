@@ -1,9 +1,9 @@
 /* watchdog - says what is wrong, once per incident, and when it is right again; knows what every game owes, and asks for it again.
  * takes  row.game, row.box_score, row.odds_snapshot, row.check, feature.player, prediction.points, grade.points, ops.run (the poller's and
- *        the processor's), dead, ops.resolved, command.answer
- * gives  ops.alert, ops.expected, ops.action, ops.command, ops.verdict
+ *        the processor's), dead, ops.resolved, ops.held, command.answer
+ * gives  ops.alert, ops.expected, ops.action, ops.command, ops.verdict, ops.rewind
  * keeps  games, when each source last did its work, dead letters by reader, incidents that are open, expected outputs (due.c), what was
- *        asked for and what became of it (remedies.c), what the exports must show (exported.c)
+ *        asked for and what became of it (remedies.c), what the exports must show (exported.c), holes of the past (holes.c)
  * never  does itself what another actor does */
 #include "actors/watchdog/watchdog.h"
 
@@ -17,6 +17,7 @@
 
 #include "actors/watchdog/due.h"
 #include "actors/watchdog/exported.h"
+#include "actors/watchdog/holes.h"
 #include "actors/watchdog/route.h"
 #include "actors/watchdog/rules.h"
 #include "config/clock.h"
@@ -59,12 +60,15 @@ struct watchdog {
     int64_t next_league_us, next_real_us;
     struct shard_memory shards[SHARDS_MAX];
     int shard_count;
-    bool behind; /* this shard has yet to take records that are in the log */
+    bool playing; /* a game is on, as of this look */
+    bool behind;  /* this shard has yet to take records that are in the log */
     struct remedy_limits limits;
     struct remedy_budget budget;
     struct incidents incidents;
     struct due_look due;
     struct exported *exported; /* NULL: none are written */
+    struct holes *holes;
+    bool holes_known; /* they were looked for in this look */
     struct route *route;
 };
 
@@ -242,11 +246,12 @@ static int count_grade(struct step *step, const struct msg_grade_points *grade)
 static enum verdict take_grade(struct step *step, const struct input *input, void *self)
 {
     const struct msg_grade_points *grade = input->message;
+    bool first = false; /* one that is said again counts for nothing */
     (void)self;
     int error = exported_shows(step, EXPORTED_GRADING, grade->game_date, input->position);
     if (!error)
-        error = due_grade(step, grade, input->time_us);
-    return stored(step, error ? error : count_grade(step, input->message));
+        error = due_grade(step, grade, input->time_us, &first);
+    return stored(step, error || !first ? error : count_grade(step, input->message));
 }
 
 static int judge_promoted(struct watchdog *self, struct store_txn *txn, int64_t now_us)
@@ -274,6 +279,8 @@ static enum verdict take_run(struct step *step, const struct input *input, void 
     if (strcmp(run->actor, "poller") != 0 && strcmp(run->actor, "processor") != 0)
         return DONE;
     int error = remedies_run(step, run);
+    if (!error)
+        error = holes_run(step, run);
     if (error)
         return stored(step, error);
     bool good = !strcmp(run->outcome, "success") || !strcmp(run->outcome, "unchanged") ||
@@ -349,6 +356,12 @@ static enum verdict take_answer(struct step *step, const struct input *input, vo
     return stored(step, remedies_answer(step, input->message));
 }
 
+static enum verdict take_held(struct step *step, const struct input *input, void *self)
+{
+    (void)self;
+    return stored(step, holes_held(step, input->message));
+}
+
 /* One less that waits for somebody's verdict; one that was refused again is another letter. */
 static enum verdict take_resolved(struct step *step, const struct input *input, void *self)
 {
@@ -418,6 +431,7 @@ static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t n
                            NULL, 0, false, visit_game, &on);
     if (error && error != STORE_NOT_FOUND)
         return error;
+    self->playing = on.since_us != CLOCK_NONE;
     for (size_t i = 0; i < sizeof live_sources / sizeof *live_sources; i++) {
         struct msg_watch_source row, taker;
         error = source_get(txn, live_sources[i], &row);
@@ -631,7 +645,8 @@ static int visit_open(const struct store_row *row, void *context)
     struct msg_ops_alert *alert = &open->gone[open->count];
     if (message_decode(&msg_ops_alert_desc, row->value.data, row->value.size, alert, &error) != 0)
         return STORE_CORRUPT;
-    if (about_shards(alert->cause) && !open->shards_known)
+    if ((about_shards(alert->cause) && !open->shards_known) ||
+        strcmp(alert->cause, HOLES_CAUSE) == 0) /* those say themselves when they are over */
         return 0;
     for (int i = 0; i < open->now->count; i++)
         if (!strcmp(open->now->list[i].cause, alert->cause) &&
@@ -640,28 +655,61 @@ static int visit_open(const struct store_row *row, void *context)
     return ++open->count == RULES_INCIDENTS_MAX;
 }
 
+static int recover_incident(const struct watchdog *self, struct step *step,
+                            struct msg_ops_alert *alert)
+{
+    struct store_key key;
+    incident_key(&key, alert->cause, alert->subject);
+    int error = store_del(step_store(step), TABLE_INCIDENT, STORE_UNDATED, key.data, key.size);
+    if (error)
+        return error;
+    strcpy(alert->state, "recovered");
+    alert->at = step_now_us(step);
+    char text[sizeof alert->text];
+    snprintf(text, sizeof text, "%s: right again after %" PRId64 " min", alert->subject,
+             (alert->at - alert->since) / 60000000);
+    memcpy(alert->text, text, sizeof text);
+    step_emit(step, &msg_ops_alert_desc, alert);
+    say(alert);
+    return route_queue(self->route, step, alert);
+}
+
 static int recover_incidents(const struct watchdog *self, struct step *step,
                              struct open_incidents *open)
 {
-    for (int i = 0; i < open->count; i++) {
-        struct msg_ops_alert *alert = &open->gone[i];
-        struct store_key key;
-        incident_key(&key, alert->cause, alert->subject);
-        int error = store_del(step_store(step), TABLE_INCIDENT, STORE_UNDATED, key.data, key.size);
-        if (error)
-            return error;
-        strcpy(alert->state, "recovered");
-        alert->at = step_now_us(step);
-        char text[sizeof alert->text];
-        snprintf(text, sizeof text, "%s: right again after %" PRId64 " min", alert->subject,
-                 (alert->at - alert->since) / 60000000);
-        memcpy(alert->text, text, sizeof text);
-        step_emit(step, &msg_ops_alert_desc, alert);
-        say(alert);
-        if ((error = route_queue(self->route, step, alert)) != 0)
-            return error;
+    int error = 0;
+    for (int i = 0; i < open->count && !error; i++)
+        error = recover_incident(self, step, &open->gone[i]);
+    return error;
+}
+
+static int incident_get(struct store_txn *txn, const struct incident *incident,
+                        struct msg_ops_alert *alert)
+{
+    struct store_key key;
+    incident_key(&key, incident->cause, incident->subject);
+    return store_get_message(txn, TABLE_INCIDENT, STORE_UNDATED, key.data, key.size,
+                             &msg_ops_alert_desc, alert);
+}
+
+/* Those of holes: what was given up of a day stays the worst that is said of it. < 0: the store failed. */
+static int speak_of_holes(const struct watchdog *self, struct step *step)
+{
+    const struct incident *incident;
+    struct msg_ops_alert alert;
+    int error = 0;
+    for (int i = 0; error >= 0 && (incident = holes_raised(self->holes, i)) != NULL; i++) {
+        error = incident_get(step_store(step), incident, &alert);
+        if (error == STORE_NOT_FOUND || (!error && strcmp(alert.severity, "critical") != 0))
+            error = raise_incident(self, step, incident);
     }
-    return 0;
+    for (int i = 0; error >= 0 && (incident = holes_over(self->holes, i)) != NULL; i++) {
+        error = incident_get(step_store(step), incident, &alert);
+        if (!error)
+            error = recover_incident(self, step, &alert);
+        error = error == STORE_NOT_FOUND ? 0 : error;
+    }
+    return error;
 }
 
 /* The newest failure of what feeds an output; NULL: there is none since its last success. */
@@ -683,6 +731,7 @@ static int judge_due(struct watchdog *self, struct store_txn *txn, int64_t now_u
     due->remedies = (struct remedies_look){.limits = &self->limits,
                                            .budget = &self->budget,
                                            .heal = self->settings->watchdog.heal,
+                                           .playing = self->playing,
                                            .now_us = now_us,
                                            .grace_us = self->settings->lock.grace_us};
     due->incidents = &self->incidents;
@@ -707,6 +756,14 @@ static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t no
         error = judge_due(self, txn, now_us);
     if (!error && self->exported && open->shards_known)
         error = exported_look(self->exported, txn, &self->due.remedies, &self->incidents);
+    if (!error && open->shards_known) {
+        const struct holes_view view = {.settings = self->settings,
+                                        .remedies = &self->due.remedies,
+                                        .owners = self->due.owners,
+                                        .behind = self->behind};
+        error = holes_look(self->holes, txn, &view);
+        self->holes_known = !error;
+    }
     if (!error)
         error = due_checks(txn, now_us, &self->incidents);
     if (!error)
@@ -752,10 +809,14 @@ static void speak(struct watchdog *self, struct kit *kit, struct open_incidents 
     int error = due_speak(&self->due, step);
     if (!error && self->exported)
         error = exported_speak(self->exported, step);
+    if (!error && self->holes_known)
+        error = holes_speak(self->holes, step);
     if (!error)
         error = remedies_budget_write(step, &self->budget);
     if (error >= 0)
         error = recover_incidents(self, step, open);
+    if (error >= 0 && self->holes_known)
+        error = speak_of_holes(self, step);
     for (int i = 0; i < self->incidents.count && error >= 0; i++)
         error = raise_incident(self, step, &self->incidents.list[i]);
     if (error >= 0) {
@@ -772,6 +833,7 @@ static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
     struct store_txn *txn;
     bool any = false;
     self->incidents.count = self->due.count = 0;
+    self->holes_known = false;
     memset(self->due.owners, 0, sizeof self->due.owners);
     self->behind = false;
     open = (struct open_incidents){.now = &self->incidents};
@@ -785,7 +847,8 @@ static void look(struct watchdog *self, struct kit *kit, int64_t mono_us)
     }
     if (error)
         log_error("look-failed", "why=\"%s\"", store_error_text(error));
-    else if (any || self->due.count || (self->exported && exported_news(self->exported)))
+    else if (any || self->due.count || (self->holes_known && holes_news(self->holes)) ||
+             (self->exported && exported_news(self->exported)))
         speak(self, kit, &open);
 }
 
@@ -810,9 +873,11 @@ static void *start(const struct settings *settings, bool *failed)
     remedy_limits(settings, &self->limits);
     self->route = route_new(settings);
     self->exported = settings->scoreboard.exports ? exported_new(settings) : NULL;
-    if (!self->route || (settings->scoreboard.exports && !self->exported)) {
+    self->holes = holes_new();
+    if (!self->route || !self->holes || (settings->scoreboard.exports && !self->exported)) {
         route_free(&self->route);
         exported_free(&self->exported);
+        holes_free(&self->holes);
         free(self);
         *failed = true;
         return NULL;
@@ -825,6 +890,7 @@ static void stop(void *context)
     struct watchdog *self = context;
     route_free(&self->route);
     exported_free(&self->exported);
+    holes_free(&self->holes);
     free(self);
 }
 
@@ -873,14 +939,16 @@ static const struct take takes[] = {
     {.message = &msg_row_refused_desc, .take = take_refused, .every_partition = true},
     {.message = &msg_dead_letter_desc, .take = take_dead, .every_partition = true},
     {.message = &msg_ops_resolved_desc, .take = take_resolved, .every_partition = true},
+    {.message = &msg_ops_held_desc, .take = take_held, .every_partition = true},
     {.message = &msg_command_answer_desc, .take = take_answer, .every_partition = true},
     {.message = NULL},
 };
 
 static const struct aging ages[] = {
-    {TABLE_GAME, AGING_LOG, NULL, NULL},      {DUE_TABLE_EXPECTED, AGING_LOG, NULL, NULL},
-    {DUE_TABLE_OPEN, AGING_LOG, NULL, NULL},  {DUE_TABLE_SEEN, AGING_LOG, NULL, NULL},
-    {DUE_TABLE_CHECK, AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL},
+    {TABLE_GAME, AGING_LOG, NULL, NULL},       {DUE_TABLE_EXPECTED, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_OPEN, AGING_LOG, NULL, NULL},   {DUE_TABLE_SEEN, AGING_LOG, NULL, NULL},
+    {DUE_TABLE_CHECK, AGING_LOG, NULL, NULL},  {HOLES_TABLE, AGING_LOG, NULL, NULL},
+    {HOLES_TABLE_OPEN, AGING_LOG, NULL, NULL}, {NULL, 0, NULL, NULL},
 };
 
 const struct actor watchdog_actor = {

@@ -24,7 +24,9 @@ MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 ACTORS = "poller processor features predictor grader watchdog janitor scoreboard".split()
 # Waits and timeouts are real time: a tenth of a second is twenty minutes of such a season.
 SETS = ("scoreboard.port=0", f"poller.odds_lead={LEAD_HOURS}h", "poller.retry_base=1ms", "poller.retry_cap=20ms",
-        "poller.timeout=500ms", "poller.connect_timeout=250ms", "supervisor.backoff_base=1ms", "supervisor.backoff_cap=1s", "broker.lease=2s")
+        "poller.timeout=500ms", "poller.connect_timeout=250ms", "supervisor.backoff_base=1ms", "supervisor.backoff_cap=1s", "broker.lease=2s",
+        # The whole ledger is gone through all the time; a hole that the source could not fill is tried again the next day.
+        "watchdog.sweep=6h", "watchdog.hole_again=1d", "broker.segment_bytes=8MiB")
 
 
 def micros(text):
@@ -175,6 +177,18 @@ class Season:
                 (row["actual"], (row["outcome"], row["line"], row["recommendation"], row["predicted"]))
                 for row in self.query("grades", "--date", date)}
 
+    def control(self, word):
+        """What the broker answers."""
+        self.forget()
+        socket = self.context.socket(zmq.REQ)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVTIMEO, 30000)
+        socket.connect(f"ipc://{self.dir}/control.ipc")
+        socket.send(word.encode())
+        answer = json.loads(socket.recv())
+        socket.close()
+        return answer
+
     def records(self, pattern, keys=None):
         """From the log, as they come; of these keys only."""
         wanted = None if keys is None else {f'"key":"{key}"'.encode() for key in keys}
@@ -248,11 +262,11 @@ class Plan:
         self.troubled[date].add(f"{'stopped' if stop else 'killed'} {name}")
 
     def silent_game(self, date, until):
-        """No box score ever has it, until the league says otherwise."""
+        """No box score has it, until then; None: ever."""
         _, game, *_ = self.random.choice(self.games[date])
-        self.fault(date, kind="missing", game=game, to=until)
+        self.fault(date, kind="missing", game=game, to=until or "2027-01-01T00:00:00Z")
         self.troubled[date].add("a game that no box score has")
-        self.hole("silent", date, game)
+        self.hole("silent" if until else "never", date, game)
 
     def called_off(self, date):
         _, game, *_ = self.random.choice(self.games[date])
@@ -279,8 +293,13 @@ class Plan:
         # Holes early and all along; everything is looked for at the end.
         for i in range(max(1, count // 20)):
             date = self.place((i + 0.1) / max(1, count // 20))
-            self.silent_game(date, "2027-01-01T00:00:00Z" if i % 2 == 0 else
-                             utc(micros(date + "T00:00:00Z") + 34 * HOUR_US))  # in the morning it is there
+            morning = micros(date + "T00:00:00Z") + 34 * HOUR_US
+            # Long after, never, in the morning; a short season has the first two.
+            self.silent_game(date, (utc(morning + min(33, count // 2) * 24 * HOUR_US), None, utc(morning))[i % 3])
+            free.discard(date)
+        if count < 40:
+            date = self.place(0.4)
+            self.silent_game(date, None)
             free.discard(date)
         for i in range(max(1, count // 25)):
             date = self.place((i + 0.3) / max(1, count // 25))
@@ -298,6 +317,8 @@ class Plan:
                 free.discard(date)
         for i in range(max(1, count // 60)):
             self.halts[self.place((i + 0.6) / max(1, count // 60))] = ("rows", "environment", "exports")
+        if count >= 8:
+            self.halts.setdefault(self.place(0.85), ("rows",))
         for date in sorted(free):
             if count < 8 or self.random.random() < 0.5:
                 for _ in range(self.random.randrange(1, 4)):

@@ -28,6 +28,7 @@ class Dead:
         self.actor.await_said(" ready ")
         self.writer = Client(self.runtime.endpoint("broker"), "numbers", timeout=20)
         self.writer.lease()
+        self.writers = 1
         self.lanes = collections.Counter()
         self.model = collections.Counter()
 
@@ -143,7 +144,8 @@ class Dead:
         self.actor.start()
         self.actor.await_said(" rebuilt ", since)
         self.check(expected)
-        self.writer = Client(self.runtime.endpoint("broker"), "numbers", incarnation="2", timeout=20)
+        self.writers += 1
+        self.writer = Client(self.runtime.endpoint("broker"), "numbers", incarnation=str(self.writers), timeout=20)
         grant = self.writer.lease()[1]
         self.lanes = collections.Counter({p: seq for _, p, seq in grant["lanes"]})
 
@@ -189,6 +191,7 @@ def main():
         dead.lost_environment(expected)
         dead.dropped(expected)
         dead.other_configuration(expected)
+        dead.lost_environment(expected)  # what was refused for reasons that are over is refused again: so it was
         dead.without_a_broker()
         whole = True
     finally:

@@ -502,12 +502,37 @@ static void test_graded_when_asked(void **state)
     assert_int_equal(grades(), before + 1);
 }
 
+/* Somebody lost what was said of a game that is over: he hears it again, and nobody else anything new. */
+static void test_said_again_when_asked(void **state)
+{
+    (void)state;
+    commanded(harness, "grader", "say", "0022500241:2025-11-17", TIP - 3 * HOUR);
+    answered(harness, 1, "nothing", 0);
+    game("scheduled", 0, "", 0, TIP - HOUR);
+    predict(5, "OVER", 20.5, TIP - HOUR, TIP - HOUR);
+    box(5, 24, true, false, TIP + HOUR);
+    game("in_progress", 2, "Q2 1:00", 0, TIP + HOUR);
+    commanded(harness, "grader", "say", "0022500241", TIP + HOUR + MINUTE);
+    answered(harness, 2, "nothing", 0); /* of a game in play more comes by itself */
+    box(5, 30, true, true, TIP + 2 * HOUR);
+    game("final", 4, "", 1, TIP + 2 * HOUR);
+    size_t before = grades();
+    struct msg_grade_points said = *grade(5);
+    assert_true(said.final);
+    uint64_t asked = commanded(harness, "grader", "say", "0022500241:2025-11-17", TIP + 999 * HOUR);
+    answered(harness, 3, "done", 1);
+    assert_int_equal(grades(), before + 1);
+    assert_true(message_equal(&msg_grade_points_desc, grade(5), &said, NULL));
+    assert_int_equal(harness_at(harness, &msg_grade_points_desc, before)->parents[0], asked);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_stats),
         TEST(test_graded_when_asked),
+        TEST(test_said_again_when_asked),
         TEST(test_nothing_before_the_lock),
         TEST(test_a_night),
         TEST(test_lock),

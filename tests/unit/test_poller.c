@@ -684,6 +684,73 @@ static void one_service_does_not_take_all_connections(void **state)
     assert_int_equal(runs("PollOddsProps"), 7);
 }
 
+static void command(const char *verb, const char *subject)
+{
+    static int count;
+    struct msg_ops_command command;
+    message_clear(&msg_ops_command_desc, &command);
+    strcpy(command.target, "poller");
+    snprintf(command.verb, sizeof command.verb, "%s", verb);
+    snprintf(command.subject, sizeof command.subject, "%s", subject);
+    strcpy(command.by, "test");
+    snprintf(command.command_id, sizeof command.command_id, "c%d", ++count);
+    const struct input input = {.message = &command};
+    const struct take *take = poller_actor.takes;
+    while (take->message != &msg_ops_command_desc) {
+        take++;
+    }
+    struct step *step = kit_step(&kit);
+    assert_int_equal(take->take(step, &input, kit.self), DONE);
+    assert_true(kit_commit(&kit, &step));
+}
+
+/* Who lost what was said has it said again, though it is no news. */
+static void what_is_fetched_is_said_whatever_was_said(void **state)
+{
+    static const char *const OUTCOMES[] = {"success", "unchanged", "success", "unchanged"};
+    static const char *const VERBS[] = {"poll", "poll", "fetch", "poll"};
+    (void)state;
+    int at = 0;
+    route_start();
+    until_quiet();
+    route("/v1/box_scores?",
+          (const char *const[]){OK_HEAD "ETag: \"a\"\r\n\r\n{\"data\":[{\"id\":7}]}", NULL});
+    for (int i = 0; i < 4; i++) {
+        command(VERBS[i], "bdl_box_scores:2025-10-03");
+        until_runs("PollBdlBoxScores", i + 1);
+        assert_string_equal(run_at("PollBdlBoxScores", i)->outcome, OUTCOMES[i]);
+        if (i == 2) {
+            assert_null(strstr(server.last_request, "If-None-Match"));
+        }
+    }
+    assert_int_equal(raws("bdl_box_scores", &at), 2);
+}
+
+/* Days of the past are asked for one at a time, and behind what is due tonight. */
+static void the_past_goes_behind_tonight(void **state)
+{
+    (void)state;
+    route_start();
+    route("/v1/box_scores?", (const char *const[]){OK_HEAD "\r\n{\"data\":[]}", NULL});
+    for (int i = 1; i <= 9; i++) {
+        char subject[FEED_SUBJECT_SIZE];
+        snprintf(subject, sizeof subject, "bdl_box_scores:2025-10-%02d", i);
+        command("poll", subject);
+    }
+    command("poll", "bdl_box_scores:2025-11-16"); /* last night's is not the past */
+    turn();
+    const struct jobs *jobs = kit.self;
+    int past = 0, others = 0;
+    for (int i = 0; i < JOBS_MAX; i++) {
+        if (jobs->jobs[i].used) {
+            *(strstr(jobs->jobs[i].subject, ":2025-10-") ? &past : &others) += 1;
+        }
+    }
+    assert_int_equal(past, 1);
+    assert_int_equal(others, 4); /* that, the schedule, the games and the events */
+    until_runs("PollBdlBoxScores", 10);
+}
+
 static void nothing_before_the_clock_runs(void **state)
 {
     (void)state;
@@ -731,6 +798,8 @@ int main(void)
         TEST(a_stop_closes_what_is_open),
         TEST(a_killed_attempt_is_a_crashed_run),
         TEST(one_service_does_not_take_all_connections),
+        TEST(what_is_fetched_is_said_whatever_was_said),
+        TEST(the_past_goes_behind_tonight),
         TEST(nothing_before_the_clock_runs),
         TEST(a_stop_while_the_clock_stands),
     };

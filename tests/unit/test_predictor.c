@@ -341,6 +341,29 @@ static void test_predicted_when_asked(void **state)
     pack_free(&bytes);
 }
 
+/* Somebody lost what was said: he hears it again as it was, however long ago. */
+static void test_said_again_when_asked(void **state)
+{
+    (void)state;
+    struct msg_feature_player known = feature_of(6, 20, 21.5, 3);
+    char subject[40], day[CLOCK_DATE_SIZE];
+    clock_format_date(known.game_date, day);
+    snprintf(subject, sizeof subject, "%s:%s", known.game_id, day);
+    put(&known, NOON);
+    assert_int_equal(predictions(), 1);
+    struct msg_prediction_points said =
+        *(const struct msg_prediction_points *)harness_at(harness, &msg_prediction_points_desc, 0)
+             ->message;
+    commanded(harness, "predictor", "say", known.game_id, NOON + 1);
+    answered(harness, 1, "nothing", 0); /* of which day? */
+    commanded(harness, "predictor", "say", subject, NOON + INT64_C(90) * 24 * 3600 * 1000000);
+    answered(harness, 2, "done", 1);
+    assert_int_equal(predictions(), 2);
+    assert_true(message_equal(&msg_prediction_points_desc,
+                              harness_at(harness, &msg_prediction_points_desc, 1)->message, &said,
+                              NULL));
+}
+
 static void test_model_refused(void **state)
 {
     struct pack bytes = {0};
@@ -375,11 +398,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_prediction),       TEST(test_too_few_games),
-        TEST(test_missing_feature),  TEST(test_no_line),
-        TEST(test_said_once),        TEST(test_same_inputs_same_name),
-        TEST(test_malformed_values), TEST(test_model),
-        TEST(test_model_refused),    TEST(test_predicted_when_asked),
+        TEST(test_prediction),
+        TEST(test_too_few_games),
+        TEST(test_missing_feature),
+        TEST(test_no_line),
+        TEST(test_said_once),
+        TEST(test_same_inputs_same_name),
+        TEST(test_malformed_values),
+        TEST(test_model),
+        TEST(test_model_refused),
+        TEST(test_predicted_when_asked),
+        TEST(test_said_again_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

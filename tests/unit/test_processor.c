@@ -565,6 +565,30 @@ static void unknown_teams_are_refused(void **state)
     expect_run("BdlLiveBoxscores", "partial", "identity");
 }
 
+/* Somebody lost a box score that was said: he hears it again as it was, however long ago; what is not over is said by its polls. */
+static void a_final_box_score_is_said_again_when_asked(void **state)
+{
+    (void)state;
+    import_all();
+    commanded(harness, "processor", "say", "0022500241:2025-11-17", ++now_us);
+    answered(harness, 1, "nothing", 0);
+    live(game_body(PLAY, line(11, "Jose", "Alvarez", 2, 0, 5), ""));
+    commanded(harness, "processor", "say", "0022500241:2025-11-17", ++now_us);
+    answered(harness, 2, "nothing", 0);
+    forget_said();
+    final(game_body(OVER, line(11, "Jose", "Alvarez", 3, 0, 5), ""));
+    struct msg_row_box_score row = *box_of(101);
+    struct msg_row_game game = *last_game();
+    forget_said();
+    now_us += INT64_C(120) * 24 * 3600 * 1000000;
+    commanded(harness, "processor", "say", "0022500241:2025-11-17", ++now_us);
+    answered(harness, 3, "done", 2);
+    assert_true(message_equal(&msg_row_box_score_desc, box_of(101), &row, NULL));
+    assert_true(message_equal(&msg_row_game_desc, last_game(), &game, NULL));
+    commanded(harness, "processor", "say", "0022500241", ++now_us);
+    answered(harness, 4, "nothing", 0);
+}
+
 /* A body that nobody could make sense of is taken again when somebody asks, with what is known by then; no poll brings it again. */
 static void a_body_is_taken_again_when_asked(void **state)
 {
@@ -1665,6 +1689,7 @@ int main(void)
         TEST(a_game_that_the_schedule_lacks_is_kept),
         TEST(unknown_teams_are_refused),
         TEST(a_body_is_taken_again_when_asked),
+        TEST(a_final_box_score_is_said_again_when_asked),
         TEST(an_import_is_nothing_until_its_commit),
         TEST(events_wait_for_their_game),
         TEST(game_odds_are_said_when_they_move),

@@ -56,7 +56,11 @@ static void each_cause_has_its_own(void **state)
                 {OUTPUT_BOXSCORE, CAUSE_NOT_WHOLE, "reprocess", "bdl_box_scores:2025-11-17"},
                 {OUTPUT_BOXSCORE, CAUSE_NOTHING, "poll", "bdl_box_scores:2025-11-17"},
                 {OUTPUT_GRADES, CAUSE_REFUSED, "grade", "0022500001"},
-                {OUTPUT_GRADES, CAUSE_INPUTS, "grade", "0022500001"}};
+                {OUTPUT_GRADES, CAUSE_INPUTS, "grade", "0022500001"},
+                {OUTPUT_FEATURES, CAUSE_LOST, "rewind", "0022500001:2025-11-17"},
+                {OUTPUT_PREDICTIONS, CAUSE_LOST, "say", "0022500001:2025-11-17"},
+                {OUTPUT_BOXSCORE, CAUSE_LOST, "say", "0022500001:2025-11-17"},
+                {OUTPUT_GRADES, CAUSE_LOST, "say", "0022500001:2025-11-17"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct remedy_facts facts = {.so[CAUSE_NOTHING] = true};
         struct msg_ops_expected row;
@@ -69,7 +73,7 @@ static void each_cause_has_its_own(void **state)
         assert_string_equal(subject, rows[i].subject);
         assert_int_equal(remedy->cause, rows[i].cause);
     }
-    const struct remedy_facts all = {{true, true, true, true, true}}, none = {{false}};
+    const struct remedy_facts all = {{true, true, true, true, true, true}}, none = {{false}};
     (void)asked(OUTPUT_ODDS, &all, NOW, REMEDY_NONE);
     (void)asked(OUTPUT_PREDICTIONS, &none, NOW, REMEDY_NONE);
 }

@@ -382,6 +382,53 @@ static void files_are_written_again_when_asked(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_harness, close_harness)
 
+static void give_box(int64_t player_id, bool final)
+{
+    struct msg_row_box_score row;
+    message_clear(&msg_row_box_score_desc, &row);
+    strcpy(row.game_id, GAME);
+    row.game_date = DATE;
+    row.player_id = player_id;
+    row.player_known = true;
+    strcpy(row.player_name, "Ann Other");
+    strcpy(row.team, "CHI");
+    strcpy(row.opponent, "DEN");
+    row.home = row.played = true;
+    strcpy(row.game_status, final ? "final" : "in_progress");
+    row.final = final;
+    row.minutes = row.points = row.rebounds = row.offensive_rebounds = row.defensive_rebounds = 0;
+    row.assists = row.steals = row.blocks = row.turnovers = row.personal_fouls = 0;
+    row.field_goals_made = row.field_goals_attempted = row.three_pointers_made = 0;
+    row.three_pointers_attempted = row.free_throws_made = row.free_throws_attempted = 0;
+    give(&msg_row_box_score_desc, &row);
+}
+
+/* Asked how much it holds of a game, it counts: nothing is nothing, and what it does not keep so long it does not speak of. */
+static void what_is_held_is_counted_when_asked(void **state)
+{
+    (void)state;
+    commanded(harness, "scoreboard", "count", GAME, ++now_us);
+    answered(harness, 1, "nothing", 0);
+    commanded(harness, "scoreboard", "count", GAME ":2025-11-17", ++now_us);
+    answered(harness, 2, "done", 1);
+    const struct msg_ops_held *held = harness_at(harness, &msg_ops_held_desc, 0)->message;
+    assert_int_equal(held->boxscore, 0);
+    assert_int_equal(held->features, 0);
+    assert_int_equal(held->at, now_us);
+    give_box(1, true);
+    give_box(2, true);
+    give_box(2, true);
+    give_box(3, false);
+    now_us += INT64_C(401) * 24 * 3600 * 1000000;
+    commanded(harness, "scoreboard", "count", GAME ":2025-11-17", ++now_us);
+    held = harness_at(harness, &msg_ops_held_desc, 1)->message;
+    assert_string_equal(held->game_id, GAME);
+    assert_int_equal(held->game_date, DATE);
+    assert_int_equal(held->boxscore, 3);
+    assert_int_equal(held->grades, 0);
+    assert_int_equal(held->features, MESSAGE_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,7 +436,7 @@ int main(void)
         TEST(what_a_dead_importer_left_is_swept),        TEST(a_grade_replaces_the_earlier),
         TEST(runs_are_dated_and_polls_are_kept_apart),   TEST(runs_are_kept_as_long_as_the_log),
         TEST(a_dead_letter_is_kept_without_its_payload), TEST(it_says_nothing_itself),
-        TEST(files_are_written_again_when_asked),
+        TEST(files_are_written_again_when_asked),        TEST(what_is_held_is_counted_when_asked),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
