@@ -156,6 +156,24 @@ class Drill(_night.Night):
             return done.returncode == 0 and any(game["status"] == "in_progress" for game in json.loads(done.stdout))
         until(on, timeout, "a game is on")
 
+    def league_over(self, timeout=120):
+        """Until the league says that every game is over, while nothing of the system runs and nobody asks: its clock goes on."""
+        port = os.path.join(self.dir, "league-port")
+        words = ["--dir", self.dir, "--sim", SEED, "--date", self.date, "--port", "0", "--port-file", port, "--log-level", "warn"]
+        with open(self.log, "ab") as out, subprocess.Popen([os.path.join(self.bin, "tipoff-upstream"), *words], stdout=out,
+                                                           stderr=out) as league:
+            try:
+                until(lambda: os.path.exists(port) or league.poll() is not None, 30, "the league answers")
+                url = "http://127.0.0.1:" + pathlib.Path(port).read_text(encoding="utf-8").strip()
+
+                def over():
+                    said = json.loads(urllib.request.urlopen(f"{url}/sim/status", timeout=10).read())
+                    return all(game["final_at"] <= said["league_now"] for game in said["games"])
+                until(over, timeout, "all games are over")
+            finally:
+                league.terminate()
+        os.unlink(port)
+
     def final(self, timeout=int(os.environ.get("DRILL_PATIENCE", "200"))):
         try:
             self.wait(timeout)
