@@ -1,6 +1,6 @@
 """44 Bodies refused while something was wrong: polls bring them no more (they are the same), so what a box score is made of is processed
 again from the log, and all comes of it."""
-OFF = ["watchdog.heal=false"]
+OFF = ["watchdog.reprocess_per_hour=0"]
 
 
 def drill(night, checks):

@@ -1,5 +1,5 @@
 """46 Lines of a final box score that the grader refused: offered to it again, and every prediction has its final grade, once."""
-OFF = ["watchdog.heal=false"]
+OFF = ["watchdog.grade_per_hour=0"]
 
 
 def drill(night, checks):

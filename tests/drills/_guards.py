@@ -143,4 +143,16 @@ GUARDS = [
         ("actors/scoreboard/report.c", "    find_all_odds_gaps(&night, &day, settings->poller.odds_interval_us);", "")]),
     Guard("43", "history is polled within its budget", "six requests at one a second took", [
         ("cli/backfill.c", "    while (clock_mono_us() < self->next_us)\n        nap(self->next_us - clock_mono_us());", "")]),
+    Guard("44", "a body that was refused is processed again", "all box scores are there", []),
+    Guard("44", "what was refused is known to be, until something newer of it comes", "all box scores are there", [
+        ("actors/watchdog/letters.c", "    *any = scan.live > 0;", "    *any = false;")]),
+    Guard("45", "what does not come is looked for before it is due", "it was late|features of all games are there", [
+        ("actors/watchdog/expect.c", "    if (!is(row, \"EXPECTED\") || owner->halted", "    if (true || owner->halted")]),
+    Guard("45", "records that were refused are offered again", "features of all games are there", []),
+    Guard("46", "lines that were refused are offered again", "all is graded", []),
+    Guard("46", "a line of a final box score is about its game", "all is graded|final grades|a remedy is said to have helped", [
+        ("actors/watchdog/letters.c", "    return record.box.final;", "    return false;")]),
+    Guard("47", "a file is judged by what it shows, not by when it was written", "it is called stale", [
+        ("actors/watchdog/exported.c", "    if (file->position >= newest) {", "    if (file->written.tv_sec) {")]),
+    Guard("47", "a file that lacks something is written again", "it shows all again", []),
 ]
