@@ -805,6 +805,7 @@ int main(void)
         TEST(a_digest_is_of_content_only),
         TEST(gaps_count_only_in_game_time),
         TEST(a_silence_in_a_game_is_a_gap_with_its_cause),
+        TEST(a_pause_is_no_failed_poll),
         TEST(a_missed_snapshot_of_odds_is_a_gap),
         TEST(odds_that_end_before_the_tip_are_a_gap),
         TEST(no_runs_at_all_is_no_uptime),
