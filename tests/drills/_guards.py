@@ -135,10 +135,15 @@ GUARDS = [
         ("actors/poller/jobs.c", "        job->attempt++;\n        job->retry_us", "        job->attempt += 2;\n        job->retry_us")]),
     Guard("40", "a source that says nothing is called stale", "the pause is alerted", [
         ("actors/watchdog/rules.c", "    if (stale_us < rules->stale_warn_us)\n        return;", "    return;")]),
-    Guard("41", "a full disk is a cause of its own", "a full disk is told", [
+    Guard("41", "a full disk is a cause of its own", "no_space is told", [
         ("cli/check.c", "    if (text_in(broker, \"write_error\")[0])", "    if (false)")]),
     Guard("41", "a wrong key is a class of its own", "unauthorized is told", [
         ("actors/poller/retry.c", "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key", "judge(out, RUN_FAILED, ERROR_HTTP_STATUS, \"%ld: key")]),
+    Guard("41", "what a feed cannot have is told with the heartbeat", "timeout is told", [
+        ("actors/poller/poller.c", "    kit_cause(kit, cause);\n", "")]),
+    Guard("41", "who is silent for some heartbeats is called that before it is replaced", "hung is told|hung was told", [
+        ("cli/check.c", "    else if (!strcmp(state, \"silent\"))\n        cause(self, LEVEL_WARNING, \"hung\",",
+         "    else if (!strcmp(state, \"silent\"))\n        cause(self, LEVEL_WARNING, \"starting\",")]),
     Guard("42", "a snapshot of odds that was missed is a gap by name", "missed and not named", [
         ("actors/scoreboard/report.c", "    find_all_odds_gaps(&night, &day, settings->poller.odds_interval_us);", "")]),
     Guard("43", "history is polled within its budget", "six requests at one a second took", [
