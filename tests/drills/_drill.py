@@ -47,10 +47,18 @@ class Drill(_night.Night):
     def begin(self, *sets, start=None, speed=None, env=None, args=(), wait=True):
         self.speed = speed or self.speed
         more = [word for setting in sets for word in ("--set", setting)]
+        said = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         self.start(*self.sets, *more, *self.off, *(["--start", start] if start else []), args=args, env=env)
         if wait:
-            until(lambda: self.process.poll() is not None or "league-clock" in self.tail(10**6) or self.ready(), 60, "the night begins")
+            until(lambda: self.process.poll() is not None or self.begun(said), 60, "the night begins")
         return self
+
+    def begun(self, since):
+        """Not only is everyone ready: `tipoff up` has seen it, and the clock runs. Who is stopped before that holds up all of them."""
+        with open(self.log, "rb") as stream:
+            stream.seek(since)
+            text = stream.read().decode(errors="replace")
+        return "clock-started league=" in text or " clock=continues" in text or " clock=real" in text
 
     def ready(self):
         with contextlib.suppress(Exception):
