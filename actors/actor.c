@@ -60,9 +60,9 @@ void kit_said(struct kit *self)
     link_progress(self->link, &progress);
     /* who reads nothing holds up no trimming */
     link_state(self->link, state,
-               self->pause_us           ? "no space"
+               self->pause_us           ? "no_space: its environment cannot be written"
                : compactions_hold(self) ? "compacting"
-                                        : "",
+                                        : self->cause,
                reads ? at->cursor : 0, at->step);
 }
 

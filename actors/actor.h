@@ -167,6 +167,9 @@ const char *kit_run_id(const struct kit *kit, int run); /* of an open one */
 struct store *kit_store(struct kit *kit);               /* for read transactions outside steps */
 const struct settings *kit_settings(const struct kit *kit);
 bool kit_draining(const struct kit *kit);
+/* What it cannot do now although it runs, "CLASS: text; CLASS: text", cut at 120 bytes: told with every heartbeat until another is set.
+ * "": nothing. */
+void kit_cause(struct kit *kit, const char *cause);
 /* Asks the broker (control word, e.g. "STATUS") and returns its JSON text, malloc'ed; NULL if not reachable in 1 s. */
 char *kit_control(struct kit *kit, const char *word);
 

@@ -58,6 +58,11 @@ const struct settings *kit_settings(const struct kit *kit)
     return &kit->settings;
 }
 
+void kit_cause(struct kit *kit, const char *cause)
+{
+    snprintf(kit->cause, sizeof kit->cause, "%s", cause);
+}
+
 bool kit_draining(const struct kit *kit)
 {
     return kit->stage == KIT_DRAINING;

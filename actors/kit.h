@@ -124,6 +124,7 @@ struct kit {
     uint64_t rewind_base;     /* from where it is done again; 0: not known */
     bool rewinding;           /* while the state is set back */
     char rewind_differs[240]; /* done again it was not the same */
+    char cause[121];          /* what an edge cannot do now; "": nothing */
     bool again;               /* draining for another process of this shard to follow */
     struct step *step;        /* an edge's own, open */
     int exit_code;            /* -1: go on */

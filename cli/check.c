@@ -61,6 +61,20 @@ static const char *text_in(const json_t *row, const char *key)
     return text ? text : "";
 }
 
+/* It runs, and says itself what it cannot do: "CLASS: text; CLASS: text". */
+static void judge_told(struct check *self, const char *name, const char *told)
+{
+    char all[128], *rest = all, *one;
+    snprintf(all, sizeof all, "%s", told);
+    while ((one = strsep(&rest, ";")) != NULL) {
+        char *class = one + strspn(one, " "), *text = class;
+        strsep(&text, ":");
+        if (text)
+            cause(self, strcmp(class, "no_space") ? LEVEL_WARNING : LEVEL_CRITICAL, class, name,
+                  "%s: %s:%s", name, class, text);
+    }
+}
+
 static void judge_shard(struct check *self, const json_t *row)
 {
     const char *actor = text_in(row, "actor"), *state = text_in(row, "state");
@@ -79,10 +93,14 @@ static void judge_shard(struct check *self, const json_t *row)
     else if (json_integer_value(silent) >= silence_ms)
         cause(self, LEVEL_CRITICAL, "hung", name, "%s has been silent for %lld s", name,
               (long long)json_integer_value(silent) / 1000);
+    else if (!strcmp(state, "silent"))
+        cause(self, LEVEL_WARNING, "hung", name, "%s: %s", name, text_in(row, "cause"));
     else if (strcmp(state, "ready") != 0)
         cause(self, LEVEL_WARNING, "starting", name, "%s is %s", name, state);
     else
         self->ready++;
+    if (!strcmp(state, "ready"))
+        judge_told(self, name, text_in(row, "cause"));
 }
 
 static void judge_broker(struct check *self)

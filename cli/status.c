@@ -88,7 +88,6 @@ static json_t *status_of_log(const struct cli *cli, int *code)
         registry.count = 0;
     json_t *broker = json_object(), *out = json_object();
     json_object_set_new(broker, "pid", json_null());
-    json_object_set_new(broker, "running", json_false());
     json_object_set_new(broker, "first", whole(records_first(log)));
     json_object_set_new(broker, "head", whole(records_head(log)));
     json_object_set_new(out, "broker", broker);
@@ -98,16 +97,31 @@ static json_t *status_of_log(const struct cli *cli, int *code)
     return out;
 }
 
+/* As tipoff check words it; null: nothing is wrong with the broker itself. */
+static json_t *cause_of(const struct cli *cli, const json_t *broker)
+{
+    const char *error = json_string_value(json_object_get(broker, "write_error"));
+    if (!json_is_true(json_object_get(broker, "running")))
+        return json_sprintf("broker: it does not answer at %s",
+                            cli->settings->broker.control_endpoint);
+    return error ? json_sprintf("no_space: the log cannot be written: %s", error) : json_null();
+}
+
 json_t *status_read(const struct cli *cli, int *code)
 {
     char why[160];
     char *text = link_control(cli->settings->broker.control_endpoint, "STATUS", ANSWER_MS);
     json_t *out = text ? json_read(text, strlen(text), why, sizeof why) : NULL;
     free(text);
+    bool running = out;
     if (!out)
-        return status_of_log(cli, code);
+        out = status_of_log(cli, code);
+    if (!out)
+        return NULL;
     *code = EXIT_OK;
-    json_object_set_new(json_object_get(out, "broker"), "running", json_true());
+    json_t *broker = json_object_get(out, "broker");
+    json_object_set_new(broker, "running", json_boolean(running));
+    json_object_set_new(broker, "cause", cause_of(cli, broker));
     return out;
 }
 
@@ -130,8 +144,10 @@ static void print_status(const json_t *status)
     bool running = json_is_true(json_object_get(broker, "running"));
     size_t i;
     json_t *row;
-    printf("broker %s  log %lld..%lld\n\n", running ? "runs" : "does not run",
-           number_of(broker, "first"), number_of(broker, "head") - 1);
+    const char *cause = json_string_value(json_object_get(broker, "cause"));
+    printf("broker %s  log %lld..%lld%s%s\n\n", running ? "runs" : "does not run",
+           number_of(broker, "first"), number_of(broker, "head") - 1, cause ? "  " : "",
+           cause ? cause : "");
     printf("%-16s %-12s %-11s %8s %6s %9s %10s %8s  %s\n", "shard", "host", "state", "pid", "epoch",
            "restarts", "cursor", "lag", "cause");
     json_array_foreach(json_object_get(status, "shards"), i, row)

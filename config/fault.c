@@ -25,6 +25,7 @@ struct armed {
     enum fault_point point;
     enum fault_action action;
     unsigned long nth;
+    bool and_later;
 };
 
 static struct {
@@ -55,17 +56,23 @@ static void arm(const char *text, const char *end)
     unsigned long nth =
         colon != NULL && colon[1] >= '1' && colon[1] <= '9' ? strtoul(colon + 1, &after, 10) : 0;
     int action = ACTION_KILL;
+    bool and_later = after != NULL && after < end && *after == '+';
+    if (and_later) {
+        after++;
+    }
     if (after != NULL && after < end && *after == ':') {
         action = find(action_names, ACTION_COUNT, after + 1, (size_t)(end - after - 1));
     } else if (after != end) {
         action = -1;
     }
     if (point < 0 || nth == 0 || action < 0 || self.armed_count == ARMED_MAX) {
-        log_fatal(EXIT_USAGE, "fault-unknown", "fault=\"%.*s\" rule=\"point:nth[:kill|stop|fail]\"",
-                  (int)(end - text), text);
+        log_fatal(EXIT_USAGE, "fault-unknown",
+                  "fault=\"%.*s\" rule=\"point:nth[+][:kill|stop|fail]\"", (int)(end - text), text);
     }
-    self.armed[self.armed_count++] = (struct armed){
-        .point = (enum fault_point)point, .action = (enum fault_action)action, .nth = nth};
+    self.armed[self.armed_count++] = (struct armed){.point = (enum fault_point)point,
+                                                    .action = (enum fault_action)action,
+                                                    .nth = nth,
+                                                    .and_later = and_later};
 }
 
 static bool meant(const char *name)
@@ -135,7 +142,8 @@ static bool passage(enum fault_point point)
     unsigned long nth = ++self.passed[point];
     for (int i = 0; i < self.armed_count; i++) {
         const struct armed *armed = &self.armed[i];
-        if (armed->point == point && armed->nth == nth && first_time(armed)) {
+        bool due = armed->nth == nth || (armed->and_later && armed->nth < nth);
+        if (armed->point == point && due && first_time(armed)) {
             fail |= strike(armed);
         }
     }

@@ -1,8 +1,8 @@
 /* Numbered points where a test may kill, stop or fail this process: the crash outcomes that
  * broker/PROTOCOL.md and the kit promise are proved at exactly these places.
  *
- * TIPOFF_FAULT="point:nth[:action]", comma separated; the nth passage (1 = first) of the point by this
- * process does the action: `kill` (SIGKILL to itself, the default), `stop` (SIGSTOP), `fail` (fault_hit
+ * TIPOFF_FAULT="point:nth[+][:action]", comma separated; the nth passage (1 = first) of the point by this
+ * process, with a plus every later one too, does the action: `kill` (SIGKILL to itself, the default), `stop` (SIGSTOP), `fail` (fault_hit
  * returns true and the caller behaves as if the call had failed). TIPOFF_FAULT_ONLY="name[,name]" limits
  * it to processes of that name ("features.0"). TIPOFF_FAULT_ONCE=DIR: a point that fired leaves a file in DIR and
  * does not fire again in a successor. Costs one branch when unset. */

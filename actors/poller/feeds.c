@@ -6,6 +6,13 @@
 
 #include "config/clock.h"
 
+const char *const FEED_SOURCES[SOURCE_COUNT] = {
+    [SOURCE_LEAGUE] = "league",
+    [SOURCE_BDL] = "bdl",
+    [SOURCE_ODDS] = "odds",
+    [SOURCE_BETTINGPROS] = "bettingpros",
+};
+
 const struct feed_desc FEEDS[FEED_COUNT] = {
     [FEED_NBA_SCHEDULE] = {"nba_schedule", "PollSchedule", SOURCE_LEAGUE, ARG_NONE,
                            "/static/json/staticData/scheduleLeagueV2.json", '{', '}', "games"},

@@ -61,6 +61,7 @@ struct feed_desc {
                           others; NULL: the subject */
 };
 extern const struct feed_desc FEEDS[FEED_COUNT];
+extern const char *const FEED_SOURCES[SOURCE_COUNT]; /* what people call them */
 
 #define FEED_SUBJECT_SIZE 121
 #define FEED_URL_SIZE 601

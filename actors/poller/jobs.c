@@ -2,6 +2,7 @@
 #include "actors/poller/page.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,9 @@ int jobs_open(struct jobs *self, const struct settings *settings)
     memset(self, 0, sizeof *self);
     self->settings = settings;
     self->next_us = CLOCK_NONE;
+    for (int i = 0; i < SOURCE_COUNT; i++) {
+        self->stopped_us[i] = CLOCK_NONE;
+    }
     if (read_key("bdl", &settings->poller.bdl.key, false, self->keys[SOURCE_BDL]) != 0 ||
         read_key("odds", &settings->poller.odds.key, true, self->keys[SOURCE_ODDS]) != 0) {
         return -1;
@@ -248,6 +252,58 @@ static bool start(struct jobs *self, struct kit *kit, struct store_txn *txn,
     return job->used;
 }
 
+/* ---- what cannot be had ---- */
+
+struct told {
+    char text[JOBS_CAUSE_SIZE];
+    size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void told_add(struct told *told, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int size = vsnprintf(told->text + told->used, sizeof told->text - told->used, fmt, args);
+    va_end(args);
+    told->used = size < 0                                        ? told->used
+                 : told->used + (size_t)size < sizeof told->text ? told->used + (size_t)size
+                                                                 : sizeof told->text - 1;
+}
+
+/* The feeds that fail with this class. */
+static void told_class(const struct jobs *self, enum error_class error, struct told *told)
+{
+    int count = 0;
+    for (int i = 0; i < FEED_COUNT; i++) {
+        if (self->failing[i] != error) {
+            continue;
+        }
+        if (count++ > 0) {
+            told_add(told, ", %s", FEEDS[i].name);
+        } else {
+            told_add(told, "%s%s: %s", told->used > 0 ? "; " : "", error_class_text(error),
+                     FEEDS[i].name);
+        }
+    }
+}
+
+void jobs_cause(const struct jobs *self, char text[JOBS_CAUSE_SIZE])
+{
+    struct told told = {.used = 0};
+    char until[CLOCK_TEXT_SIZE];
+    for (int error = ERROR_NONE + 1; error < ERROR_CLASS_COUNT; error++) {
+        told_class(self, (enum error_class)error, &told);
+    }
+    for (int i = 0; i < SOURCE_COUNT; i++) {
+        if (self->stopped_us[i] != CLOCK_NONE) {
+            clock_format_utc(self->stopped_us[i], until);
+            told_add(&told, "%sstopped: %s, until %.16sZ", told.used > 0 ? "; " : "",
+                     FEED_SOURCES[i], until);
+        }
+    }
+    memcpy(text, told.text, JOBS_CAUSE_SIZE);
+}
+
 /* ---- what is due ---- */
 
 static int64_t asked_at(void *context, const char *subject)
@@ -278,6 +334,7 @@ static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
         return; /* looked at again when it ends */
     }
     if (stopped != CLOCK_NONE && stopped > now) {
+        self->stopped_us[source] = stopped;
         sooner(self, stopped);
     } else if (item->due_us > now) {
         sooner(self, item->due_us);
@@ -319,6 +376,26 @@ static void consider_forced(struct jobs *self, struct kit *kit, struct store_txn
     }
 }
 
+/* Of what nobody waits for it is no news that it fails. */
+static void forget_failing(struct jobs *self, const struct plan *plan)
+{
+    bool wanted[FEED_COUNT] = {false};
+    for (int i = 0; i < plan->count; i++) {
+        wanted[plan->items[i].feed] = true;
+    }
+    for (int i = 0; i < JOBS_MAX; i++) {
+        wanted[self->jobs[i].feed] |= self->jobs[i].used;
+    }
+    for (int i = 0; i < FEED_COUNT; i++) {
+        if (!wanted[i]) {
+            self->failing[i] = ERROR_NONE;
+        }
+    }
+    for (int i = 0; i < SOURCE_COUNT; i++) {
+        self->stopped_us[i] = CLOCK_NONE; /* found again, if it is so */
+    }
+}
+
 static void make_plan(struct jobs *self, struct kit *kit)
 {
     int64_t now = clock_league_us();
@@ -343,6 +420,7 @@ static void make_plan(struct jobs *self, struct kit *kit)
             .context = txn,
         };
         plan_make(&view, &plan);
+        forget_failing(self, &plan);
         /* at the latest when the league day ends */
         self->next_us = clock_league_day_start_us(clock_date_add(today, 1),
                                                   (int)self->settings->day.rollover_hour);
@@ -606,7 +684,11 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     }
     if (heard) {
         row.heard_at = job->fetched_us;
-    } else if (judgement.outcome != RUN_EMPTY_OK) {
+        job->failing = ERROR_NONE;
+    } else if (judgement.outcome == RUN_EMPTY_OK) { /* an answer all the same */
+        job->failing = ERROR_NONE;
+    } else {
+        job->failing = judgement.error;
         log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
                  job->attempt, error_class_text(judgement.error), job->again, judgement.message);
     }
@@ -624,6 +706,7 @@ static void end(struct jobs *self, struct job *job)
 {
     fetcher_drop(self->fetcher, &job->fetch);
     job->run = -1;
+    self->failing[job->feed] = job->failing;
     if (job->again) {
         job->attempt++;
         job->retry_us = clock_mono_us() + job->wait_us;

@@ -9,6 +9,7 @@
 #include "actors/poller/plan.h"
 
 #define JOBS_MAX 32
+#define JOBS_CAUSE_SIZE 121
 
 struct job {
     bool used;
@@ -27,6 +28,7 @@ struct job {
     /* what becomes of it once the step in the making is durable */
     bool again;
     int64_t wait_us;
+    enum error_class failing; /* ERROR_NONE: it was answered */
 };
 
 struct jobs {
@@ -36,12 +38,18 @@ struct jobs {
     struct job jobs[JOBS_MAX];
     int64_t hold_us[SOURCE_COUNT]; /* monotonic: the service asked for patience */
     int64_t next_us;               /* league time something is due next; CLOCK_NONE: look now */
-    struct ledger_view view;       /* room for the plan's input */
+    /* Of each feed's newest attempt; ERROR_NONE: it was answered, or nothing is due of the feed any more. */
+    enum error_class failing[FEED_COUNT];
+    int64_t stopped_us
+        [SOURCE_COUNT];      /* league time until which nothing that is due is asked; CLOCK_NONE */
+    struct ledger_view view; /* room for the plan's input */
 };
 
 /* 0, or -1: said. */
 int jobs_open(struct jobs *self, const struct settings *settings);
 void jobs_close(struct jobs *self);
+/* What cannot be had now, as kit_cause wants it; "": nothing is wrong. */
+void jobs_cause(const struct jobs *self, char text[JOBS_CAUSE_SIZE]);
 /* The tables changed: the plan is made anew. */
 void jobs_replan(struct jobs *self);
 int jobs_fds(struct jobs *self, struct pollfd *fds, int max, int64_t *timeout_us);

@@ -114,7 +114,10 @@ static int poller_fds(void *self, struct pollfd *fds, int max, int64_t *timeout_
 
 static void poller_work(void *self, struct kit *kit, const struct pollfd *fds, int count)
 {
+    char cause[JOBS_CAUSE_SIZE];
     jobs_work(self, kit, fds, count);
+    jobs_cause(self, cause);
+    kit_cause(kit, cause);
 }
 
 static const struct take TAKES[] = {

@@ -18,7 +18,7 @@ struct window {
     int64_t from, to;
 };
 struct poll {
-    int64_t at;
+    int64_t at, next; /* next: not to be asked before; CLOCK_NONE */
     bool good;
     char name[49], error_class[17];
     char game_id[17]; /* "": of none */
@@ -165,6 +165,7 @@ static int take_poll(void *context, int32_t date, const struct table_mark *mark,
     *list = bigger;
     struct poll *poll = &bigger[(*count)++];
     poll->at = run->closed_at;
+    poll->next = run->next_check;
     poll->good = is_any(run->outcome, good);
     memcpy(poll->name, run->name, sizeof poll->name);
     memcpy(poll->error_class, run->error_class, sizeof poll->error_class);
@@ -239,11 +240,20 @@ static const char *cause_of(const struct night *night, const char *feed, const c
     for (int i = 0; i < night->end_count; i++)
         if (night->ends[i].at >= from && night->ends[i].at <= to)
             return night->ends[i].text;
-    for (int i = 0; i < count; i++)
-        if (polls[i].at >= from && polls[i].at <= to && !polls[i].good &&
-            !strcmp(polls[i].name, feed) && (!game_id || !strcmp(polls[i].game_id, game_id)))
-            return polls[i].error_class;
-    return "no runs";
+    const struct poll *first = NULL;
+    int64_t asked_us = from, quiet_us = 0; /* the longest that nobody asked, nor was told to wait */
+    for (int i = 0; i < count; i++) {
+        const struct poll *poll = &polls[i];
+        if (poll->at < from || poll->at > to || strcmp(poll->name, feed) != 0 ||
+            (game_id && strcmp(poll->game_id, game_id) != 0))
+            continue;
+        first = first || poll->good ? first : poll;
+        quiet_us = poll->at - asked_us > quiet_us ? poll->at - asked_us : quiet_us;
+        asked_us = poll->next > poll->at ? poll->next : poll->at;
+    }
+    quiet_us = to - asked_us > quiet_us ? to - asked_us : quiet_us;
+    bool paused = !game_id && quiet_us > (to - from) / 2; /* odds have slots, which may be longer */
+    return first && !paused ? first->error_class : "no runs";
 }
 
 static void put_gap(struct night *night, const char *feed, const char *game_id, int64_t from,

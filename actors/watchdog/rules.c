@@ -65,17 +65,17 @@ void judge_source(const struct rules *rules, const struct watched_source *source
 }
 
 void judge_frozen(const struct rules *rules, const char *name, int64_t last_news_us,
-                  int64_t playing_since_us, int64_t now_us, struct incidents *out)
+                  int64_t last_good_us, int64_t playing_since_us, struct incidents *out)
 {
-    if (playing_since_us == CLOCK_NONE)
+    if (playing_since_us == CLOCK_NONE || last_good_us == CLOCK_NONE)
         return;
     int64_t since_us = last_news_us != CLOCK_NONE && last_news_us > playing_since_us
                            ? last_news_us
                            : playing_since_us;
-    if (now_us - since_us >= rules->unchanged_us)
+    if (last_good_us - since_us >= rules->unchanged_us)
         add(out, "frozen", name, "alert", since_us,
             "%s: nothing new for %" PRId64 " min while a game is in play", name,
-            (now_us - since_us) / MINUTE_US);
+            (last_good_us - since_us) / MINUTE_US);
 }
 
 void judge_unprocessed(const struct rules *rules, const char *name, int64_t last_good_us,

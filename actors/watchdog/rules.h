@@ -50,9 +50,10 @@ struct watched_source {
 void judge_source(const struct rules *rules, const struct watched_source *source,
                   int64_t on_since_us, int64_t now_us, struct incidents *out);
 
-/* Its answers are well and always the same, although a game is in play since `playing_since_us` (CLOCK_NONE: none is). */
+/* Its answers, of which the newest good one came at `last_good_us`, are always the same, although a game is in play since
+ * `playing_since_us` (CLOCK_NONE: none is). Without answers nothing is frozen: it is stale. */
 void judge_frozen(const struct rules *rules, const char *name, int64_t last_news_us,
-                  int64_t playing_since_us, int64_t now_us, struct incidents *out);
+                  int64_t last_good_us, int64_t playing_since_us, struct incidents *out);
 /* What was fetched is not taken: `last_news_us` is the newest fetched news of the feed, `last_good_us` the newest run that took some
  * (CLOCK_NONE: none did). */
 void judge_unprocessed(const struct rules *rules, const char *name, int64_t last_good_us,

@@ -441,7 +441,7 @@ static int judge_sources(struct watchdog *self, struct store_txn *txn, int64_t n
             return error;
         struct watched_source source = {live_sources[i], row.last_good};
         judge_source(&self->rules, &source, on.since_us, now_us, &self->incidents);
-        judge_frozen(&self->rules, live_sources[i], row.last_news, on.playing_us, now_us,
+        judge_frozen(&self->rules, live_sources[i], row.last_news, row.last_good, on.playing_us,
                      &self->incidents);
         judge_unprocessed(&self->rules, live_takers[i], taker.last_good, row.last_news,
                           on.playing_us, &self->incidents);

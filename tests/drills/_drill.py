@@ -47,10 +47,18 @@ class Drill(_night.Night):
     def begin(self, *sets, start=None, speed=None, env=None, args=(), wait=True):
         self.speed = speed or self.speed
         more = [word for setting in sets for word in ("--set", setting)]
+        said = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         self.start(*self.sets, *more, *self.off, *(["--start", start] if start else []), args=args, env=env)
         if wait:
-            until(lambda: self.process.poll() is not None or "league-clock" in self.tail(10**6) or self.ready(), 60, "the night begins")
+            until(lambda: self.process.poll() is not None or self.begun(said), 60, "the night begins")
         return self
+
+    def begun(self, since):
+        """Not only is everyone ready: `tipoff up` has seen it, and the clock runs. Who is stopped before that holds up all of them."""
+        with open(self.log, "rb") as stream:
+            stream.seek(since)
+            text = stream.read().decode(errors="replace")
+        return "clock-started league=" in text or " clock=continues" in text or " clock=real" in text
 
     def ready(self):
         with contextlib.suppress(Exception):
@@ -155,6 +163,24 @@ class Drill(_night.Night):
             done = self.command("games", "--date", self.date, "--json", check=False)  # 1: none is known yet
             return done.returncode == 0 and any(game["status"] == "in_progress" for game in json.loads(done.stdout))
         until(on, timeout, "a game is on")
+
+    def league_over(self, timeout=120):
+        """Until the league says that every game is over, while nothing of the system runs and nobody asks: its clock goes on."""
+        port = os.path.join(self.dir, "league-port")
+        words = ["--dir", self.dir, "--sim", SEED, "--date", self.date, "--port", "0", "--port-file", port, "--log-level", "warn"]
+        with open(self.log, "ab") as out, subprocess.Popen([os.path.join(self.bin, "tipoff-upstream"), *words], stdout=out,
+                                                           stderr=out) as league:
+            try:
+                until(lambda: os.path.exists(port) or league.poll() is not None, 30, "the league answers")
+                url = "http://127.0.0.1:" + pathlib.Path(port).read_text(encoding="utf-8").strip()
+
+                def over():
+                    said = json.loads(urllib.request.urlopen(f"{url}/sim/status", timeout=10).read())
+                    return all(game["final_at"] <= said["league_now"] for game in said["games"])
+                until(over, timeout, "all games are over")
+            finally:
+                league.terminate()
+        os.unlink(port)
 
     def final(self, timeout=int(os.environ.get("DRILL_PATIENCE", "200"))):
         try:

@@ -135,14 +135,31 @@ GUARDS = [
         ("actors/poller/jobs.c", "        job->attempt++;\n        job->retry_us", "        job->attempt += 2;\n        job->retry_us")]),
     Guard("40", "a source that says nothing is called stale", "the pause is alerted", [
         ("actors/watchdog/rules.c", "    if (stale_us < rules->stale_warn_us)\n        return;", "    return;")]),
-    Guard("41", "a full disk is a cause of its own", "a full disk is told", [
+    Guard("41", "a full disk is a cause of its own", "no_space is told", [
         ("cli/check.c", "    if (text_in(broker, \"write_error\")[0])", "    if (false)")]),
     Guard("41", "a wrong key is a class of its own", "unauthorized is told", [
         ("actors/poller/retry.c", "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key", "judge(out, RUN_FAILED, ERROR_HTTP_STATUS, \"%ld: key")]),
+    Guard("41", "what a feed cannot have is told with the heartbeat", "timeout is told", [
+        ("actors/poller/poller.c", "    kit_cause(kit, cause);\n", "")]),
+    Guard("41", "who is silent for some heartbeats is called that before it is replaced", "hung is told|hung was told", [
+        ("cli/check.c", "    else if (!strcmp(state, \"silent\"))\n        cause(self, LEVEL_WARNING, \"hung\",",
+         "    else if (!strcmp(state, \"silent\"))\n        cause(self, LEVEL_WARNING, \"starting\",")]),
     Guard("42", "a snapshot of odds that was missed is a gap by name", "missed and not named", [
         ("actors/scoreboard/report.c", "    find_all_odds_gaps(&night, &day, settings->poller.odds_interval_us);", "")]),
     Guard("43", "history is polled within its budget", "six requests at one a second took", [
         ("cli/backfill.c", "    while (clock_mono_us() < self->next_us)\n        nap(self->next_us - clock_mono_us());", "")]),
+    Guard("44", "a body that was refused is processed again", "all box scores are there", []),
+    Guard("44", "what was refused is known to be, until something newer of it comes", "all box scores are there", [
+        ("actors/watchdog/letters.c", "    *any = scan.live > 0;", "    *any = false;")]),
+    Guard("45", "what does not come is looked for before it is due", "it was late|features of all games are there", [
+        ("actors/watchdog/expect.c", "    if (!is(row, \"EXPECTED\") || owner->halted", "    if (true || owner->halted")]),
+    Guard("45", "records that were refused are offered again", "features of all games are there", []),
+    Guard("46", "lines that were refused are offered again", "all is graded", []),
+    Guard("46", "a line of a final box score is about its game", "all is graded|final grades|a remedy is said to have helped", [
+        ("actors/watchdog/letters.c", "    return record.box.final;", "    return false;")]),
+    Guard("47", "a file is judged by what it shows, not by when it was written", "it is called stale", [
+        ("actors/watchdog/exported.c", "    if (file->position >= newest) {", "    if (file->written.tv_sec) {")]),
+    Guard("47", "a file that lacks something is written again", "it shows all again", []),
     Guard("48", "a list is held against the one before it", "features and predictions are degraded by name", [
         ("actors/processor/check.c", "    bool good = value >= least && value <= most;", "    bool good = value <= most || base > 0;")]),
     Guard("48", "a list that fails degrades its day", "features and predictions are degraded by name", [

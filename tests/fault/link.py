@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 from _broker import Broker  # noqa: E402
@@ -16,9 +15,13 @@ from _wire import Client, control, records_of  # noqa: E402
 LOAD = os.path.join(os.environ["TIPOFF_BUILD"], "tests", "link_load")
 
 
-def load(broker, *arguments):
+def load(broker, *arguments, stderr=None):
     return subprocess.Popen([LOAD, arguments[0], broker.endpoint, *map(str, arguments[1:])],
-                            stdout=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def silence_ms(broker):
+    return control(broker.control, "STATUS")["shards"][0]["silent_ms"]
 
 
 def result(process, timeout=60):
@@ -79,11 +82,11 @@ def test_killed(batches=20000, records=2, kills=8):
 def test_stopped(batches=12000, records=1):
     """A broker that is stopped for longer than the link waits, then goes on: the same process, with everything still queued."""
     broker = Broker("broker.lease=1s", "broker.heartbeat=50ms")
-    producer = load(broker, "publish", batches, records)
+    producer = load(broker, "publish", batches, records, stderr=subprocess.PIPE)
     while control(broker.control, "STATUS")["broker"]["head"] < 100:
         pass
     broker.process.send_signal(signal.SIGSTOP)
-    time.sleep(1.0)  # what is tested is time: 8 heartbeats and more
+    assert any("down" in line for line in producer.stderr), "the load was over before"
     broker.process.send_signal(signal.SIGCONT)
     published = result(producer)
     assert published["downs"] >= 1, published
@@ -105,7 +108,8 @@ def test_sleeper():
             break
         stops += 1
         producer.send_signal(signal.SIGSTOP)
-        time.sleep(0.3)  # 15 heartbeats
+        while silence_ms(broker) < 300:  # 15 heartbeats
+            pass
         producer.send_signal(signal.SIGCONT)
     published = result(producer)
     assert stops >= 2, "too little load"

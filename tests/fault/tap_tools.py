@@ -246,7 +246,7 @@ def test_tshark(port, writer):
         sub.subscribe(b"")
         assert sub.poll(5000) and sub.recv_multipart()[0] == b"$SYS.welcome."
         subs.append(sub)
-        time.sleep(0.3)
+        time.sleep(0.3)  # between two of them, while it is looked
 
     try:
         shark.until(lambda line: "$SYS.welcome." in line, 60, subscribe)
@@ -254,8 +254,7 @@ def test_tshark(port, writer):
         writer.put("small", ROW)
         writer.put("large", LARGE)
         shark.until(lambda line: '"numbers.large."' in line)
-        time.sleep(0.3)
-        shark.process.terminate()
+        shark.process.terminate()  # it writes to its end what it has begun
         shark.process.wait(20)
         for thread in shark.threads:
             thread.join(20)

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
 names = {n.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names}
 names |= {node.module.split(".")[0] for node in ast.walk(tree)
           if isinstance(node, ast.ImportFrom) and node.module and node.level == 0}
-sys.path += ["tests", "tests/flow", "tests/fault"] # helpers of one kind of test serve the others too
+sys.path += ["tests", "tests/drills", "tests/flow", "tests/fault"] # helpers of one kind of test serve the others too
 missing = sorted(n for n in names if importlib.util.find_spec(n) is None)
 if missing:
     sys.exit(f"{path}: imports what is not there: {', '.join(missing)}")

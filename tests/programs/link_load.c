@@ -176,6 +176,7 @@ static void on_down(void *context)
     struct load *self = context;
     self->granted = false;
     self->downs++;
+    fputs("link_load: down\n", stderr);
 }
 
 /* ---- consume ---- */

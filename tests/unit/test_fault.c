@@ -84,6 +84,16 @@ static void test_actions(void **state)
     assert_killed(run("poller.0", FAULT_FETCHED, 1));
 }
 
+static void test_and_later(void **state)
+{
+    (void)state;
+    setenv("TIPOFF_FAULT", "disk-full:3+:fail", 1);
+    assert_exit(run("broker", FAULT_DISK_FULL, 2), 10);
+    assert_exit(run("broker", FAULT_DISK_FULL, 9), 17);
+    setenv("TIPOFF_FAULT", "handler:1+stop", 1);
+    assert_exit(run("poller.0", FAULT_HANDLER, 1), EXIT_USAGE);
+}
+
 static void test_only(void **state)
 {
     (void)state;
@@ -131,6 +141,7 @@ int main(void)
         cmocka_unit_test_setup(test_unset_does_nothing, clean),
         cmocka_unit_test_setup(test_nth_passage, clean),
         cmocka_unit_test_setup(test_actions, clean),
+        cmocka_unit_test_setup(test_and_later, clean),
         cmocka_unit_test_setup(test_only, clean),
         cmocka_unit_test_setup(test_once, clean),
         cmocka_unit_test_setup(test_wrong_is_refused, clean),

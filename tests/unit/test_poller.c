@@ -141,6 +141,7 @@ struct kit {
     struct shard *shard;
     void *self;
     bool draining;
+    char cause[JOBS_CAUSE_SIZE];
     struct {
         const struct message_desc *desc;
         union {
@@ -221,6 +222,10 @@ const char *kit_run_id(const struct kit *self, int run)
 struct store *kit_store(struct kit *self)
 {
     return self->store;
+}
+void kit_cause(struct kit *self, const char *cause)
+{
+    snprintf(self->cause, sizeof self->cause, "%s", cause);
 }
 bool kit_draining(const struct kit *self)
 {
@@ -531,10 +536,15 @@ static void a_refused_key_is_not_tried_again(void **state)
         "/v1/box_scores/live",
         (const char *const[]){
             "HTTP/1.1 401 No\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nUnauthorized",
-            NULL});
+            OK_HEAD "\r\n{\"data\":[{\"id\":7}]}", NULL});
     until_quiet();
     assert_int_equal(runs("PollBdlLive"), 1);
     assert_string_equal(run_at("PollBdlLive", 0)->error_class, "unauthorized");
+    /* nobody waits for events without a tip to come */
+    assert_string_equal(kit.cause, "http_status: nba_schedule, bdl_games; unauthorized: bdl_live");
+    force("bdl_live");
+    until_quiet();
+    assert_string_equal(kit.cause, "http_status: nba_schedule, bdl_games");
 }
 
 /* One that is above the plan's tier must not silence the others; nor is an event that is gone a failure of anything. */

@@ -555,6 +555,24 @@ static void a_silence_in_a_game_is_a_gap_with_its_cause(void **state)
     json_decref(report);
 }
 
+/* That the last poll before it happened to fail explains no pause of half an hour. */
+static void a_pause_is_no_failed_poll(void **state)
+{
+    (void)state;
+    put_game(GAME, "final", 4, 110, 100);
+    put_span(GAME, tip_at, tip_at + 150 * MINUTE);
+    for (int i = 0; i <= 50; i++)
+        if (i <= 20 || i > 30)
+            put_poll(tip_at + i * 3 * MINUTE, i == 20 ? "failed" : "success",
+                     i == 20 ? "http_status" : "none");
+    json_t *report = ask("report");
+    const json_t *gaps = json_object_get(report, "gaps");
+    assert_int_equal(json_array_size(gaps), 1);
+    assert_int_equal(json_integer_value(at(gaps, 0, "minutes")), 36);
+    assert_string_equal(text_at(gaps, 0, "cause"), "no runs");
+    json_decref(report);
+}
+
 static void put_odds_poll(const char *game_id, int64_t at, const char *outcome, const char *error)
 {
     put_game_run(TABLE_POLL, "poller", "PollOddsProps", at, outcome, error, game_id);
@@ -787,6 +805,7 @@ int main(void)
         TEST(a_digest_is_of_content_only),
         TEST(gaps_count_only_in_game_time),
         TEST(a_silence_in_a_game_is_a_gap_with_its_cause),
+        TEST(a_pause_is_no_failed_poll),
         TEST(a_missed_snapshot_of_odds_is_a_gap),
         TEST(odds_that_end_before_the_tip_are_a_gap),
         TEST(no_runs_at_all_is_no_uptime),

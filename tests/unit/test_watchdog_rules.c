@@ -122,18 +122,22 @@ static void test_frozen(void **state)
 {
     (void)state;
     struct incidents out = {.count = 0};
-    judge_frozen(&rules, "PollBdlLive", tip, CLOCK_NONE, tip + 600 * MINUTE,
+    judge_frozen(&rules, "PollBdlLive", tip, tip + 600 * MINUTE, CLOCK_NONE,
                  &out); /* no game is on */
-    judge_frozen(&rules, "PollBdlLive", tip - 90 * MINUTE, tip, tip + 24 * MINUTE, &out);
-    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip, tip + 44 * MINUTE, &out);
+    judge_frozen(&rules, "PollBdlLive", tip - 90 * MINUTE, tip + 24 * MINUTE, tip, &out);
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip + 44 * MINUTE, tip, &out);
     assert_int_equal(out.count, 0);
-    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip, tip + 45 * MINUTE, &out);
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip + 45 * MINUTE, tip, &out);
     assert_int_equal(out.count, 1);
     assert_string_equal(out.list[0].cause, "frozen");
     assert_true(out.list[0].since_us == tip + 20 * MINUTE);
-    judge_frozen(&rules, "PollOther", CLOCK_NONE, tip, tip + 25 * MINUTE,
+    judge_frozen(&rules, "PollOther", CLOCK_NONE, tip + 25 * MINUTE, tip,
                  &out); /* never anything */
     assert_int_equal(out.count, 2);
+    out.count = 0; /* nobody answered since: that is another incident */
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, tip + 30 * MINUTE, tip, &out);
+    judge_frozen(&rules, "PollBdlLive", tip + 20 * MINUTE, CLOCK_NONE, tip, &out);
+    assert_int_equal(out.count, 0);
 }
 
 static void test_unprocessed(void **state)
