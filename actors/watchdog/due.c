@@ -322,7 +322,7 @@ static int judge_day_again(struct step *step, int32_t date, enum output_id outpu
         return error;
     for (int i = 0; i < day.count; i++) {
         expect_again(&day.rows[i]);
-        if ((error = write_row(step_store(step), &day.rows[i])) != 0)
+        if ((error = due_row_put(step_store(step), &day.rows[i])) != 0)
             return error;
     }
     return STORE_OK;
