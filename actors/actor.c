@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,23 @@ static void work_turn(struct kit *self, const struct pollfd *fds, int own)
     }
 }
 
+/* With actor.spin it looks for a while before it sleeps: to wake a process that sleeps costs more than the rest of a hop. Whoever else
+ * wants the core has it. */
+static void wait_for(const struct kit *self, struct pollfd *fds, nfds_t count, int64_t timeout_us)
+{
+    const int64_t spin_us = self->settings.actor.spin_us;
+    int ready = 0;
+    for (int64_t until_us = clock_mono_us() + spin_us;
+         spin_us && ready == 0 && timeout_us > 0 && clock_mono_us() < until_us;) {
+        ready = poll(fds, count, 0);
+        sched_yield();
+    }
+    if (ready == 0)
+        ready = poll(fds, count, (int)((timeout_us + 999) / 1000));
+    if (ready < 0 && errno != EINTR)
+        log_fatal(EXIT_BUG, "poll-failed", "why=\"%s\"", strerror(errno));
+}
+
 void kit_loop(struct kit *self)
 {
     struct pollfd fds[2 + OWN_FDS_MAX];
@@ -298,8 +316,7 @@ void kit_loop(struct kit *self)
     while (self->exit_code < 0) {
         int64_t timeout_us = timeout_of(self, more);
         int own = fds_fill(self, fds, &timeout_us);
-        if (poll(fds, (nfds_t)(2 + own), (int)((timeout_us + 999) / 1000)) < 0 && errno != EINTR)
-            log_fatal(EXIT_BUG, "poll-failed", "why=\"%s\"", strerror(errno));
+        wait_for(self, fds, (nfds_t)(2 + own), timeout_us);
         kit_signals(self);
         link_turn(self->link);
         more = false;

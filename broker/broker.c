@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,19 @@ static void turn(struct server *self)
     }
 }
 
+/* Looks for a while before it sleeps (broker.spin), and lets whoever wants the core have it. */
+static int wait_for(const struct server *self, zmq_pollitem_t *items, int count, long most_ms)
+{
+    const int64_t spin_us = self->settings->broker.spin_us;
+    int ready = 0;
+    for (int64_t until_us = clock_mono_us() + spin_us;
+         spin_us && ready == 0 && most_ms > 0 && clock_mono_us() < until_us;) {
+        ready = zmq_poll(items, count, 0);
+        sched_yield();
+    }
+    return ready == 0 ? zmq_poll(items, count, most_ms) : ready;
+}
+
 static void loop(struct server *self, int stop_fd)
 {
     bool more = false;
@@ -174,7 +188,7 @@ static void loop(struct server *self, int stop_fd)
                                   {self->tap.zmq, 0, ZMQ_POLLIN, 0},
                                   {self->control.zmq, 0, ZMQ_POLLIN, 0},
                                   {NULL, stop_fd, ZMQ_POLLIN, 0}};
-        if (zmq_poll(items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
+        if (wait_for(self, items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
             break;
         turn(self);
         more = server_deliver(self);

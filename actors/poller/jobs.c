@@ -684,11 +684,10 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     }
     if (heard) {
         row.heard_at = job->fetched_us;
-        job->failing = ERROR_NONE;
-    } else if (judgement.outcome == RUN_EMPTY_OK) { /* an answer all the same */
-        job->failing = ERROR_NONE;
-    } else {
-        job->failing = judgement.error;
+    }
+    job->failing =
+        judgement.error; /* ERROR_NONE also of an answer that says that there is nothing */
+    if (judgement.error != ERROR_NONE) {
         log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
                  job->attempt, error_class_text(judgement.error), job->again, judgement.message);
     }

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES]`, DIR with seasons imported and, for the
-ensemble, a model trained (it is copied, not changed). Prints what bench_line says and the predictor's memory."""
+"""How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES [SPIN]]`, DIR with seasons imported and,
+for the ensemble, a model trained (it is copied, not changed); SPIN: broker.spin and actor.spin ("1ms"). Prints what bench_line says and the
+predictor's memory: `change` is a moved line, `chain` as many syncs in one process, `floor` these syncs and the hops of ZeroMQ between four
+processes that do nothing else."""
 import json
 import os
 import shutil
@@ -35,7 +37,8 @@ def main():
     directory = tempfile.mkdtemp(prefix="tipoff-line-", dir=os.path.dirname(os.path.abspath(sys.argv[1])))
     shutil.copytree(sys.argv[1], directory, dirs_exist_ok=True,
                     ignore=lambda _, names: [n for n in names if n.endswith(".ipc")])
-    up = subprocess.Popen([f"{BIN}/tipoff", "up", "--only", "broker,features,predictor", "--dir", directory],
+    spin = ["--set", f"broker.spin={sys.argv[3]}", "--set", f"actor.spin={sys.argv[3]}"] if len(sys.argv) > 3 else []
+    up = subprocess.Popen([f"{BIN}/tipoff", "up", "--only", "broker,features,predictor", "--dir", directory] + spin,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 60
@@ -47,9 +50,13 @@ def main():
         done = subprocess.run([f"{BUILD}/tests/bench_line", f"ipc://{directory}/broker.ipc", day, "LAL", "DEN", "203999",
                                "Nikola Jokić", times, directory], stdout=subprocess.PIPE, check=True)
         out = json.loads(done.stdout)
+        bare = subprocess.run([f"{BUILD}/tests/bench_floor", times, directory], stdout=subprocess.PIPE, check=True)
+        out.update(json.loads(bare.stdout))
         pid = next(s["pid"] for s in status(directory)["shards"] if s["actor"] == "predictor")
         out["predictor_rss_mb"] = round(resident(pid), 1)
-        out["change_over_chain_p99"] = round(out["change_p99_us"] / out["chain_p99_us"], 2)
+        for part in ("p50", "p99"):
+            out[f"change_over_chain_{part}"] = round(out[f"change_{part}_us"] / out[f"chain_{part}_us"], 2)
+            out[f"floor_over_chain_{part}"] = round(out[f"floor_{part}_us"] / out[f"floor_chain_{part}_us"], 2)
         print(json.dumps(out))
     finally:
         up.send_signal(signal.SIGTERM)

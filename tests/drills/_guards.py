@@ -45,8 +45,8 @@ GUARDS = [
     Guard("10", "remedies have tries, a cooldown and a budget", "actions for", []),
     Guard("11", "rows that are set aside are an alert", "an alert refused", []),
     Guard("12", "a refused key is no try for another", "a refused key was tried again at once", [
-        ("actors/poller/retry.c", "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key or plan refused\", status);",
-         "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key or plan refused\", status);\n        out->retry = true;")]),
+        ("actors/poller/retry.c", "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key or plan refused%s\", status, code);",
+         "judge(out, RUN_FAILED, ERROR_UNAUTHORIZED, \"%ld: key or plan refused%s\", status, code);\n        out->retry = true;")]),
     Guard("13", "what is not acknowledged is sent again", "not complete: ", [
         ("actors/shard.c", "    self->outbox.sent = 0;", "    self->outbox.sent = self->outbox.count;")]),
     Guard("14", "what is to be said is in the commit of the state", "not complete: ", [
