@@ -295,15 +295,18 @@ static void work_turn(struct kit *self, const struct pollfd *fds, int own)
  * wants the core has it. */
 static void wait_for(const struct kit *self, struct pollfd *fds, nfds_t count, int64_t timeout_us)
 {
-    const int64_t spin_us = self->settings.actor.spin_us;
+    const int64_t begun_us = clock_mono_us(), spin_us = self->settings.actor.spin_us;
+    int64_t spent_us = 0;
     int ready = 0;
-    for (int64_t until_us = clock_mono_us() + spin_us;
-         spin_us && ready == 0 && timeout_us > 0 && clock_mono_us() < until_us;) {
+    while (spent_us < spin_us && spent_us < timeout_us && ready == 0) {
         ready = poll(fds, count, 0);
         sched_yield();
+        spent_us = clock_mono_us() - begun_us;
     }
-    if (ready == 0)
-        ready = poll(fds, count, (int)((timeout_us + 999) / 1000));
+    if (ready == 0) {
+        int64_t rest_us = spent_us < timeout_us ? timeout_us - spent_us : 0;
+        ready = poll(fds, count, (int)((rest_us + 999) / 1000));
+    }
     if (ready < 0 && errno != EINTR)
         log_fatal(EXIT_BUG, "poll-failed", "why=\"%s\"", strerror(errno));
 }

@@ -107,6 +107,8 @@ uint32_t step_shard(const struct step *step,
 const struct settings *step_settings(const struct step *step);
 /* From which date on all rows of a table of this actor are there still, as far as aging goes; 0: all of them are. */
 int32_t step_kept_since(const struct step *step, const char *table);
+int32_t actor_kept_since(const struct actor *actor, const struct settings *settings,
+                         const char *table, int32_t today);
 /* Is the record of `desc`'s stream that has this key one of this shard's partitions? */
 bool step_owns(const struct step *step, const struct message_desc *desc, const char *key);
 /* Records that this step emitted so far: what a handler emitted is the difference. */

@@ -33,10 +33,16 @@ const struct settings *step_settings(const struct step *step)
 int32_t step_kept_since(const struct step *step, const char *table)
 {
     const struct shard_options *options = &step->shard->options;
-    for (const struct aging *aging = options->actor->ages; aging && aging->table; aging++) {
-        int32_t days = aging_days(options->actor, aging, options->settings);
+    return actor_kept_since(options->actor, options->settings, table, clock_date_of(step->now_us));
+}
+
+int32_t actor_kept_since(const struct actor *actor, const struct settings *settings,
+                         const char *table, int32_t today)
+{
+    for (const struct aging *aging = actor->ages; aging && aging->table; aging++) {
+        int32_t days = aging_days(actor, aging, settings);
         if (strcmp(aging->table, table) == 0 && days != AGING_NEVER)
-            return clock_date_add(clock_date_of(step->now_us), 1 - days);
+            return clock_date_add(today, 1 - days);
     }
     return 0;
 }

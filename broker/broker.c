@@ -169,14 +169,18 @@ static void turn(struct server *self)
 /* Looks for a while before it sleeps (broker.spin), and lets whoever wants the core have it. */
 static int wait_for(const struct server *self, zmq_pollitem_t *items, int count, long most_ms)
 {
-    const int64_t spin_us = self->settings->broker.spin_us;
+    const int64_t begun_us = clock_mono_us(), spin_us = self->settings->broker.spin_us;
+    int64_t spent_us = 0;
     int ready = 0;
-    for (int64_t until_us = clock_mono_us() + spin_us;
-         spin_us && ready == 0 && most_ms > 0 && clock_mono_us() < until_us;) {
+    while (spent_us < spin_us && spent_us < most_ms * 1000 && ready == 0) {
         ready = zmq_poll(items, count, 0);
         sched_yield();
+        spent_us = clock_mono_us() - begun_us;
     }
-    return ready == 0 ? zmq_poll(items, count, most_ms) : ready;
+    if (ready != 0)
+        return ready;
+    long rest_ms = most_ms - (long)(spent_us / 1000);
+    return zmq_poll(items, count, rest_ms > 0 ? rest_ms : 0);
 }
 
 static void loop(struct server *self, int stop_fd)

@@ -38,7 +38,7 @@ static int folder_check(const char *folder, const char *shard, snapshots_bad *ba
     return (int)count;
 }
 
-int snapshots_check(const char *root, snapshots_bad *bad, void *context)
+int snapshots_verify(const char *root, snapshots_bad *bad, void *context)
 {
     char folder[PATH_MAX];
     int count = 0;

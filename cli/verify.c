@@ -481,7 +481,7 @@ static void check_snapshots(struct verify *self, const char *root)
 {
     char path[CLI_PATH_MAX];
     snprintf(path, sizeof path, "%s/snapshots", self->dir);
-    (void)snapshots_check(root[0] ? root : path, bad_snapshot, self);
+    (void)snapshots_verify(root[0] ? root : path, bad_snapshot, self);
 }
 
 /* ---- dead letters: one refusal of a record by a reader ---- */

@@ -344,32 +344,33 @@ static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
 }
 
 /* Of a day that nobody waits for tonight. */
-static bool of_the_past(enum feed_id feed, const char *arg, int32_t today)
+/* Days that are over, and names that are looked up: they go behind what is on. */
+static bool can_wait(enum feed_id feed, const char *arg, int32_t today)
 {
     int32_t date = feed_arg_date(feed, arg);
-    return date != 0 && date < clock_date_add(today, -1);
+    return feed == FEED_BDL_SEARCH || (date != 0 && date < clock_date_add(today, -1));
 }
 
-static bool past_under_way(const struct jobs *self, int32_t today)
+static bool waiter_under_way(const struct jobs *self, int32_t today)
 {
     for (int i = 0; i < JOBS_MAX; i++) {
         const struct job *job = &self->jobs[i];
-        if (job->used && of_the_past(job->feed, job->arg, today)) {
+        if (job->used && can_wait(job->feed, job->arg, today)) {
             return true;
         }
     }
     return false;
 }
 
-/* Those of `past` days, one at a time, or the others. */
+/* Those that can wait, one at a time, or the others. */
 static void consider_forced(struct jobs *self, struct kit *kit, struct store_txn *txn, int64_t now,
-                            int32_t today, bool past)
+                            int32_t today, bool waiters)
 {
     char subject[FEED_SUBJECT_SIZE] = "";
-    while ((!past || !past_under_way(self, today)) && ledger_next_forced(txn, subject)) {
+    while ((!waiters || !waiter_under_way(self, today)) && ledger_next_forced(txn, subject)) {
         struct plan_item item = {.due_us = now};
         int feed = feed_of_subject(subject, item.arg);
-        if (feed >= 0 && of_the_past((enum feed_id)feed, item.arg, today) == past) {
+        if (feed >= 0 && can_wait((enum feed_id)feed, item.arg, today) == waiters) {
             item.feed = (enum feed_id)feed;
             consider(self, kit, txn, &item, now, true);
         }

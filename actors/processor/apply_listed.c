@@ -127,7 +127,7 @@ void apply_players(struct apply *self)
 
 /* Of a line-up, as it stands in one body. */
 struct lineup {
-    int64_t rows, starters, unknown;
+    int64_t rows, starters, unknown, home; /* home: rows of the league's home side */
 };
 
 static void take_entry(struct apply *self, const struct feed_listed *listed,
@@ -158,6 +158,7 @@ static void take_entry(struct apply *self, const struct feed_listed *listed,
     strcpy(self->game_id, row.game_id);
     lineup->rows++;
     lineup->starters += row.starter;
+    lineup->home += strcmp(meant.team, game->home) == 0;
     lineup->unknown += !row.player_known;
     if (!memory_row_lineup(&self->memory, &row, &last) ||
         !message_equal(&msg_row_lineup_desc, &row, &last, EXCEPT)) {
@@ -192,7 +193,8 @@ void apply_lineups(struct apply *self)
                         (long long)listed->game_source_id);
         }
     }
-    if (lineup.rows >= STARTERS) { /* fewer: it is not out yet */
+    /* Fewer, or of one side: it is not out yet. */
+    if (lineup.rows >= STARTERS && lineup.home > 0 && lineup.home < lineup.rows) {
         check_lineup(self, &lineup);
     }
 }

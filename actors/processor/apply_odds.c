@@ -353,11 +353,12 @@ static void collect_gone(const struct msg_row_odds *row, void *context)
     self->gone[self->gone_count++] = *row;
 }
 
-/* A body with a broken row cannot say what is gone, and one without any line has closed or failed: it takes nothing back. */
+/* A body with a row that could not be read cannot say what is gone, and one without any line has closed or failed: it takes nothing back.
+ * A line of somebody whom nobody knows was read, and none of his is kept. */
 static void say_gone(struct snapshot *self)
 {
     struct apply *apply = self->apply;
-    if (feed_broken(apply->feed) > 0 || apply->feed->line_count == 0) {
+    if (apply->broken > 0 || apply->feed->line_count == 0) {
         return;
     }
     qsort(self->seen, self->seen_count, sizeof *self->seen, compare);

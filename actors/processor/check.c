@@ -10,13 +10,14 @@
 #define DRIFT_DAYS 30
 #define DRIFT_LEAST 5 /* games or days; of fewer nobody knows what is usual */
 /* A list is held against one that was fetched so long before at most: what is older says nothing about a sudden change, and what has
- * stayed so long as it is, is how things are. */
+ * stayed so long as it is, is how things are. Longer for lists that are polled once a day. */
 #define LAST_US (INT64_C(12) * 3600 * 1000000)
+#define LATELY_US (INT64_C(72) * 3600 * 1000000)
 #define LAST_LEAST 12  /* rows; fewer come and go */
 #define SHARE_LEAST 10 /* rows */
 #define BEFORE_DAYS 2  /* a failure of so many days ago is history (actors/watchdog/due.c) */
 
-enum check_against { FIXED, MEAN, LAST };
+enum check_against { FIXED, MEAN, LAST, LATELY };
 
 static const struct check {
     const char *name, *outputs;
@@ -75,8 +76,10 @@ static bool base_of(struct apply *self, const struct check *check, const struct 
                                clock_date_add(of->date, -1), &count);
         break;
     case LAST:
+    case LATELY:
         *base = memory_accepted(&self->memory, check->name, &accepted) &&
-                        self->raw->fetched_at - accepted.at <= LAST_US &&
+                        self->raw->fetched_at - accepted.at <=
+                            (check->against == LAST ? LAST_US : LATELY_US) &&
                         accepted.value >= LAST_LEAST
                     ? accepted.value
                     : value;
@@ -93,7 +96,7 @@ static void remember(struct apply *self, const struct check *check, const struct
     }
     if (check->against == MEAN) {
         memory_put_figure(&self->memory, check->name, of->date, of->id, value);
-    } else if (check->against == LAST && good) {
+    } else if ((check->against == LAST || check->against == LATELY) && good) {
         const struct msg_processor_accepted accepted = {.value = value,
                                                         .at = self->raw->fetched_at};
         memory_put_accepted(&self->memory, check->name, &accepted);

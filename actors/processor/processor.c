@@ -72,6 +72,9 @@ static void say_refusals(struct step *step, const struct apply *apply)
     for (size_t i = 0; i < apply->feed->refusal_count; i++) {
         const struct feed_refusal *refusal = &apply->feed->refusals[i];
         struct msg_row_refused row;
+        if (refusal->expected) {
+            continue; /* nothing is wrong with it: the run counts it */
+        }
         message_clear(&msg_row_refused_desc, &row);
         snprintf(row.subject, sizeof row.subject, "%s", apply->raw->subject);
         snprintf(row.feed, sizeof row.feed, "%s", apply->raw->feed);
@@ -125,7 +128,7 @@ static enum verdict take_body(struct step *step, const struct source *source,
         step_run_outcome(step, RUN_FAILED, ERROR_MALFORMED, "%s: %s", raw->subject, error);
         return verdict_of(step, &apply.memory);
     }
-    apply.broken = feed.refusal_count;
+    apply.broken = feed_broken(&feed);
     source->apply(&apply);
     say_refusals(step, &apply);
     close_run(step, &apply);

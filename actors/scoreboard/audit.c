@@ -151,8 +151,22 @@ static void rates_set(json_t *list)
 
 struct expected {
     struct store_txn *txn;
+    const struct settings *settings;
     json_t *out;
 };
+
+/* Do the tables hold fewer than there were, of what they still keep? */
+static int lacks(const struct expected *self, const struct msg_ops_expected *row, int32_t date,
+                 int64_t *rows, bool *lacking)
+{
+    int32_t since = 0;
+    int error = held_rows(self->txn, date, row->game_id, row->output, rows);
+    *lacking = !error && !strcmp(row->state, "COMPLETE") && *rows >= 0 && *rows < row->rows;
+    if (*lacking)
+        error = held_since(self->txn, self->settings, row->output, &since);
+    *lacking = *lacking && date >= since;
+    return error;
+}
 
 static int put_expected(void *context, int32_t date, const struct table_mark *mark,
                         const void *message)
@@ -162,12 +176,13 @@ static int put_expected(void *context, int32_t date, const struct table_mark *ma
     char reason[240];
     const char *state = row->state;
     int64_t rows;
+    bool lacking;
     (void)mark;
-    int error = held_rows(self->txn, date, row->game_id, row->output, &rows);
+    int error = lacks(self, row, date, &rows, &lacking);
     if (error)
         return error;
     snprintf(reason, sizeof reason, "%s", row->reason);
-    if (!strcmp(state, "COMPLETE") && rows >= 0 && rows < row->rows) {
+    if (lacking) {
         state = "FAILED";
         snprintf(reason, sizeof reason, "was complete with %lld rows; the tables hold %lld",
                  (long long)row->rows, (long long)rows);
@@ -219,7 +234,7 @@ static void take_from(json_t *out, json_t *report)
 json_t *audit_make(struct store_txn *txn, const struct settings *settings, int32_t date, int *error)
 {
     struct audit audit = {json_array(), json_array(), json_array()};
-    struct expected expected = {txn, json_array()};
+    struct expected expected = {txn, settings, json_array()};
     json_t *actions = json_array(), *alerts = json_array(), *out = NULL;
     json_t *report = report_make(txn, settings, date, error);
     if (!*error)

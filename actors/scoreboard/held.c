@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "actors/scoreboard/scoreboard.h"
 #include "schema/messages.h"
 
 struct held {
@@ -61,6 +62,27 @@ const char *held_table(const char *output)
         if (!strcmp(output, kept[i].output))
             return kept[i].table;
     return NULL;
+}
+
+static int newest_date(const struct store_row *row, void *context)
+{
+    *(int32_t *)context = row->date;
+    return 1;
+}
+
+int held_since(struct store_txn *txn, const struct settings *settings, const char *output,
+               int32_t *date)
+{
+    const char *table = held_table(output);
+    int32_t newest = 0;
+    *date = 0;
+    if (!table)
+        return STORE_OK;
+    int error = store_scan(txn, table, TABLE_DATE_FIRST, TABLE_DATE_LAST, NULL, 0, true,
+                           newest_date, &newest);
+    if (newest)
+        *date = actor_kept_since(&scoreboard_actor, settings, table, newest);
+    return error > 0 || error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
 int held_rows(struct store_txn *txn, int32_t date, const char *game_id, const char *output,

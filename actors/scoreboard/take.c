@@ -163,14 +163,35 @@ static enum verdict take_team_summary(struct step *step, const struct input *inp
     return put(step, input, TABLE_TEAM_SUMMARY, row->game_date, &key);
 }
 
+static int newest_id(const struct store_row *at, void *context)
+{
+    struct msg_prediction_points row;
+    struct message_error broken;
+    struct table_mark mark;
+    struct span payload;
+    if (table_read(&at->value, &mark, &payload) != 0 ||
+        message_decode(&msg_prediction_points_desc, payload.data, payload.size, &row, &broken) != 0)
+        return STORE_CORRUPT;
+    strcpy(context, row.prediction_id);
+    return 1;
+}
+
+/* The predictor says again word for word what somebody lost: whoever has it keeps it once. */
 static enum verdict take_prediction(struct step *step, const struct input *input, void *self)
 {
     const struct msg_prediction_points *row = input->message;
+    char newest[sizeof row->prediction_id] = "";
     struct store_key key;
     (void)self;
     player_key(&key, row->game_id, row->player_id);
     store_key_text(&key, row->system);
     store_key_text(&key, row->stat);
+    int error = store_scan(step_store(step), TABLE_PREDICTION, row->game_date, row->game_date,
+                           key.data, key.size, true, newest_id, newest);
+    if (error < 0 && error != STORE_NOT_FOUND)
+        return step_refuse(step, LATER, "store: %s", store_error_text(error));
+    if (error > 0 && strcmp(newest, row->prediction_id) == 0)
+        return DONE;
     store_key_i64(&key, (int64_t)input->position);
     enum verdict verdict = put(step, input, TABLE_PREDICTION, row->game_date, &key);
     return verdict == DONE ? touch(step, input, row->game_date, "grading", row->game_id) : verdict;

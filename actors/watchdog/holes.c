@@ -8,9 +8,12 @@
 #include "actors/watchdog/due.h"
 #include "config/clock.h"
 
-#define TABLE_SWEEP "sweep" /* "ledger" -> the date that is next (0: none), league time it began */
-#define PATIENCE_US                                                                                \
-    (INT64_C(24) * 3600 * 1000000) /* who was asked and says nothing for so long has not heard it */
+/* "ledger" -> the date that is next (0: none), league time it began; "rewind" -> when one was asked for last */
+#define TABLE_SWEEP "sweep"
+/* Who was asked and says nothing for so long has not heard it. The tables are made again in as long as the log takes, and what is asked of
+ * them meanwhile is answered behind that. */
+#define PATIENCE_US (INT64_C(24) * 3600 * 1000000)
+#define REWIND_PATIENCE_US (30 * PATIENCE_US)
 enum {
     DAY_GAMES = 64, /* of one day: a league has far fewer */
     WORKED_MOST = 64,
@@ -35,6 +38,9 @@ struct turn {
 struct holes {
     bool swept; /* the sweep went on */
     int64_t next_date, began_us;
+    /* The newest time at which a rewind of the tables was asked for: what was counted before it is not what they hold. */
+    int64_t rewound_us;
+    bool rewinds; /* one is asked for now */
     struct turn turns[WORKED_MOST];
     int turn_count;
     struct msg_ops_held counts[DAY_GAMES]; /* games of the slice, to be counted */
@@ -194,7 +200,8 @@ int holes_run(struct step *step, const struct msg_ops_run *run)
     struct msg_watch_hole hole;
     bool failed = !strcmp(run->outcome, "failed") || !strcmp(run->outcome, "timeout");
     if (!run->data_date || polled.output == OUTPUT_COUNT ||
-        (failed && run->attempt <= step_settings(step)->poller.retries))
+        (failed && run->attempt <= step_settings(step)->poller.retries &&
+         strcmp(run->error_class, "unauthorized") != 0))
         return STORE_OK; /* it is tried again by itself */
     int error = store_scan(step_store(step), HOLES_TABLE_OPEN, run->data_date, run->data_date, NULL,
                            0, false, collect_polled, &polled);
@@ -242,6 +249,35 @@ static int sweep_write(struct step *step, const struct holes *self)
     store_key_start(&value);
     store_key_i64(&value, self->next_date);
     store_key_i64(&value, self->began_us);
+    return store_put(step_store(step), TABLE_SWEEP, STORE_UNDATED, key.data, key.size, value.data,
+                     value.size);
+}
+
+static void rewind_key(struct store_key *key)
+{
+    store_key_start(key);
+    store_key_text(key, "rewind");
+}
+
+static int rewind_read(struct store_txn *txn, struct holes *self)
+{
+    struct store_key key;
+    struct span value;
+    rewind_key(&key);
+    self->rewinds = false;
+    self->rewound_us = CLOCK_NONE;
+    int error = store_get(txn, TABLE_SWEEP, STORE_UNDATED, key.data, key.size, &value);
+    if (error)
+        return error == STORE_NOT_FOUND ? STORE_OK : error;
+    return store_key_read_i64(&value, &self->rewound_us) != 0 ? STORE_CORRUPT : STORE_OK;
+}
+
+static int rewind_write(struct step *step)
+{
+    struct store_key key, value;
+    rewind_key(&key);
+    store_key_start(&value);
+    store_key_i64(&value, step_now_us(step));
     return store_put(step_store(step), TABLE_SWEEP, STORE_UNDATED, key.data, key.size, value.data,
                      value.size);
 }
@@ -347,6 +383,8 @@ static int sweep(struct holes *self, struct store_txn *txn, const struct holes_v
         return STORE_OK;
     struct day day = {.self = self, .view = view, .txn = txn};
     error = store_scan(txn, DUE_TABLE_EXPECTED, date, date, NULL, 0, false, sweep_row, &day);
+    if (error > 0) /* as many as fit: the rest of that day comes with the next look */
+        self->next_date = date;
     return error > 0 || error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
@@ -398,7 +436,8 @@ static int past_find(struct turn *turn, struct store_txn *txn, const struct hole
                                      : 0;
             continue;
         }
-        bool impatient = now_us - past[i].asked_us >= PATIENCE_US;
+        bool impatient =
+            now_us - past[i].asked_us >= (kind == REMEDY_REWIND ? REWIND_PATIENCE_US : PATIENCE_US);
         bool heard = answered(turn, kind, &action) && !working;
         bool counted = !hole->lost || later(hole->counted_at, action.asked_at);
         if (!there(turn) && !impatient &&
@@ -432,7 +471,20 @@ static bool room_for_the_past(const struct remedies_look *look)
     return 2 * asked < look->limits->per_hour;
 }
 
-static int turn_judge(struct turn *turn, struct store_txn *txn, const struct holes_view *view)
+/* The tables were made again since it was counted, and may hold it: one rewind brings back what many games lost. It is counted anew first.
+ * True: there is nothing else to do. */
+static bool count_anew(const struct holes *self, struct turn *turn, int64_t now_us)
+{
+    struct msg_watch_hole *hole = &turn->hole;
+    if (!hole->lost || self->rewound_us == CLOCK_NONE || later(hole->counted_at, self->rewound_us))
+        return false;
+    turn->count = hole->count_asked_at == CLOCK_NONE || hole->count_asked_at < self->rewound_us ||
+                  now_us - hole->count_asked_at >= REWIND_PATIENCE_US;
+    return true;
+}
+
+static int turn_judge(struct holes *self, struct turn *turn, struct store_txn *txn,
+                      const struct holes_view *view)
 {
     struct remedy_past past[REMEDY_KINDS];
     enum remedy_answer answer;
@@ -444,8 +496,8 @@ static int turn_judge(struct turn *turn, struct store_txn *txn, const struct hol
         turn->healed = true;
         return STORE_OK;
     }
-    if (waits || !view->remedies->heal || view->behind || expect_open(&turn->row) ||
-        !room_for_the_past(view->remedies))
+    if (waits || count_anew(self, turn, view->remedies->now_us) || !view->remedies->heal ||
+        view->behind || expect_open(&turn->row) || !room_for_the_past(view->remedies))
         return STORE_OK;
     if (turn->hole.lost)
         snprintf(turn->remedy.why, sizeof turn->remedy.why,
@@ -453,6 +505,10 @@ static int turn_judge(struct turn *turn, struct store_txn *txn, const struct hol
     error = remedies_choose(view->remedies, txn, &turn->row, turn->hole.lost, past, &turn->remedy,
                             &answer);
     turn->gave_up = answer == REMEDY_SPENT || answer == REMEDY_NONE;
+    if (turn->remedy.ask && turn->remedy.ask->kind == REMEDY_REWIND) {
+        self->rewinds = true;
+        self->rewound_us = view->remedies->now_us;
+    }
     return error;
 }
 
@@ -548,8 +604,14 @@ static int incident_note(struct holes *self, struct store_txn *txn, struct turn 
         int error = store_scan(txn, HOLES_TABLE, date, date, NULL, 0, false, find_other, &others);
         if (error < 0 && error != STORE_NOT_FOUND)
             return error;
-        if (!others.any)
-            incident_of(turn, &self->over[self->over_count++]);
+        if (!others.any) {
+            struct incident *over = &self->over[self->over_count];
+            incident_of(turn, over);
+            bool said = false; /* of the last ones of a day that are mended in one look */
+            for (int i = 0; i < self->over_count; i++)
+                said |= strcmp(self->over[i].subject, over->subject) == 0;
+            self->over_count += !said;
+        }
         return STORE_OK;
     }
     if (turn->hole.told && !turn->gave_up)
@@ -577,7 +639,9 @@ int holes_look(struct holes *self, struct store_txn *txn, const struct holes_vie
 {
     self->swept = false;
     self->turn_count = self->count_count = self->raised_count = self->over_count = 0;
-    int error = sweep(self, txn, view);
+    int error = rewind_read(txn, self);
+    if (!error)
+        error = sweep(self, txn, view);
     struct working working = {.self = self, .txn = txn, .found = self->turn_count};
     if (!error && self->turn_count < WORKED_MOST)
         error = store_scan(txn, HOLES_TABLE_OPEN, DATE_FIRST,
@@ -585,7 +649,7 @@ int holes_look(struct holes *self, struct store_txn *txn, const struct holes_vie
                            collect_open, &working);
     error = error > 0 || error == STORE_NOT_FOUND ? STORE_OK : error;
     for (int i = working.found; i < self->turn_count && !error; i++)
-        error = turn_judge(&self->turns[i], txn, view);
+        error = turn_judge(self, &self->turns[i], txn, view);
     for (int i = 0; i < self->turn_count && !error; i++)
         error = incident_note(self, txn, &self->turns[i]);
     return error;
@@ -655,11 +719,44 @@ static int turn_speak(struct step *step, struct turn *turn)
 int holes_speak(struct holes *self, struct step *step)
 {
     int error = self->swept ? sweep_write(step, self) : STORE_OK;
+    if (!error && self->rewinds)
+        error = rewind_write(step);
     for (int i = 0; i < self->count_count && !error; i++)
         count_ask(step, self->counts[i].game_id, self->counts[i].game_date);
     for (int i = 0; i < self->turn_count && !error; i++)
         error = turn_speak(step, &self->turns[i]);
     return error;
+}
+
+struct standing {
+    const char *subject;
+    size_t size; /* of the output in it */
+    bool any;
+};
+
+static int find_standing(const struct store_row *at, void *context)
+{
+    struct standing *standing = context;
+    struct span rest = at->key;
+    const char *game_id, *name;
+    if (store_key_read_text(&rest, &game_id) != 0 || store_key_read_text(&rest, &name) != 0)
+        return STORE_CORRUPT;
+    standing->any =
+        strlen(name) == standing->size && memcmp(name, standing->subject, standing->size) == 0;
+    return standing->any;
+}
+
+int holes_stand(struct store_txn *txn, const char *subject, bool *stand)
+{
+    const char *day = strrchr(subject, ' ');
+    int32_t date;
+    *stand = false;
+    if (!day || clock_parse_date(day + 1, &date) != 0)
+        return STORE_OK;
+    struct standing standing = {.subject = subject, .size = (size_t)(day - subject)};
+    int error = store_scan(txn, HOLES_TABLE, date, date, NULL, 0, false, find_standing, &standing);
+    *stand = standing.any;
+    return error > 0 || error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
 const struct incident *holes_raised(const struct holes *self, int index)

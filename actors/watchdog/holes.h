@@ -35,6 +35,8 @@ int holes_look(struct holes *self, struct store_txn *txn, const struct holes_vie
 bool holes_news(const struct holes *self);
 /* Stores and says it, but for the incidents. */
 int holes_speak(struct holes *self, struct step *step);
+/* Is there still a hole that the incident of this subject is about? Its rows may have aged away. Likewise. */
+int holes_stand(struct store_txn *txn, const char *subject, bool *stand);
 /* The incidents that are to be raised or made worse; and those that are over: NULL beyond the last. */
 const struct incident *holes_raised(const struct holes *self, int index);
 const struct incident *holes_over(const struct holes *self, int index);

@@ -332,9 +332,9 @@ static int past_find(const struct remedies_look *look, struct store_txn *txn,
 static int first_said(struct store_txn *txn, const struct msg_ops_expected *row,
                       enum output_id output, uint64_t *position)
 {
-    const struct message_desc *desc = output == OUTPUT_FEATURES      ? &msg_feature_player_desc
-                                      : output == OUTPUT_PREDICTIONS ? &msg_prediction_points_desc
-                                                                     : &msg_row_box_score_desc;
+    const struct message_desc *desc = output == OUTPUT_FEATURES   ? &msg_feature_player_desc
+                                      : output == OUTPUT_BOXSCORE ? &msg_row_box_score_desc
+                                                                  : &msg_prediction_points_desc;
     return letters_first(txn, desc->stream, row->game_date, row->game_id, position);
 }
 

@@ -627,6 +627,7 @@ static int raise_incident(const struct watchdog *self, struct step *step,
 
 struct open_incidents {
     const struct incidents *now;
+    struct store_txn *txn;
     bool shards_known;
     int count;
     struct msg_ops_alert gone[RULES_INCIDENTS_MAX];
@@ -645,9 +646,13 @@ static int visit_open(const struct store_row *row, void *context)
     struct msg_ops_alert *alert = &open->gone[open->count];
     if (message_decode(&msg_ops_alert_desc, row->value.data, row->value.size, alert, &error) != 0)
         return STORE_CORRUPT;
-    if ((about_shards(alert->cause) && !open->shards_known) ||
-        strcmp(alert->cause, HOLES_CAUSE) == 0) /* those say themselves when they are over */
+    if (about_shards(alert->cause) && !open->shards_known)
         return 0;
+    if (strcmp(alert->cause, HOLES_CAUSE) == 0) { /* those say themselves when they are mended */
+        bool stand;
+        int failed = holes_stand(open->txn, alert->subject, &stand);
+        return failed || stand ? failed : ++open->count == RULES_INCIDENTS_MAX;
+    }
     for (int i = 0; i < open->now->count; i++)
         if (!strcmp(open->now->list[i].cause, alert->cause) &&
             !strcmp(open->now->list[i].subject, alert->subject))
@@ -748,6 +753,7 @@ static int judge_stored(struct watchdog *self, struct store_txn *txn, int64_t no
                         struct open_incidents *open)
 {
     self->due.now_us = now_us;
+    open->txn = txn;
     int error = remedies_budget_read(txn, &self->budget);
     remedy_hour(&self->budget, now_us);
     if (!error)

@@ -9,6 +9,7 @@ import collections
 import concurrent.futures
 import contextlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -34,7 +35,7 @@ def words():
     given = sys.argv[1:]
     nights = given[0] if given else os.environ.get("NIGHTS") or ""
     if not nights and os.environ.get("GAMES"):
-        nights = str(max(2, round(int(os.environ["GAMES"]) / GAMES_A_NIGHT)))
+        nights = str(max(2, math.ceil(int(os.environ["GAMES"]) / GAMES_A_NIGHT)))
     seed = int(given[1] if len(given) > 1 else os.environ.get("SEED") or 1)
     speed = float(given[2] if len(given) > 2 else os.environ.get("SPEED") or (4000 if _night.sanitized() else 10000))
     return int(nights or SLICE), seed, speed

@@ -367,16 +367,14 @@ static void what_nobody_can_say_is_fetched_again(void **state)
 }
 
 /* Nobody keeps what was said of features: the tables are made again from where the log has them. */
-static void lost_features_have_the_tables_made_again(void **state)
+static uint64_t give_features(const char *game_id)
 {
-    struct msg_feature_player feature;
-    struct msg_ops_held held;
     uint64_t first = 0;
-    (void)state;
-    give_game(GAME, "scheduled", 0, TIP - 10 * HOUR);
+    struct msg_feature_player feature;
+    give_game(game_id, "scheduled", 0, TIP - 10 * HOUR);
     for (int i = 0; i < 12; i++) {
         message_clear(&msg_feature_player_desc, &feature);
-        strcpy(feature.game_id, GAME);
+        strcpy(feature.game_id, game_id);
         feature.game_date = DAY;
         feature.player_id = 100 + i;
         strcpy(feature.player_name, "Ann Other");
@@ -393,15 +391,28 @@ static void lost_features_have_the_tables_made_again(void **state)
         assert_true(position > 0);
         first = first ? first : position;
     }
-    look_at(TIP - 8 * HOUR);
-    look_at(LONG_AFTER);
+    return first;
+}
+
+static void give_held_features(const char *game_id, int64_t features, int64_t at_us)
+{
+    struct msg_ops_held held;
     message_clear(&msg_ops_held_desc, &held);
-    strcpy(held.game_id, GAME);
+    strcpy(held.game_id, game_id);
     held.game_date = DAY;
     held.boxscore = held.predictions = held.grades = 0;
-    held.features = 3;
-    held.at = LONG_AFTER;
-    put(&msg_ops_held_desc, &held, LONG_AFTER + 1000);
+    held.features = features;
+    held.at = at_us;
+    put(&msg_ops_held_desc, &held, at_us + 1000);
+}
+
+static void lost_features_have_the_tables_made_again(void **state)
+{
+    (void)state;
+    uint64_t first = give_features(GAME);
+    look_at(TIP - 8 * HOUR);
+    look_at(LONG_AFTER);
+    give_held_features(GAME, 3, LONG_AFTER);
     self.playing = true; /* people look at the tables now */
     look_at(LONG_AFTER + MINUTE);
     assert_int_equal(harness_count(self.harness, &msg_ops_rewind_desc), 0);
@@ -412,6 +423,34 @@ static void lost_features_have_the_tables_made_again(void **state)
         harness_at(self.harness, &msg_ops_rewind_desc, 0)->message;
     assert_string_equal(rewind->reader, "scoreboard.0");
     assert_int_equal(rewind->position, first);
+}
+
+/* A rewind brings back all that was lost: who waited behind it is counted again, not made again. */
+static void tables_are_made_again_once_for_all(void **state)
+{
+    size_t counts, before;
+    int64_t now = LONG_AFTER;
+    (void)state;
+    (void)give_features(GAME);
+    (void)give_features(OTHER);
+    look_at(TIP - 8 * HOUR);
+    look_at(now);
+    give_held_features(GAME, 3, now);
+    give_held_features(OTHER, 3, now);
+    (void)asked("count", &before);
+    for (int i = 0; i < 20; i++) {
+        look_at(now += 10 * MINUTE);
+    }
+    assert_int_equal(harness_count(self.harness, &msg_ops_rewind_desc), 1);
+    (void)asked("count", &counts);
+    assert_int_equal(counts - before, 2); /* each of them once */
+    give_held_features(GAME, 12, now);
+    give_held_features(OTHER, 12, now);
+    look_at(now += 10 * MINUTE);
+    look_at(now += 10 * MINUTE);
+    assert_int_equal(harness_count(self.harness, &msg_ops_rewind_desc), 1);
+    assert_int_equal(self.over, 1);
+    assert_string_equal(action_last()->outcome, "helped");
 }
 
 /* A count that was made before what the ledger has heard since says nothing. */
@@ -494,6 +533,7 @@ int main(void)
         TEST(what_is_lost_is_said_again),
         TEST(what_nobody_can_say_is_fetched_again),
         TEST(lost_features_have_the_tables_made_again),
+        TEST(tables_are_made_again_once_for_all),
         TEST(what_came_meanwhile_is_not_lost),
         TEST(the_ledger_is_gone_through_slowly),
         TEST(the_past_leaves_room_for_tonight),

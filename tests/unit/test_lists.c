@@ -708,7 +708,8 @@ static void the_final_box_score_ends_what_failed_in_play(void **state)
 
 /* ---- line-ups ---- */
 
-static void lineup(int count, int starters, int first)
+/* `sides`: 1: of the home side alone. */
+static void lineup(int count, int starters, int first, int sides)
 {
     static char text[20000];
     int used = snprintf(text, sizeof text, "{\"data\":[");
@@ -717,8 +718,9 @@ static void lineup(int count, int starters, int first)
         used += snprintf(text + used, sizeof text - (size_t)used,
                          "%s{\"id\":%d,\"game_id\":70,\"starter\":%s,\"position\":\"G\",\"player\":"
                          "{\"id\":%d,\"first_name\":\"Bo\",\"last_name\":\"Nobody%d\"},\"team\":"
-                         "{\"id\":2,\"abbreviation\":\"BOS\"}}",
-                         i > 0 ? "," : "", i + 1, i < starters ? "true" : "false", id, id);
+                         "{\"id\":%d,\"abbreviation\":\"%s\"}}",
+                         i > 0 ? "," : "", i + 1, i < starters ? "true" : "false", id, id,
+                         i % sides ? 28 : 2, i % sides ? "TOR" : "BOS");
     }
     snprintf(text + used, sizeof text - (size_t)used, "]}");
     give_raw("bdl_lineups", "bdl_lineups:70", text);
@@ -729,15 +731,16 @@ static void lineups_are_checked(void **state)
     (void)state;
     give_league(3);
     games(0, 2, 0, "7:00 pm ET");
-    lineup(0, 0, 0); /* not out yet */
-    lineup(5, 5, 0);
-    lineup(20, 10, 0);
+    lineup(0, 0, 0, 2); /* not out yet */
+    lineup(5, 5, 0, 2);
+    lineup(15, 5, 0, 1); /* of one side only */
+    lineup(20, 10, 0, 2);
     assert_int_equal(said(), 0);
-    lineup(20, 3, 0);
+    lineup(20, 3, 0, 2);
     expect_fails("lineup_starters", "live");
     assert_true(check_of("lineup_starters")->value == 7);
     assert_string_equal(check_of("lineup_starters")->game_id, "0022500240");
-    lineup(20, 10, PEOPLE - 10);
+    lineup(20, 10, PEOPLE - 10, 2);
     expect_holds("lineup_starters");
     expect_fails("lineup_unknown", "live");
 }
