@@ -8,6 +8,7 @@ usage: season.py [NIGHTS [SEED [SPEED]]]      also from the environment: NIGHTS,
 import collections
 import concurrent.futures
 import contextlib
+import datetime
 import json
 import math
 import os
@@ -223,6 +224,14 @@ def said_missed(season, date, game):
     return row is not None and row["state"] in ("FAILED", "DEGRADED")
 
 
+def last_played_in(clean, off, player, date):
+    """Is he with his team only for games that a hole took? (Who has not played for 30 days is not expected: features, ROSTER_DAYS.)"""
+    since = str(datetime.date.fromisoformat(date) - datetime.timedelta(days=30))
+    games = {key[0] for day, rows in clean.finals.items() if since <= day < date for key, row in rows.items()
+             if key[1] == player and row["minutes"]}
+    return bool(games) and games <= off
+
+
 def compare(season, plan, clean, checks):
     """Every difference has a name, or is a failure. Returns how many there were, by name."""
     named = collections.Counter()
@@ -251,6 +260,8 @@ def compare(season, plan, clean, checks):
                 named["prediction: of a game that was moved" if key[0] in moved else "prediction: made while the night was in trouble"] += 1
             elif mine and theirs and mine[0] == theirs[0] and date > first_hole:
                 named["prediction: made without a game that a hole took"] += 1
+            elif not mine and last_played_in(clean, off, key[1], date):
+                named["prediction: of somebody who last played in a game that a hole took"] += 1
             elif not mine and said_missed(season, date, key[0]):
                 named["prediction: missed, and the ledger says so"] += 1
             else:
