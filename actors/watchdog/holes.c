@@ -337,10 +337,10 @@ static int sweep_row(const struct store_row *at, void *context)
     if (error && error != STORE_NOT_FOUND)
         return error;
     if (!error) {
-        if (hole.gave_up_at == CLOCK_NONE)
-            return 0;                 /* it is worked on */
-        if ((hole.lost || missing) && /* else it came by other ways */
-            now_us - hole.gave_up_at < day->view->settings->watchdog.hole_again_us)
+        /* Worked on; or resting, unless it came by other ways. */
+        if (hole.gave_up_at == CLOCK_NONE ||
+            ((hole.lost || missing) &&
+             now_us - hole.gave_up_at < day->view->settings->watchdog.hole_again_us))
             return 0;
         hole_again(&hole, now_us);
     } else if (missing) {

@@ -12,6 +12,7 @@
 #include <zmq.h>
 
 #include "config/clock.h"
+#include "tests/programs/times.h"
 
 enum { HOPS = 3, SYNCS = 7, PAGES = 64, PAGE_BYTES = 4096, MESSAGE_MOST = 16384 };
 enum { PATIENCE_MS = 20000, WARM = 20, TIMES_MOST = 5000 };
@@ -127,19 +128,6 @@ static int64_t one_chain(int fd)
     return clock_mono_us() - begun;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void tell(const char *name, int64_t *times, int count, const char *end)
-{
-    qsort(times, (size_t)count, sizeof *times, compare);
-    printf("\"%s_p50_us\": %lld, \"%s_p99_us\": %lld%s", name, (long long)times[count / 2], name,
-           (long long)times[count * 99 / 100], end);
-}
-
 int main(int argc, char **argv)
 {
     static int64_t ways[TIMES_MOST], chains[TIMES_MOST];
@@ -173,8 +161,8 @@ int main(int argc, char **argv)
         }
     }
     printf("{");
-    tell("floor", ways, times, ", ");
-    tell("floor_chain", chains, times, "}\n");
+    times_tell("floor", ways, times, ", ");
+    times_tell("floor_chain", chains, times, "}\n");
     (void)fflush(stdout);
     _exit(0);
 }

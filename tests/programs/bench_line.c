@@ -14,6 +14,7 @@
 #include "config/clock.h"
 #include "schema/messages.h"
 #include "schema/record.h"
+#include "tests/programs/times.h"
 
 /* Synced on the way: the odds, the step of features (its data, its meta page), the feature, the step of the predictor, the predictions. */
 enum { DONE_EVERY = 256, SYNCS = 7, TIMES_MOST = 5000, PATIENCE_US = 20 * 1000000 };
@@ -179,19 +180,6 @@ static int64_t one_chain(int fd)
     return clock_mono_us() - begun;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void tell(const char *name, int64_t *times, int count, const char *end)
-{
-    qsort(times, (size_t)count, sizeof *times, compare);
-    printf("\"%s_p50_us\": %lld, \"%s_p99_us\": %lld%s", name, (long long)times[count / 2], name,
-           (long long)times[count * 99 / 100], end);
-}
-
 int main(int argc, char **argv)
 {
     static int64_t changes[TIMES_MOST], chains[TIMES_MOST];
@@ -234,8 +222,8 @@ int main(int argc, char **argv)
         chains[i] = one_chain(fd);
     }
     printf("{\"times\": %d, \"syncs\": %d, ", times, SYNCS);
-    tell("change", changes, times, ", ");
-    tell("chain", chains, times, "}\n");
+    times_tell("change", changes, times, ", ");
+    times_tell("chain", chains, times, "}\n");
     import_send_close(&ask.send);
     link_close(&reader);
     (void)unlink(path);
