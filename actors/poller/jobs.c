@@ -343,7 +343,6 @@ static void consider(struct jobs *self, struct kit *kit, struct store_txn *txn,
     }
 }
 
-/* Of a day that nobody waits for tonight. */
 /* Days that are over, and names that are looked up: they go behind what is on. */
 static bool can_wait(enum feed_id feed, const char *arg, int32_t today)
 {
@@ -686,8 +685,7 @@ static void settle(struct jobs *self, struct kit *kit, struct step *step, struct
     if (heard) {
         row.heard_at = job->fetched_us;
     }
-    job->failing =
-        judgement.error; /* ERROR_NONE also of an answer that says that there is nothing */
+    job->failing = judgement.error; /* none, too, of an answer that there is nothing */
     if (judgement.error != ERROR_NONE) {
         log_warn("fetch-failed", "subject=%s attempt=%d class=%s again=%d why=\"%s\"", job->subject,
                  job->attempt, error_class_text(judgement.error), job->again, judgement.message);
