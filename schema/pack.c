@@ -10,10 +10,14 @@
 #include <isa-l/crc.h>
 #include <limits.h>
 #include <msgpack/pack.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/utf8.h"
+
 enum { PACK_FIRST_CAPACITY = 256, PRESCAN_DEPTH_MOST = 64, FIXSTR = 0xa0, FIXSTR_MAX = 31 };
+enum { KEY_SLOTS_MOST = 2048, KEY_SLOTS_LEAST = 16, FLOAT64 = 0xcb };
 
 /* ---- writing ---- */
 
@@ -473,6 +477,36 @@ static const char *prescan_rule(const struct unpack *in, const struct head *head
     return NULL;
 }
 
+/* Bytes of a value that its first byte alone tells; 0: it does not, or it has elements. */
+static size_t plain_size(uint8_t first)
+{
+    if (first < 0x80 || first >= 0xe0 || first == 0xc0 || first == 0xc2 || first == 0xc3) {
+        return 1;
+    }
+    if (first >= FIXSTR && first <= (FIXSTR | FIXSTR_MAX)) {
+        return 1 + (size_t)(first & FIXSTR_MAX);
+    }
+    return first == FLOAT64 ? 9 : 0;
+}
+
+/* Values within the level that need no second look, up to the last but one: what follows is for who asks. How many there were. */
+static uint32_t prescan_plain(struct unpack *in, struct level *level, uint32_t most)
+{
+    uint32_t count = 0;
+    while (level->left > 1 && count < most && in->at < in->size) {
+        uint8_t first = in->data[in->at];
+        size_t size = plain_size(first);
+        bool key = level->map && level->left % 2 == 0;
+        if (size == 0 || size > in->size - in->at || (key && (first & 0xe0) != FIXSTR)) {
+            break;
+        }
+        in->at += size;
+        level->left--;
+        count++;
+    }
+    return count;
+}
+
 long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t nodes_max,
                   const char **rule)
 {
@@ -485,6 +519,7 @@ long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t no
     }
     for (;;) {
         struct head head;
+        nodes += prescan_plain(&in, &levels[depth], nodes_max - nodes);
         if (!head_read(&in, &head)) {
             *rule = in.at < in.size && in.data[in.at] == 0xc1 ? "byte 0xc1" : "ends within a value";
             return -1;
@@ -512,6 +547,179 @@ long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t no
             depth--;
         }
     }
+}
+
+/* ---- flat maps ---- */
+
+/* Keys of a flat map so far: open addressing by a hash of the key, half full at most. Keys that find no room are compared with all that
+ * came after the table was full. */
+struct keys {
+    uint32_t mask, room;
+    size_t full_at; /* of the first key without a slot; 0: there is none */
+    struct key_slot {
+        uint32_t at, size; /* of the text; at 0: free (a map's head is before every key) */
+    } slots[KEY_SLOTS_MOST];
+};
+
+static void keys_begin(struct keys *self, uint32_t pairs)
+{
+    uint32_t count = KEY_SLOTS_LEAST;
+    while (count < KEY_SLOTS_MOST && count / 2 < pairs) {
+        count *= 2;
+    }
+    self->mask = count - 1;
+    self->room = count / 2;
+    self->full_at = 0;
+    memset(self->slots, 0, count * sizeof self->slots[0]);
+}
+
+/* The next bytes of a text as a number, the first one lowest. `behind` bytes may be read, the text is `size` of them. */
+static inline uint64_t text_word(const uint8_t *text, uint32_t size, size_t behind)
+{
+    uint64_t word = 0;
+    if (behind < sizeof word) {
+        for (uint32_t i = 0; i < size && i < sizeof word; i++) {
+            word |= (uint64_t)text[i] << (8 * i);
+        }
+        return word;
+    }
+    memcpy(&word, text, sizeof word);
+    word = le64toh(word);
+    return size < sizeof word ? word & ((UINT64_C(1) << (8 * size)) - 1) : word;
+}
+
+/* A hash of the text, and in `*high` whether some byte of it is above ASCII. */
+static inline uint64_t text_hash(const uint8_t *text, uint32_t size, size_t behind, bool *high)
+{
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 over the golden ratio */
+    uint64_t hash = size * odd, all = 0;
+    for (uint32_t at = 0; at < size; at += (uint32_t)sizeof hash) {
+        uint64_t word = text_word(text + at, size - at, behind - at);
+        all |= word;
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 32;
+    }
+    *high = all & UINT64_C(0x8080808080808080);
+    return hash;
+}
+
+/* Among the keys from where the table was full up to this one. */
+static bool key_behind(const struct unpack *in, size_t from, size_t until, const uint8_t *key,
+                       uint32_t size)
+{
+    struct unpack earlier = *in;
+    const char *other;
+    uint32_t other_size;
+    earlier.at = from;
+    while (earlier.at < until && unpack_str(&earlier, &other, &other_size)) {
+        if (other_size == size && memcmp(other, key, size) == 0) {
+            return true;
+        }
+        unpack_skip(&earlier);
+    }
+    return false;
+}
+
+/* True if the key, whose head is at `head_at`, was there before; remembered if not. */
+static bool key_again(struct keys *self, const struct unpack *in, size_t head_at,
+                      const uint8_t *key, uint32_t size, uint64_t hash)
+{
+    uint32_t slot = (uint32_t)hash & self->mask;
+    for (; self->slots[slot].at; slot = (slot + 1) & self->mask) {
+        const struct key_slot *other = &self->slots[slot];
+        if (other->size == size && memcmp(in->data + other->at, key, size) == 0) {
+            return true;
+        }
+    }
+    if (self->room > 0) {
+        self->slots[slot] = (struct key_slot){(uint32_t)(key - in->data), size};
+        self->room--;
+        return false;
+    }
+    if (self->full_at == 0) {
+        self->full_at = head_at;
+        return false;
+    }
+    return key_behind(in, self->full_at, head_at, key, size);
+}
+
+/* As unpack_str: most texts are short and have their size in the first byte. */
+static inline bool text_take(struct unpack *in, const uint8_t **text, uint32_t *size)
+{
+    if (in->at < in->size && (in->data[in->at] & 0xe0) == FIXSTR) {
+        *size = in->data[in->at] & FIXSTR_MAX;
+        *text = in->data + in->at + 1;
+        in->at += 1 + (size_t)*size;
+        return in->at <= in->size;
+    }
+    return unpack_body(in, PACK_STR, text, size);
+}
+
+/* The rule that one value breaks, or NULL; `in` moves behind it. */
+static const char *flat_value_rule(struct unpack *in)
+{
+    struct head head;
+    const uint8_t *text;
+    uint32_t size;
+    bool high;
+    if (in->size - in->at > sizeof head.value && in->data[in->at] == FLOAT64) { /* most are */
+        head.value = read_big_endian(in->data + in->at + 1, sizeof head.value);
+        in->at += 1 + sizeof head.value;
+        return isfinite(read_float(head.value, sizeof head.value)) ? NULL : "a value not finite";
+    }
+    if (!head_read(in, &head)) {
+        return "a value that is not nil, bool, number or str";
+    }
+    if (head.kind == PACK_STR) {
+        if (!text_take(in, &text, &size)) {
+            return "cut short";
+        }
+        (void)text_hash(text, size, (size_t)(in->data + in->size - text), &high);
+        return !high || utf8_valid((const char *)text, size) == size ? NULL
+                                                                     : "a value of invalid UTF-8";
+    }
+    if (head.kind != PACK_NIL && head.kind != PACK_BOOL && head.kind != PACK_INT &&
+        head.kind != PACK_FLOAT) {
+        return "a value that is not nil, bool, number or str";
+    }
+    in->at += head.size;
+    return head.kind != PACK_FLOAT || isfinite(head.number) ? NULL : "a value not finite";
+}
+
+const char *pack_flat(const void *data, size_t size, size_t *used)
+{
+    struct unpack in = {.data = data, .size = size};
+    struct keys keys; /* the slots in use are cleared below */
+    uint32_t pairs;
+    if (size > UINT32_MAX) {
+        return "too large";
+    }
+    if (!unpack_map(&in, &pairs)) {
+        return unpack_peek(&in) == PACK_MAP ? "declared count exceeds the bytes left" : "not a map";
+    }
+    keys_begin(&keys, pairs);
+    for (uint32_t i = 0; i < pairs; i++) {
+        const uint8_t *key;
+        uint32_t key_size;
+        bool high;
+        size_t head_at = in.at;
+        if (!text_take(&in, &key, &key_size)) {
+            return "map key not a str, or cut short";
+        }
+        uint64_t hash = text_hash(key, key_size, (size_t)(in.data + in.size - key), &high);
+        if (high && utf8_valid((const char *)key, key_size) != key_size) {
+            return "a key of invalid UTF-8";
+        }
+        if (key_again(&keys, &in, head_at, key, key_size, hash)) {
+            return "duplicate key";
+        }
+        const char *rule = flat_value_rule(&in);
+        if (rule) {
+            return rule;
+        }
+    }
+    *used = in.at;
+    return NULL;
 }
 
 /* ---- CRC-32C ---- */

@@ -69,6 +69,10 @@ bool unpack_skip(struct unpack *self); /* one whole value, whatever it is */
 long pack_prescan(const void *data, size_t size, uint32_t depth_max, uint32_t nodes_max,
                   const char **rule);
 
+/* One flat map: every key a str, none twice, every value nil, bool, a finite number or a str; text is UTF-8. NULL with its size in `*used`, or
+ * a static text: the rule that it breaks. */
+const char *pack_flat(const void *data, size_t size, size_t *used);
+
 /* CRC-32C (Castagnoli), as used for batches and for the partition of a key. `seed` 0 to start,
  * or the result so far. */
 uint32_t pack_crc32c(uint32_t seed, const void *data, size_t size);

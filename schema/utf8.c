@@ -49,6 +49,11 @@ size_t utf8_valid(const char *text, size_t size)
                 at += sizeof eight;
                 continue;
             }
+        } else if (size >= sizeof eight) { /* what is left is in the last word */
+            memcpy(&eight, data + size - sizeof eight, sizeof eight);
+            if (!(eight & UINT64_C(0x8080808080808080))) {
+                return size;
+            }
         }
         size_t character = character_size(data + at, size - at);
         if (!character) {

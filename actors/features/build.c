@@ -38,31 +38,41 @@ struct build {
     char home[4], away[4];
     struct build_memory *memory;
     struct league *league;
-    struct league_side home_side, away_side;
+    const struct league_side *home_side, *away_side;
     struct game_line game_line;
-    struct build_player players[BUILD_PLAYERS_MAX]; /* by id */
+    struct build_player players[BUILD_PLAYERS_MAX];
+    struct build_player *by_id[BUILD_PLAYERS_MAX];
     size_t player_count;
 };
 
-/* The player's place, made if he is new; NULL when there is no room. */
+/* The player, made if he is new; NULL when there is no room. */
 static struct build_player *place(struct build *build, int64_t player_id)
 {
-    size_t at = 0;
-    while (at < build->player_count && build->players[at].player_id < player_id) {
-        at++;
+    size_t low = 0, high = build->player_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (build->by_id[middle]->player_id < player_id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    if (at < build->player_count && build->players[at].player_id == player_id) {
-        return &build->players[at];
+    if (low < build->player_count && build->by_id[low]->player_id == player_id) {
+        return build->by_id[low];
     }
     if (build->player_count == BUILD_PLAYERS_MAX) {
         return NULL;
     }
-    memmove(&build->players[at + 1], &build->players[at],
-            (build->player_count - at) * sizeof *build->players);
+    struct build_player *player = &build->players[build->player_count];
+    memmove(&build->by_id[low + 1], &build->by_id[low],
+            (build->player_count - low) * sizeof build->by_id[0]);
+    build->by_id[low] = player;
     build->player_count++;
-    memset(&build->players[at], 0, sizeof *build->players);
-    build->players[at].player_id = player_id;
-    return &build->players[at];
+    player->player_id = player_id; /* of offers only as many are looked at as there are */
+    player->offer_count = 0;
+    memset(player->team, 0, sizeof player->team);
+    memset(player->name, 0, sizeof player->name);
+    return player;
 }
 
 static int add_odds(const struct game_odds *odds, void *context)
@@ -87,7 +97,7 @@ static int add_odds(const struct game_odds *odds, void *context)
 }
 
 /* Who is with the two teams, read once while history stays as it is. */
-static int find_roster(struct build *build, const struct build_roster **found)
+static int find_roster(struct build *build, struct build_roster **found)
 {
     struct build_memory *memory = build->memory;
     for (size_t i = 0; i < BUILD_ROSTERS; i++) {
@@ -100,6 +110,7 @@ static int find_roster(struct build *build, const struct build_roster **found)
     }
     struct build_roster *roster = &memory->rosters[memory->next_roster++ % BUILD_ROSTERS];
     roster->date = 0;
+    roster->sided = false;
     int error = career_roster(build->txn, build->home, build->away, build->game->date, ROSTER_DAYS,
                               roster->members, BUILD_PLAYERS_MAX, &roster->count);
     if (!error) {
@@ -111,9 +122,26 @@ static int find_roster(struct build *build, const struct build_roster **found)
     return error;
 }
 
+static int find_sides(struct build *build, struct build_roster *roster)
+{
+    int error = 0;
+    if (!roster->sided) {
+        error = league_side(build->league, build->home, roster->date, roster->members,
+                            roster->count, true, &roster->home_side);
+    }
+    if (!roster->sided && !error) {
+        error = league_side(build->league, build->away, roster->date, roster->members,
+                            roster->count, true, &roster->away_side);
+        roster->sided = !error;
+    }
+    build->home_side = &roster->home_side;
+    build->away_side = &roster->away_side;
+    return error;
+}
+
 static int gather(struct build *build)
 {
-    const struct build_roster *roster = NULL;
+    struct build_roster *roster = NULL;
     const int32_t date = build->game->date;
     int error = game_scan_odds(build->txn, date, build->game_id, add_odds, build);
     if (!error) {
@@ -128,13 +156,7 @@ static int gather(struct build *build)
     if (!error) {
         error = game_median_line(build->txn, date, build->game_id, &build->game_line);
     }
-    if (!error) {
-        error = league_side(build->league, build->home, date, roster->members, roster->count, true,
-                            &build->home_side);
-    }
-    return error ? error
-                 : league_side(build->league, build->away, date, roster->members, roster->count,
-                               true, &build->away_side);
+    return error ? error : find_sides(build, roster);
 }
 
 static void pack_values(const struct window_output *output, struct pack *values,
@@ -325,6 +347,9 @@ void build_forget(struct build_memory *memory)
 void build_look_again(struct build_memory *memory)
 {
     memset(memory->seen, 0, sizeof memory->seen);
+    for (size_t i = 0; i < BUILD_ROSTERS; i++) {
+        memory->rosters[i].sided = false;
+    }
     if (memory->known) {
         memset(memory->known, 0, BUILD_KNOWN * sizeof *memory->known);
     }
@@ -422,8 +447,8 @@ static int build_player(struct build *build, struct build_player *player)
     }
     if (!error) {
         error = league_input(build->league, player->player_id, build->game_id, build->game->date,
-                             home, home ? &build->home_side : &build->away_side,
-                             home ? &build->away_side : &build->home_side, &input);
+                             home, home ? build->home_side : build->away_side,
+                             home ? build->away_side : build->home_side, &input);
     }
     if (!error) {
         error = find_past(build, seen.who, &input, &output);
@@ -477,7 +502,7 @@ int build_game(struct step *step, struct build_memory *memory, const char *game_
     career_code(build->away, game->away);
     int error = gather(build);
     for (size_t i = 0; i < build->player_count && !error; i++) {
-        error = build_player(build, &build->players[i]);
+        error = build_player(build, build->by_id[i]);
     }
     return error;
 }

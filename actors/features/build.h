@@ -27,6 +27,8 @@ struct build_memory {
         int32_t date; /* 0: free */
         struct career_member members[BUILD_PLAYERS_MAX];
         size_t count;
+        bool sided; /* the sides as the newest injury report has them; forgotten with `seen` */
+        struct league_side home_side, away_side;
     } rosters[BUILD_ROSTERS];
     size_t next_roster;
     struct build_seen {

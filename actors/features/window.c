@@ -233,11 +233,21 @@ bool window_source(const struct window_output *output, enum feature feature, cha
         return false;
     }
     const char *source = FEATURES[feature].source;
+    const size_t size = strlen(source);
+    char digits[12];
+    size_t count = 0;
+    memcpy(text, source, size + 1);
     if (strcmp(source, "schedule") == 0) {
-        snprintf(text, 32, "%s", source);
-    } else {
-        snprintf(text, 32, "%s:%d", source, output->rests_on[feature]);
+        return true;
     }
+    for (int rest = output->rests_on[feature]; rest > 0 || count == 0; rest /= 10) {
+        digits[count++] = (char)('0' + rest % 10); /* snprintf for each was a tenth of a player */
+    }
+    text[size] = ':';
+    for (size_t i = 0; i < count; i++) {
+        text[size + 1 + i] = digits[count - 1 - i];
+    }
+    text[size + 1 + count] = '\0';
     return true;
 }
 

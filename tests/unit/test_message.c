@@ -331,6 +331,11 @@ static const struct {
          "a\x01\xa1"
          "a\x02"),
      "duplicate key"},
+    {"values",
+     RAW("\x81\xa1"
+         "a\xd9\x40"
+         "1234567890123456789012345678901234567890123456789012345678901234"),
+     "too long: 69 > 64 bytes"},
     {"items", RAW("\x91\xd4\x01\x01"), "ext type"},
     {"items", RAW("\x91\x81\x01\x02"), "map key not a str"},
     {"items",

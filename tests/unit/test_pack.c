@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -249,6 +250,70 @@ static void prescan_names_the_rule(void **state)
     assert_string_equal(rule, "nested too deep");
 }
 
+/* Keys k0.. of all sizes, more than there are slots for; the one that comes twice is found wherever it stands. */
+static void flat_maps_have_each_key_once(void **state)
+{
+    enum { MOST = 3000 };
+    static const uint32_t COUNTS[] = {0, 1, 2, 8, 9, 500, 1023, 1024, 1025, MOST};
+    struct pack pack = {0};
+    size_t used = 0;
+    char key[40];
+    (void)state;
+    for (size_t c = 0; c < sizeof COUNTS / sizeof COUNTS[0]; c++) {
+        for (uint32_t again = 0; again <= COUNTS[c]; again += 1 + COUNTS[c] / 5) {
+            const bool twice = again > 0 && again < COUNTS[c];
+            pack_reset(&pack);
+            pack_map(&pack, COUNTS[c]);
+            for (uint32_t i = 0; i < COUNTS[c]; i++) {
+                uint32_t which = twice && i == COUNTS[c] - 1 ? again - 1 : i;
+                snprintf(key, sizeof key, "%.*sk%u", (int)(which % 20), "yyyyyyyyyyyyyyyyyyyy",
+                         which);
+                pack_text(&pack, key);
+                pack_f64(&pack, i);
+            }
+            size_t size = pack.size;
+            pack_nil(&pack); /* what is behind it is not looked at */
+            const char *rule = pack_flat(pack.data, pack.size, &used);
+            if (twice) {
+                assert_string_equal(rule, "duplicate key");
+            } else {
+                assert_null(rule);
+                assert_int_equal(used, size);
+            }
+        }
+    }
+    pack_free(&pack);
+}
+
+/* Cut anywhere, the map is not sound, and nothing behind its end is read (the buffer is as long as that). */
+static void flat_maps_cut_short(void **state)
+{
+    struct pack pack = {0};
+    size_t used;
+    (void)state;
+    pack_map(&pack, 5);
+    pack_text(&pack, "a");
+    pack_text(&pack, "J\xc3\xb6ki\xc4\x87");
+    pack_text(&pack, "Joki\xc4\x87 is a key of more than thirty-one bytes");
+    pack_f64(&pack, 1.5);
+    pack_text(&pack, "");
+    pack_nil(&pack);
+    pack_text(&pack, "b");
+    pack_i64(&pack, -70000);
+    pack_text(&pack, "c");
+    pack_bool(&pack, true);
+    assert_null(pack_flat(pack.data, pack.size, &used));
+    assert_int_equal(used, pack.size);
+    for (size_t size = 0; size < pack.size; size++) {
+        uint8_t *cut = malloc(size ? size : 1);
+        assert_non_null(cut);
+        memcpy(cut, pack.data, size);
+        assert_non_null(pack_flat(cut, size, &used));
+        free(cut);
+    }
+    pack_free(&pack);
+}
+
 static void crc32c_is_castagnolis(void **state)
 {
     (void)state;
@@ -312,6 +377,8 @@ int main(void)
         cmocka_unit_test(a_fixed_buffer_never_grows),
         cmocka_unit_test(skip_takes_one_whole_value),
         cmocka_unit_test(prescan_names_the_rule),
+        cmocka_unit_test(flat_maps_have_each_key_once),
+        cmocka_unit_test(flat_maps_cut_short),
         cmocka_unit_test(crc32c_is_castagnolis),
         cmocka_unit_test(utf8_is_strict),
     };
