@@ -46,18 +46,32 @@ static void matrix_free(struct matrix *matrix)
     free(matrix->rows);
 }
 
+static const size_t *used_columns(const struct samples *samples, size_t own[SAMPLES_WIDTH_MAX],
+                                  size_t *width)
+{
+    struct samples_found *found = samples->found;
+    size_t *columns = found ? found->used : own, count = found ? found->used_count : 0;
+    for (size_t i = 0;
+         (!found || !found->used_count) && i < samples->width && count < SAMPLES_WIDTH_MAX; i++) {
+        if (is_used(samples->names[i])) {
+            columns[count++] = i;
+        }
+    }
+    if (found) {
+        found->used_count = count;
+    }
+    *width = count;
+    return columns;
+}
+
 /* Rows of which there is a guess. -1: no memory. */
 static int matrix_make(const struct samples *samples, size_t first, size_t end,
                        struct matrix *matrix)
 {
-    size_t columns[1024], most = end - first;
+    size_t own[SAMPLES_WIDTH_MAX], most = end - first;
     const struct system_guess how = system_guess_of(samples);
     *matrix = (struct matrix){.count = 0};
-    for (size_t i = 0; i < samples->width && matrix->width < 1024; i++) {
-        if (is_used(samples->names[i])) {
-            columns[matrix->width++] = i;
-        }
-    }
+    const size_t *columns = used_columns(samples, own, &matrix->width);
     matrix->values = malloc((most * matrix->width + 1) * sizeof *matrix->values);
     matrix->labels = malloc((most + 1) * sizeof *matrix->labels);
     matrix->guesses = malloc((most + 1) * sizeof *matrix->guesses);

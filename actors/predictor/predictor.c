@@ -18,9 +18,9 @@
 
 static const struct {
     const char *name;
-    size_t offset;
+    size_t size, offset; /* of the name; in the struct */
 } INPUTS[] = {
-#define MODEL_INPUT(name, needed) {#name, offsetof(struct model_input, name)},
+#define MODEL_INPUT(name, needed) {#name, sizeof #name - 1, offsetof(struct model_input, name)},
     MODEL_INPUTS(MODEL_INPUT)
 #undef MODEL_INPUT
 };
@@ -49,8 +49,7 @@ static double input_get(const struct model_input *input, size_t i)
 static size_t input_named(const char *name, uint32_t size)
 {
     size_t i = 0;
-    while (i < INPUT_COUNT &&
-           (strlen(INPUTS[i].name) != size || memcmp(INPUTS[i].name, name, size) != 0)) {
+    while (i < INPUT_COUNT && (INPUTS[i].size != size || memcmp(INPUTS[i].name, name, size) != 0)) {
         i++;
     }
     return i;
@@ -90,34 +89,61 @@ static bool read_inputs(const struct msg_feature_player *feature, struct model_i
     return true;
 }
 
+enum { NAME_TEXT_SIZE = 1024 };
+
 static size_t add_value(char *text, size_t size, double value)
 {
     return (size_t)(isnan(value) ? snprintf(text, size, "|nil")
                                  : snprintf(text, size, "|%.6f", value));
 }
 
-/* First 32 hex digits over what the prediction is of and all that went into it: `inputs`, or the whole map of values. */
-static void name_prediction(const struct msg_feature_player *feature, const char *system,
-                            const char *model, const char *stat, const struct model_input *inputs,
-                            char id[41])
+/* What the prediction is of and what was offered. The size; `text` has room for more. */
+static size_t begin_name(const struct msg_feature_player *feature, const char *system,
+                         const char *stat, char text[NAME_TEXT_SIZE])
 {
-    char text[1024], print[HASH_HEX_SIZE];
-    size_t at = (size_t)snprintf(text, sizeof text, "%s|%" PRId64 "|%s|%s|%" PRId64 "|%" PRId64,
-                                 feature->game_id, feature->player_id, system, stat,
-                                 feature->over_price, feature->under_price);
-    at += add_value(text + at, sizeof text - at, feature->line);
-    for (size_t i = 0; inputs && i < INPUT_COUNT; i++) {
-        at += add_value(text + at, sizeof text - at, input_get(inputs, i));
-    }
-    struct hash *hash = hash_open();
-    hash_add(hash, text, at);
-    if (!inputs) {
-        hash_add(hash, model, strlen(model));
-        hash_add(hash, feature->values.data, feature->values.size);
-    }
-    hash_close(&hash, print);
+    int size = snprintf(text, NAME_TEXT_SIZE, "%s|%" PRId64 "|%s|%s|%" PRId64 "|%" PRId64,
+                        feature->game_id, feature->player_id, system, stat, feature->over_price,
+                        feature->under_price);
+    return (size_t)size + add_value(text + size, NAME_TEXT_SIZE - (size_t)size, feature->line);
+}
+
+/* The first 32 hex digits over all that went into it. */
+static void end_name(const char *text, size_t size, char id[41])
+{
+    char print[HASH_HEX_SIZE];
+    hash_sha256_hex(text, size, print);
     memcpy(id, print, 32);
     id[32] = 0;
+}
+
+static void name_blend(const struct msg_feature_player *feature, const struct model_input *inputs,
+                       char id[41])
+{
+    char text[NAME_TEXT_SIZE];
+    size_t size = begin_name(feature, "blend", "points", text);
+    for (size_t i = 0; i < INPUT_COUNT; i++) {
+        size += add_value(text + size, sizeof text - size, input_get(inputs, i));
+    }
+    end_name(text, size, id);
+}
+
+/* `print`: of the model and all values, the same for every system and stat (print_inputs). */
+static void name_trained(const struct msg_feature_player *feature, const char *system,
+                         const char *stat, const char print[HASH_HEX_SIZE], char id[41])
+{
+    char text[NAME_TEXT_SIZE];
+    size_t size = begin_name(feature, system, stat, text);
+    memcpy(text + size, print, HASH_HEX_SIZE - 1);
+    end_name(text, size + HASH_HEX_SIZE - 1, id);
+}
+
+static void print_inputs(const struct msg_feature_player *feature, const char *model,
+                         char print[HASH_HEX_SIZE])
+{
+    struct hash *hash = hash_open();
+    hash_add(hash, model, strlen(model));
+    hash_add(hash, feature->values.data, feature->values.size);
+    hash_close(&hash, print);
 }
 
 static void fill_head(const struct msg_feature_player *feature, const char *system,
@@ -164,7 +190,7 @@ static void fill_blend(const struct msg_feature_player *feature, const struct se
 {
     struct model_points points = model_points(input);
     fill_head(feature, "blend", "points", made_at, message);
-    name_prediction(feature, "blend", "", "points", input, message->prediction_id);
+    name_blend(feature, input, message->prediction_id);
     message->predicted = model_round(points.mean);
     message->stddev = model_round(points.stddev);
     message->line = feature->line;
@@ -176,9 +202,10 @@ static void fill_blend(const struct msg_feature_player *feature, const struct se
 /* What a prediction comes of: the features in hand, or those kept that a command has it made again from. */
 struct made_of {
     const struct msg_feature_player *feature;
-    uint64_t position; /* of the features */
-    int64_t time_us;   /* of their append */
-    uint64_t command;  /* 0: none; else only what was never said is said */
+    uint64_t position;         /* of the features */
+    int64_t time_us;           /* of their append */
+    uint64_t command;          /* 0: none; else only what was never said is said */
+    char print[HASH_HEX_SIZE]; /* of what the model was asked with (print_inputs) */
 };
 
 /* Remembers the prediction; `*same` if all but its times is what was said last, or, with `missing_only`, if there was one. */
@@ -227,16 +254,15 @@ static int say(struct step *step, const struct msg_prediction_points *message,
 
 /* ---- with what was learned ---- */
 
-static void fill_trained(const struct msg_feature_player *feature, const struct settings *settings,
+static void fill_trained(const struct made_of *of, const struct settings *settings,
                          const struct trained *trained, enum system_id system, enum stat_id stat,
-                         const struct outlook *outlook, int64_t made_at,
-                         struct msg_prediction_points *message)
+                         const struct outlook *outlook, struct msg_prediction_points *message)
 {
+    const struct msg_feature_player *feature = of->feature;
     const bool lined = stat == STAT_points && !isnan(feature->line);
-    fill_head(feature, system_at(system)->name, stat_name(stat), made_at, message);
+    fill_head(feature, system_at(system)->name, stat_name(stat), of->time_us, message);
     memcpy(message->model, trained->sha256, TRAINED_NAME_SIZE - 1);
-    name_prediction(feature, message->system, message->model, message->stat, NULL,
-                    message->prediction_id);
+    name_trained(feature, message->system, message->stat, of->print, message->prediction_id);
     message->predicted = model_round(outlook_median(outlook));
     message->stddev = model_round(outlook_deviation(outlook));
     message->low = model_round(outlook_quantile(outlook, 0.1));
@@ -263,16 +289,15 @@ static enum verdict say_stat(struct step *step, const struct made_of *of,
     }
     for (int i = 0; i < SYSTEM_COUNT && !error; i++) {
         if (!isnan(said.centre[i])) {
-            fill_trained(of->feature, step_settings(step), promoted->trained, (enum system_id)i,
-                         stat, &said.outlook[i], of->time_us, &message);
+            fill_trained(of, step_settings(step), promoted->trained, (enum system_id)i, stat,
+                         &said.outlook[i], &message);
             error = say(step, &message, of, promoted->position);
         }
     }
     return store_verdict(step, error);
 }
 
-static enum verdict say_trained(struct step *step, const struct made_of *of,
-                                struct promoted *promoted)
+static enum verdict say_trained(struct step *step, struct made_of *of, struct promoted *promoted)
 {
     const struct msg_feature_player *feature = of->feature;
     const struct settings_list *stats = &step_settings(step)->predictor.stats;
@@ -281,6 +306,7 @@ static enum verdict say_trained(struct step *step, const struct made_of *of,
     if (!promoted_values(promoted, &feature->values, &ask.market)) {
         return step_refuse(step, NEVER, "feature_player.values: a name or number is malformed");
     }
+    print_inputs(feature, promoted->trained->sha256, of->print);
     for (int i = 0; i < stats->count && verdict == DONE; i++) {
         enum stat_id stat = stat_named(stats->item[i]);
         if (stat != STAT_COUNT && promoted->trained->says[stat]) {
@@ -293,7 +319,7 @@ static enum verdict say_trained(struct step *step, const struct made_of *of,
 
 /* ---- records ---- */
 
-static enum verdict predict(struct step *step, const struct made_of *of, struct promoted *promoted)
+static enum verdict predict(struct step *step, struct made_of *of, struct promoted *promoted)
 {
     const struct msg_feature_player *feature = of->feature;
     const struct settings *settings = step_settings(step);
@@ -326,7 +352,8 @@ static enum verdict predict(struct step *step, const struct made_of *of, struct 
 
 static enum verdict take_feature(struct step *step, const struct input *input, void *self)
 {
-    const struct made_of of = {input->message, input->position, input->time_us, 0};
+    struct made_of of = {
+        .feature = input->message, .position = input->position, .time_us = input->time_us};
     int error = kept_put(step_store(step), input);
     return error ? store_verdict(step, error) : predict(step, &of, self);
 }
@@ -391,8 +418,10 @@ static enum verdict take_command(struct step *step, const struct input *input, v
         struct msg_feature_player feature;
         error = kept_read(&kept, i, &feature);
         if (!error) {
-            const struct made_of of = {&feature, kept.rows[i].position, kept.rows[i].time_us,
-                                       input->position};
+            struct made_of of = {.feature = &feature,
+                                 .position = kept.rows[i].position,
+                                 .time_us = kept.rows[i].time_us,
+                                 .command = input->position};
             step_run_about(step, feature.game_date, feature.game_id);
             verdict = predict(step, &of, self);
         }

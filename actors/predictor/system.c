@@ -1,6 +1,7 @@
 #include "actors/predictor/system.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,14 +56,38 @@ static void input_name(const char *input, enum stat_id stat, char name[NAME_MAX_
     }
 }
 
+static size_t named_column(const struct samples *samples, const char *input,
+                           char name[NAME_MAX_BYTES])
+{
+    input_name(input, samples->stat, name);
+    return samples_column(samples, name);
+}
+
+/* Inputs are texts of this code: the same address is the same input. */
+static size_t column_of(const struct samples *samples, const char *input)
+{
+    char name[NAME_MAX_BYTES];
+    if (!samples->found) {
+        return named_column(samples, input, name);
+    }
+    size_t at = ((uintptr_t)input ^ (uintptr_t)input >> 8) + (size_t)samples->stat;
+    at %= SAMPLES_FOUND;
+    if (samples->found->rows[at].input != input || samples->found->rows[at].stat != samples->stat) {
+        samples->found->rows[at].column = named_column(samples, input, name);
+        samples->found->rows[at].input = input;
+        samples->found->rows[at].stat = samples->stat;
+    }
+    return samples->found->rows[at].column;
+}
+
 int system_columns(const struct samples *samples, const char *const *inputs,
                    size_t columns[SYSTEM_INPUTS_MAX], char why[SYSTEM_WHY])
 {
     char name[NAME_MAX_BYTES];
     for (size_t i = 0; inputs[i]; i++) {
-        input_name(inputs[i], samples->stat, name);
-        columns[i] = samples_column(samples, name);
+        columns[i] = column_of(samples, inputs[i]);
         if (columns[i] == samples->width) {
+            input_name(inputs[i], samples->stat, name);
             snprintf(why, SYSTEM_WHY, "there is no feature %s", name);
             return -1;
         }
@@ -85,21 +110,14 @@ double system_scale(double centre)
     return sqrt(9.3 + 2.48 * (centre > 0 ? centre : 0));
 }
 
-static size_t named_column(const struct samples *samples, const char *input)
-{
-    char name[NAME_MAX_BYTES];
-    input_name(input, samples->stat, name);
-    return samples_column(samples, name);
-}
-
 struct system_guess system_guess_of(const struct samples *samples)
 {
     return (struct system_guess){
-        .projected = samples->stat == STAT_points ? named_column(samples, "points_projected")
-                                                  : samples->width,
-        .rate = named_column(samples, "@_per_min_last_30"),
-        .minutes = named_column(samples, "minutes_projected"),
-        .mean = named_column(samples, "@_ewma"),
+        .projected =
+            samples->stat == STAT_points ? column_of(samples, "points_projected") : samples->width,
+        .rate = column_of(samples, "@_per_min_last_30"),
+        .minutes = column_of(samples, "minutes_projected"),
+        .mean = column_of(samples, "@_ewma"),
     };
 }
 

@@ -318,7 +318,9 @@ struct trained *trained_read(const void *bytes, size_t size, char why[SYSTEM_WHY
     hash_sha256_hex(bytes, size, self->sha256);
     if (!get_all(&reading)) {
         trained_free(&self);
+        return NULL;
     }
+    self->found = calloc(1, sizeof *self->found); /* without it, it is slower */
     return self;
 }
 
@@ -335,6 +337,7 @@ void trained_free(struct trained **self)
         free(trained->names[i]);
     }
     free(trained->names);
+    free(trained->found);
     free(trained);
     *self = NULL;
 }
@@ -350,7 +353,8 @@ int trained_say(const struct trained *self, enum stat_id stat, const struct trai
                                     .width = self->width,
                                     .count = 1,
                                     .values = ask->values,
-                                    .rows = &row};
+                                    .rows = &row,
+                                    .found = self->found};
     const struct fitted *fitted = &self->fitted[stat];
     double *centres[SYSTEM_COUNT];
     for (int i = 0; i < SYSTEM_COUNT; i++) {

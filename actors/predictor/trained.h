@@ -18,6 +18,7 @@ struct trained {
     int64_t rows;
     char **names;
     size_t width;
+    struct samples_found *found; /* of `names`; NULL: nothing is remembered */
     bool says[STAT_COUNT];
     struct fitted fitted[STAT_COUNT];
 };
