@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,62 +22,29 @@
 
 #define DRAIN_MESSAGES_MAX 8192 /* taken before a commit, so that nobody waits long for its ack */
 #define DRAIN_BYTES_MAX (16u * 1024 * 1024)
-#define FRAMES_MAX 3 /* no message has more than two */
 #define CURSORS_EVERY_US 1000000
 #define LOOK_EVERY_US 200000
 
 static bool router_send(struct server *self, const struct core_session *session, zmq_msg_t *frames,
                         uint32_t count)
 {
-    zmq_msg_t peer;
-    bool sent = zmq_msg_init_size(&peer, session->peer_size) == 0;
-    if (sent) {
-        memcpy(zmq_msg_data(&peer), session->peer, session->peer_size);
-        sent = zmq_msg_send(&peer, self->router.zmq, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
-        if (!sent)
-            zmq_msg_close(&peer);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        int more = i + 1 < count ? ZMQ_SNDMORE : 0;
-        if (sent && zmq_msg_send(&frames[i], self->router.zmq, more | ZMQ_DONTWAIT) >= 0)
-            continue;
-        sent = false;
-        zmq_msg_close(&frames[i]);
-    }
-    return sent;
+    return wire_send(self->wire, session->peer, session->peer_size, frames, count);
 }
 
-/* One whole message: frame 0 is the peer's id. Returns the bytes read; 0 if there was none. */
+/* One whole message. Returns the bytes read; 0 if there was none. */
 static size_t message_receive(struct server *self)
 {
-    zmq_msg_t peer, frames[FRAMES_MAX];
-    size_t bytes = 1;
+    uint8_t peer[WIRE_PEER_BYTES];
+    zmq_msg_t frames[ZMTP_FRAMES_MAX];
     uint32_t count = 0;
-    zmq_msg_init(&peer);
-    if (zmq_msg_recv(&peer, self->router.zmq, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&peer);
+    size_t bytes = 1;
+    if (!wire_receive(self->wire, peer, frames, &count))
         return 0;
-    }
-    bool more = zmq_msg_more(&peer);
-    while (more) {
-        zmq_msg_t frame;
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, self->router.zmq, ZMQ_DONTWAIT) <
-            0) { /* the rest is always there */
-            zmq_msg_close(&frame);
-            break;
-        }
-        bytes += zmq_msg_size(&frame);
-        more = zmq_msg_more(&frame);
-        if (count < FRAMES_MAX)
-            frames[count++] = frame;
-        else
-            zmq_msg_close(&frame);
-    }
-    server_take(self, zmq_msg_data(&peer), zmq_msg_size(&peer), frames, count);
+    for (uint32_t i = 0; i < count; i++)
+        bytes += zmq_msg_size(&frames[i]);
+    server_take(self, peer, sizeof peer, frames, count);
     for (uint32_t i = 0; i < count; i++)
         zmq_msg_close(&frames[i]);
-    zmq_msg_close(&peer);
     return bytes;
 }
 
@@ -108,9 +76,12 @@ static bool clock_restore(struct server *self)
 
 static long wait_ms(struct server *self, bool more)
 {
-    if (more)
+    if (more || wire_pending(self->wire) || self->tap.touched || self->control.touched)
         return 0;
     int64_t wait_us = self->settings->broker.heartbeat_us;
+    if (wire_due_us(self->wire) < INT64_MAX && wire_due_us(self->wire) - self->turn_us < wait_us)
+        wait_us =
+            wire_due_us(self->wire) > self->turn_us ? wire_due_us(self->wire) - self->turn_us : 0;
     if (self->next_later_us != INT64_MAX) {
         int64_t due = clock_league_wait_us(self->next_later_us);
         if (due < self->full_until_us - self->turn_us) /* nothing can be appended before */
@@ -140,17 +111,27 @@ static int stop_asked(int stop_fd)
     return 0;
 }
 
+static bool cursors_due(const struct server *self)
+{
+    return self->turn_us - (int64_t)self->cursors_stored_us > CURSORS_EVERY_US;
+}
+
 static void turn(struct server *self)
 {
     self->turn_us = clock_mono_us();
     router_drain(self);
-    server_tap_turn(self);
+    if (self->tap.touched)
+        server_tap_turn(self);
     server_fire_later(self);
     server_readers_turn(self);
     server_commit(self);
+    if (server_checkpoint_wait_us(self) <= 0 || server_retain_wait_us(self) <= 0 ||
+        cursors_due(self))
+        wire_flush(self->wire); /* nobody waits for his ack while the disk does something else */
     server_checkpoint_turn(self);
     server_tidy_turn(self);
-    server_control_turn(self);
+    if (self->control.touched)
+        server_control_turn(self);
     server_retain_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
@@ -159,7 +140,7 @@ static void turn(struct server *self)
             server_members_turn(self);
         server_sys_turn(self);
     }
-    if (self->turn_us - (int64_t)self->cursors_stored_us > CURSORS_EVERY_US) {
+    if (cursors_due(self)) {
         self->cursors_stored_us = (uint64_t)self->turn_us;
         server_store_cursors(self);
         core_sessions_expire(self->core, self->turn_us, 6 * self->settings->broker.lease_us);
@@ -167,20 +148,20 @@ static void turn(struct server *self)
 }
 
 /* Looks for a while before it sleeps (broker.spin), and lets whoever wants the core have it. */
-static int wait_for(const struct server *self, zmq_pollitem_t *items, int count, long most_ms)
+static int wait_for(const struct server *self, struct pollfd *items, nfds_t count, long most_ms)
 {
     const int64_t begun_us = clock_mono_us(), spin_us = self->settings->broker.spin_us;
     int64_t spent_us = 0;
     int ready = 0;
     while (spent_us < spin_us && spent_us < most_ms * 1000 && ready == 0) {
-        ready = zmq_poll(items, count, 0);
+        ready = poll(items, count, 0);
         sched_yield();
         spent_us = clock_mono_us() - begun_us;
     }
     if (ready != 0)
         return ready;
     long rest_ms = most_ms - (long)(spent_us / 1000);
-    return zmq_poll(items, count, rest_ms > 0 ? rest_ms : 0);
+    return poll(items, count, rest_ms > 0 ? (int)rest_ms : 0);
 }
 
 static void loop(struct server *self, int stop_fd)
@@ -188,16 +169,21 @@ static void loop(struct server *self, int stop_fd)
     bool more = false;
     int64_t watchdog_us = process_watchdog_us(), watched_us = 0;
     while (!self->stopping) {
-        zmq_pollitem_t items[] = {{self->router.zmq, 0, ZMQ_POLLIN, 0},
-                                  {self->tap.zmq, 0, ZMQ_POLLIN, 0},
-                                  {self->control.zmq, 0, ZMQ_POLLIN, 0},
-                                  {NULL, stop_fd, ZMQ_POLLIN, 0}};
+        struct pollfd items[] = {{wire_fd(self->wire), POLLIN, 0},
+                                 {self->tap.fd, POLLIN, 0},
+                                 {self->control.fd, POLLIN, 0},
+                                 {stop_fd, POLLIN, 0}};
         if (wait_for(self, items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
             break;
+        self->tap.touched = self->tap.touched || items[1].revents;
+        self->control.touched = self->control.touched || items[2].revents;
         turn(self);
         more = server_deliver(self);
+        wire_flush(self->wire);
+        if (self->tap.touched) /* a send may have taken the edge of its descriptor with it */
+            server_tap_turn(self);
         core_sessions_sweep(self->core);
-        if ((items[3].revents & ZMQ_POLLIN) && stop_asked(stop_fd))
+        if ((items[3].revents & POLLIN) && stop_asked(stop_fd))
             self->stopping = true;
         if (watchdog_us && self->turn_us - watched_us >= watchdog_us) {
             watched_us = self->turn_us;

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "broker/protocol.h"
+#include "broker/wire.h"
 #include "config/log.h"
 #include "schema/record.h"
 
@@ -21,13 +21,14 @@
 #define PUBLISH_BATCHES_MAX                                                                        \
     1024 /* in one PUBL: their descriptors fit the smallest frame that a broker may allow */
 
+#define BACKLOG_FRAMES 100000 /* of publishes that the broker does not read */
+#define GOODBYE_MS 200
+
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
 
 struct link {
     struct link_options options;
-    void *context, *socket, *monitor;
-    int epoll_fd;
-    char monitor_name[64];
+    struct wire *wire;
     enum link_state state;
     int64_t helo_us, beat_us, heartbeat_us; /* monotonic; the last is an interval */
     int64_t quiet_us; /* the first beat since anything was heard; 0: nothing is awaited */
@@ -75,12 +76,13 @@ struct link {
  * What is said on a connection that stands is sent or the connection is given up: an ask that got lost would be waited for. Only
  * publishes may be told to wait. */
 
-static bool send_frame(struct link *self, zmq_msg_t *frame, bool more)
+static bool send_bytes(struct link *self, const void *bytes, size_t size)
 {
-    if (zmq_msg_send(frame, self->socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
-        return true;
-    zmq_msg_close(frame);
-    return false;
+    zmq_msg_t frame;
+    if (!self->wire || zmq_msg_init_size(&frame, size) != 0)
+        return false;
+    memcpy(zmq_msg_data(&frame), bytes, size);
+    return wire_send(self->wire, NULL, 0, &frame, 1);
 }
 
 static bool send_map(struct link *self, const char *verb, const struct message_desc *desc,
@@ -95,8 +97,7 @@ static bool send_map(struct link *self, const char *verb, const struct message_d
     long size = message_encode(desc, message, buffer + PROTOCOL_VERB_BYTES, most, &error);
     if (size < 0)
         log_error("ask-invalid", "verb=%s field=%s rule=\"%s\"", verb, error.field, error.rule);
-    bool sent = size >= 0 && zmq_send(self->socket, buffer, PROTOCOL_VERB_BYTES + (size_t)size,
-                                      ZMQ_DONTWAIT) >= 0;
+    bool sent = size >= 0 && send_bytes(self, buffer, PROTOCOL_VERB_BYTES + (size_t)size);
     free(buffer);
     self->broken = self->broken || (!sent && self->state == LINK_WELCOMED);
     return sent;
@@ -183,64 +184,6 @@ static void send_beat(struct link *self, int64_t now)
 
 /* ---- connection ---- */
 
-static bool epoll_add(struct link *self, void *socket)
-{
-    int fd;
-    size_t size = sizeof fd;
-    struct epoll_event event = {.events = EPOLLIN};
-    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 &&
-           epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-static void socket_drop(struct link *self)
-{
-    int fd;
-    size_t size = sizeof fd;
-    void *sockets[] = {self->monitor, self->socket};
-    for (int i = 0; i < 2; i++) {
-        if (!sockets[i])
-            continue;
-        if (zmq_getsockopt(sockets[i], ZMQ_FD, &fd, &size) == 0)
-            (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    }
-    if (self->socket)
-        (void)zmq_socket_monitor(self->socket, NULL, 0);
-    for (int i = 0; i < 2; i++)
-        if (sockets[i])
-            zmq_close(sockets[i]);
-    self->socket = self->monitor = NULL;
-}
-
-static bool socket_make(struct link *self)
-{
-    static unsigned made;
-    int linger = 0, immediate = 1, reconnect = 5, reconnect_max = 25, hwm = 100000, beat = 2000,
-        beat_timeout = 10000;
-    int64_t most = BATCH_BYTES_MAX * INT64_C(8);
-    self->socket = zmq_socket(self->context, ZMQ_DEALER);
-    if (!self->socket)
-        return false;
-    zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_setsockopt(self->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
-    zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof reconnect);
-    zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL_MAX, &reconnect_max, sizeof reconnect_max);
-    zmq_setsockopt(self->socket, ZMQ_SNDHWM, &hwm, sizeof hwm);
-    zmq_setsockopt(self->socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
-    zmq_setsockopt(self->socket, ZMQ_HEARTBEAT_IVL, &beat, sizeof beat);
-    zmq_setsockopt(self->socket, ZMQ_HEARTBEAT_TIMEOUT, &beat_timeout, sizeof beat_timeout);
-    zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    snprintf(self->monitor_name, sizeof self->monitor_name, "inproc://link-monitor-%u", ++made);
-    if (zmq_socket_monitor(self->socket, self->monitor_name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
-        return false;
-    self->monitor = zmq_socket(self->context, ZMQ_PAIR);
-    if (!self->monitor || zmq_connect(self->monitor, self->monitor_name) != 0)
-        return false;
-    self->state = LINK_CONNECTING;
-    return epoll_add(self, self->socket) && epoll_add(self, self->monitor) &&
-           zmq_connect(self->socket, self->options.endpoint) == 0;
-}
-
 static void went_down(struct link *self)
 {
     bool was = self->state == LINK_WELCOMED;
@@ -258,6 +201,16 @@ static void went_down(struct link *self)
         self->options.handlers.down(self->options.context);
 }
 
+static void wire_told(void *context, enum wire_event event, int value)
+{
+    struct link *self = context;
+    (void)value;
+    if (event == WIRE_DISCONNECTED)
+        went_down(self);
+    if (event == WIRE_READY)
+        send_helo(self, clock_mono_us());
+}
+
 struct link *link_open(const struct link_options *options)
 {
     struct link *self = calloc(1, sizeof *self);
@@ -268,9 +221,13 @@ struct link *link_open(const struct link_options *options)
     self->lease_again_us = self->join_again_us = INT64_MAX;
     snprintf(self->said_state, sizeof self->said_state, "starting");
     self->lag = UINT64_MAX;
-    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    self->context = zmq_ctx_new();
-    if (self->epoll_fd < 0 || !self->context || !socket_make(self)) {
+    const struct wire_options wire = {.endpoint = self->options.endpoint,
+                                      .frame_bytes_max = BATCH_BYTES_MAX * UINT64_C(8),
+                                      .backlog = BACKLOG_FRAMES,
+                                      .told = wire_told,
+                                      .context = self};
+    self->wire = wire_connect(&wire);
+    if (!self->wire) {
         int saved = errno;
         link_close(&self);
         errno = saved;
@@ -284,16 +241,9 @@ void link_close(struct link **self_ref)
     struct link *self = *self_ref;
     if (!self)
         return;
-    if (self->socket && self->state == LINK_WELCOMED) {
-        int linger = 200;
-        zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger);
-        (void)zmq_send(self->socket, "GBYE", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT);
-    }
-    socket_drop(self);
-    if (self->context)
-        zmq_ctx_term(self->context);
-    if (self->epoll_fd >= 0)
-        close(self->epoll_fd);
+    if (self->state == LINK_WELCOMED)
+        (void)send_bytes(self, "GBYE", PROTOCOL_VERB_BYTES);
+    wire_close(&self->wire, self->state == LINK_WELCOMED ? GOODBYE_MS : 0);
     free(self->streams);
     free(self->names);
     pack_free(&self->join_inputs);
@@ -303,20 +253,12 @@ void link_close(struct link **self_ref)
 
 int link_fd(const struct link *self)
 {
-    return self->epoll_fd;
+    return wire_fd(self->wire);
 }
 
 bool link_connected(const struct link *self)
 {
     return self->state == LINK_WELCOMED;
-}
-
-static bool readable(void *socket)
-{
-    uint32_t events = 0;
-    size_t size = sizeof events;
-    return socket && zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN);
 }
 
 int64_t link_timeout_us(const struct link *self)
@@ -329,10 +271,11 @@ int64_t link_timeout_us(const struct link *self)
     if (self->join_again_us < due)
         due = self->join_again_us;
     if (self->broken)
-        due = self->socket ? now : now + HELO_RETRY_US;
-    /* A send may have taken the edge of ZMQ_FD with it: what is there to be read must not wait for the next one. */
-    if (readable(self->socket) || readable(self->monitor))
         due = now;
+    else if (wire_pending(self->wire))
+        due = now;
+    else if (wire_due_us(self->wire) < due)
+        due = wire_due_us(self->wire);
     return due > now ? due - now : 0;
 }
 
@@ -886,51 +829,14 @@ static void hear(struct link *self, zmq_msg_t *frames, uint32_t count)
 
 static bool receive(struct link *self)
 {
-    enum { FRAMES_MAX = 3 }; /* no message has more than two */
-    zmq_msg_t frames[FRAMES_MAX + 1];
+    zmq_msg_t frames[ZMTP_FRAMES_MAX];
     uint32_t count = 0;
-    bool more = true;
-    while (more) {
-        zmq_msg_t *frame = &frames[count];
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, self->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame);
-        if (count < FRAMES_MAX)
-            count++;
-        else
-            zmq_msg_close(frame);
-    }
-    if (count)
-        hear(self, frames, count);
+    if (!wire_receive(self->wire, NULL, frames, &count))
+        return false;
+    hear(self, frames, count);
     for (uint32_t i = 0; i < count; i++)
         zmq_msg_close(&frames[i]);
-    return count > 0;
-}
-
-static void monitor_turn(struct link *self)
-{
-    zmq_msg_t event, address;
-    for (;;) {
-        zmq_msg_init(&event);
-        if (zmq_msg_recv(&event, self->monitor, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&event);
-            return;
-        }
-        uint16_t number = 0;
-        if (zmq_msg_size(&event) >= sizeof number)
-            memcpy(&number, zmq_msg_data(&event), sizeof number);
-        zmq_msg_close(&event);
-        zmq_msg_init(&address);
-        (void)zmq_msg_recv(&address, self->monitor, ZMQ_DONTWAIT);
-        zmq_msg_close(&address);
-        if (number == ZMQ_EVENT_DISCONNECTED)
-            went_down(self);
-        if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-            send_helo(self, clock_mono_us());
-    }
+    return true;
 }
 
 static void timers_turn(struct link *self)
@@ -939,7 +845,7 @@ static void timers_turn(struct link *self)
     if (self->state == LINK_GREETING && now - self->helo_us >= HELO_EVERY_US)
         send_helo(self, now);
     if (self->state == LINK_CONNECTING && now - self->helo_us >= HELO_EVERY_US)
-        self->helo_us = now; /* zmq retries */
+        self->helo_us = now; /* the wire tries again */
     if (self->state != LINK_WELCOMED)
         return;
     if (self->quiet_us && now - self->quiet_us > SILENCE_BEATS * self->heartbeat_us) {
@@ -964,7 +870,7 @@ static void credit_give(struct link *self)
     memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
     put_u32(frame + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
     put_u32(frame + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
-    if (zmq_send(self->socket, frame, sizeof frame, ZMQ_DONTWAIT) >= 0)
+    if (send_bytes(self, frame, sizeof frame))
         self->owed_records = self->owed_bytes = 0; /* else at the next turn */
 }
 
@@ -972,12 +878,7 @@ static void remake(struct link *self)
 {
     self->broken = false;
     went_down(self);
-    socket_drop(self);
-    if (!socket_make(self)) {
-        log_error("link-failed", "why=\"%s\"", strerror(errno));
-        socket_drop(self);
-        self->broken = true;
-    }
+    wire_cut(self->wire);
 }
 
 /* Asleep ourselves (stopped, or busy): what the broker said meanwhile may not have come as far as the socket yet. */
@@ -992,18 +893,11 @@ static void slept(struct link *self)
 void link_turn(struct link *self)
 {
     slept(self);
-    for (int i = 0; self->socket && i < TURN_MESSAGES_MAX; i++)
-        if (!receive(self))
-            break;
-    if (self->socket)
-        monitor_turn(self);
-    /* ZMQ_FD is edge-triggered: what came meanwhile must not wait for the next edge. */
-    for (int i = 0; readable(self->socket) && i < TURN_MESSAGES_MAX; i++)
+    for (int i = 0; i < TURN_MESSAGES_MAX; i++)
         if (!receive(self))
             break;
     timers_turn(self); /* after what was there to be heard */
-    if (self->socket)
-        credit_give(self);
+    credit_give(self);
     if (self->broken)
         remake(self);
 }
@@ -1060,8 +954,7 @@ void link_unsubscribe(struct link *self)
 {
     self->subscribed = self->join_wanted = self->joined = false;
     self->lag = UINT64_MAX;
-    if (self->state == LINK_WELCOMED &&
-        zmq_send(self->socket, "USUB", PROTOCOL_VERB_BYTES, ZMQ_DONTWAIT) < 0)
+    if (self->state == LINK_WELCOMED && !send_bytes(self, "USUB", PROTOCOL_VERB_BYTES))
         self->broken = true;
 }
 
@@ -1175,15 +1068,15 @@ static uint16_t stream_id(struct link *self, const char *name)
 
 static bool publish(struct link *self, const struct link_out *batches, uint32_t count, size_t bytes)
 {
-    zmq_msg_t frame, bodies;
-    if (zmq_msg_init_size(&bodies, bytes) != 0)
+    zmq_msg_t frames[2], *frame = &frames[0], *bodies = &frames[1];
+    if (zmq_msg_init_size(bodies, bytes) != 0)
         return false;
-    if (zmq_msg_init_size(&frame, PROTOCOL_PUBL_HEAD_BYTES +
-                                      count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0) {
-        zmq_msg_close(&bodies);
+    if (zmq_msg_init_size(frame, PROTOCOL_PUBL_HEAD_BYTES +
+                                     count * (size_t)PROTOCOL_DESCRIPTOR_BYTES) != 0) {
+        zmq_msg_close(bodies);
         return false;
     }
-    uint8_t *at = zmq_msg_data(&frame);
+    uint8_t *at = zmq_msg_data(frame);
     memcpy(at, "PUBL", PROTOCOL_VERB_BYTES);
     put_u32(at + 4, self->producer);
     put_u64(at + 8, self->epoch);
@@ -1199,19 +1092,16 @@ static bool publish(struct link *self, const struct link_out *batches, uint32_t 
                                   .due_us = batches[i].due_us > 0 ? batches[i].due_us : 0};
         batch_desc_write(&desc, at);
     }
-    at = zmq_msg_data(&bodies);
+    at = zmq_msg_data(bodies);
     for (uint32_t i = 0; i < count; i++) {
         if (batches[i].body.size)
             memcpy(at, batches[i].body.data, batches[i].body.size);
         at += batches[i].body.size;
     }
-    if (send_frame(self, &frame, true))
-        return send_frame(self, &bodies, false);
-    zmq_msg_close(&bodies);
-    return false;
+    return wire_send(self->wire, NULL, 0, frames, 2);
 }
 
-/* libzmq would cut the connection over a frame that is too large: it is refused here, as the broker would. */
+/* The broker would cut the connection over a frame that is too large: it is refused here, as the broker would. */
 static void too_large(struct link *self, const struct link_out *batch)
 {
     char text[120];

@@ -8,6 +8,7 @@
 #include "broker/log.h"
 #include "broker/members.h"
 #include "broker/retain.h"
+#include "broker/wire.h"
 #include "config/clock.h"
 #include "config/settings.h"
 #include "schema/json.h"
@@ -19,11 +20,13 @@ struct staged {
     uint32_t count, producer, bytes;
 };
 
-/* One of the broker's sockets and the monitor that counts what happens to its connections. */
+/* One of the broker's sockets and what happened to its connections: libzmq's have a monitor that says so, the router is a wire. */
 #define SERVER_EVENTS 7
 struct server_socket {
     const char *name;
     void *zmq, *monitor;
+    int fd;       /* libzmq's, edge-triggered: of use only while the socket was not touched */
+    bool touched; /* sent to, or readable, since it last had nothing to be read */
     uint64_t events[SERVER_EVENTS]; /* by server_event_name */
 };
 
@@ -48,10 +51,11 @@ struct server {
     char clock_path[1024];
     void *context;
     struct server_socket router, tap, control;
-    bool appending;   /* a log transaction is open */
-    bool granting;    /* a lease waits for its commit to be told */
-    int append_error; /* of the transaction being built: it will be aborted as a whole */
-    int64_t turn_us;  /* monotonic time of this turn */
+    struct wire *wire; /* the router's */
+    bool appending;    /* a log transaction is open */
+    bool granting;     /* a lease waits for its commit to be told */
+    int append_error;  /* of the transaction being built: it will be aborted as a whole */
+    int64_t turn_us;   /* monotonic time of this turn */
     struct staged *staged;
     uint32_t staged_count, staged_capacity;
     uint64_t tap_subscribers, tap_drops, tap_sent, said_drops;

@@ -202,6 +202,7 @@ void server_control_turn(struct server *self)
     int size;
     for (int i = 0; i < QUESTIONS_MAX; i++) {
         size = zmq_recv(self->control.zmq, words, sizeof words - 1, ZMQ_DONTWAIT);
+        self->control.touched = size >= 0;
         if (size < 0)
             return;
         int more;

@@ -18,6 +18,7 @@ void server_tap_send(struct server *self, const char *topic, const struct span *
 {
     void *tap = self->tap.zmq;
     bool full = false;
+    self->tap.touched = true;
     if (zmq_send(tap, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         if (errno != EAGAIN)
             return;
@@ -102,6 +103,7 @@ void server_tap_turn(struct server *self)
     int size;
     for (int i = 0; i < SUBSCRIPTIONS_MAX; i++) {
         size = zmq_recv(self->tap.zmq, frame, sizeof frame, ZMQ_DONTWAIT);
+        self->tap.touched = size >= 0;
         if (size < 0)
             return;
         if (size > 0 && frame[0] == 1) {

@@ -17,6 +17,7 @@
 #include "schema/record.h"
 
 enum {
+    PUBLISHED_TOGETHER = 64, /* batches */
     BATCH_RECORDS = 512,
     WINDOW = 64, /* batches on their way at most */
     STREAMS_MAX = 16,
@@ -291,17 +292,27 @@ uint64_t import_send_epoch(const struct import_send *self)
     return self->epoch;
 }
 
+/* What is said together goes together: the broker makes it durable at once. */
 static void publish_waiting(struct import_send *self)
 {
-    for (struct batch *batch = self->first; batch && self->granted; batch = batch->next) {
-        const struct link_out out = {.stream = batch->stream->desc->stream,
-                                     .partition = batch->partition,
-                                     .count = batch->count,
-                                     .first_seq = batch->first_seq,
-                                     .due_us = CLOCK_NONE,
-                                     .body = {batch->body.data, (uint32_t)batch->body.size}};
-        if (!batch->sent && !(batch->sent = link_publish(self->link, &out, 1)))
+    struct batch *batch = self->first;
+    while (batch && batch->sent)
+        batch = batch->next;
+    while (batch && self->granted) {
+        struct link_out out[PUBLISHED_TOGETHER];
+        struct batch *next = batch;
+        uint32_t count = 0;
+        for (; next && count < PUBLISHED_TOGETHER; next = next->next, count++)
+            out[count] = (struct link_out){.stream = next->stream->desc->stream,
+                                           .partition = next->partition,
+                                           .count = next->count,
+                                           .first_seq = next->first_seq,
+                                           .due_us = CLOCK_NONE,
+                                           .body = {next->body.data, (uint32_t)next->body.size}};
+        if (!link_publish(self->link, out, count))
             return;
+        for (; batch != next; batch = batch->next)
+            batch->sent = true;
     }
 }
 
@@ -351,8 +362,11 @@ static int seal(struct import_send *self, struct stream *stream, uint16_t partit
     *self->end = batch;
     self->end = &batch->next;
     self->waiting++;
-    if (batch->body.failed)
-        return fail(self, EXIT_UNREACHABLE, "out of memory");
+    return batch->body.failed ? fail(self, EXIT_UNREACHABLE, "out of memory") : self->code;
+}
+
+static int send_sealed(struct import_send *self)
+{
     turn(self, 0);
     while (!self->code && self->waiting > WINDOW)
         turn(self, 20000);
@@ -383,7 +397,9 @@ int import_send_add(struct import_send *self, const struct message_desc *desc, c
         return fail(self, EXIT_BUG, "%s: %s", desc->name,
                     lane->records.failed ? "out of memory" : rule);
     lane->count++;
-    return lane->count == BATCH_RECORDS ? seal(self, stream, partition) : EXIT_OK;
+    if (lane->count < BATCH_RECORDS)
+        return EXIT_OK;
+    return seal(self, stream, partition) == EXIT_OK ? send_sealed(self) : self->code;
 }
 
 int import_send_flush(struct import_send *self)
@@ -392,6 +408,7 @@ int import_send_flush(struct import_send *self)
         for (uint16_t p = 0; p < self->streams[i].partitions; p++)
             if (self->streams[i].lanes[p].count > 0 && seal(self, &self->streams[i], p) != 0)
                 return self->code;
+    publish_waiting(self);
     while (!self->code && self->waiting > 0)
         turn(self, 20000);
     return self->code;

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES [SPIN]]`, DIR with seasons imported and,
 for the ensemble, a model trained (it is copied, not changed); SPIN: broker.spin and actor.spin ("1ms"). Prints what bench_line says and the
-predictor's memory: `change` is a moved line, `chain` as many syncs in one process, `floor` these syncs and the hops of ZeroMQ between four
-processes that do nothing else."""
+predictor's memory: `change` is a moved line, `chain` as many syncs in one process, of a page each (`chain_bytes`: of as many bytes), `floor` these syncs and the hops between four processes
+that do nothing else, `libzmq` the same over libzmq's own sockets."""
 import json
 import os
 import shutil
@@ -50,13 +50,16 @@ def main():
         done = subprocess.run([f"{BUILD}/tests/bench_line", f"ipc://{directory}/broker.ipc", day, "LAL", "DEN", "203999",
                                "Nikola Jokić", times, directory], stdout=subprocess.PIPE, check=True)
         out = json.loads(done.stdout)
-        bare = subprocess.run([f"{BUILD}/tests/bench_floor", times, directory], stdout=subprocess.PIPE, check=True)
-        out.update(json.loads(bare.stdout))
+        for over in ([], ["libzmq"]):
+            bare = subprocess.run([f"{BUILD}/tests/bench_floor", times, directory] + over, stdout=subprocess.PIPE, check=True)
+            out.update(json.loads(bare.stdout))
         pid = next(s["pid"] for s in status(directory)["shards"] if s["actor"] == "predictor")
         out["predictor_rss_mb"] = round(resident(pid), 1)
         for part in ("p50", "p99"):
+            out[f"change_over_chain_bytes_{part}"] = round(out[f"change_{part}_us"] / out[f"chain_bytes_{part}_us"], 2)
             out[f"change_over_chain_{part}"] = round(out[f"change_{part}_us"] / out[f"chain_{part}_us"], 2)
-            out[f"floor_over_chain_{part}"] = round(out[f"floor_{part}_us"] / out[f"floor_chain_{part}_us"], 2)
+            for over in ("floor", "libzmq"):
+                out[f"{over}_over_chain_{part}"] = round(out[f"{over}_{part}_us"] / out[f"{over}_chain_{part}_us"], 2)
         print(json.dumps(out))
     finally:
         up.send_signal(signal.SIGTERM)

@@ -1,10 +1,10 @@
 /* libFuzzer: any bytes as what a broker says to a link: the first of each message says what it is to look like. Nothing of it may be
  * believed beyond what it holds, and the link must be able to go on. Build and run: see tests/fuzz/run.py. */
 #include <assert.h>
-#include <zmq.h>
 
 #include "broker/link.h"
 #include "broker/protocol.h"
+#include "broker/wire.h"
 #include "config/log.h"
 #include "tests/fuzz/input.h"
 #include "tests/simulate/net.h"
@@ -16,9 +16,8 @@ enum { MESSAGE_BYTES = 2048 };
 
 static struct {
     struct link *link;
-    void *router;
-    uint8_t peer[16]; /* the link's address, once it has said something */
-    size_t peer_size;
+    struct wire *router;
+    uint8_t peer[WIRE_PEER_BYTES]; /* the link's address, once it has said something */
     uint64_t heard, bytes;
 } run;
 
@@ -86,28 +85,23 @@ static void on_words(void *context, const char *why)
 /* All that the link has said is read, and forgotten but for who it is. */
 static void hear(void)
 {
-    zmq_msg_t frame;
-    bool first = true;
-    zmq_msg_init(&frame);
-    while (zmq_msg_recv(&frame, run.router, ZMQ_DONTWAIT) >= 0) {
-        if (first && zmq_msg_size(&frame) <= sizeof run.peer) {
-            run.peer_size = zmq_msg_size(&frame);
-            memcpy(run.peer, zmq_msg_data(&frame), run.peer_size);
-        }
-        first = !zmq_msg_more(&frame);
-        zmq_msg_close(&frame);
-        zmq_msg_init(&frame);
-    }
-    zmq_msg_close(&frame);
+    zmq_msg_t frames[ZMTP_FRAMES_MAX];
+    uint32_t count;
+    while (wire_receive(run.router, run.peer, frames, &count))
+        for (uint32_t i = 0; i < count; i++)
+            zmq_msg_close(&frames[i]);
 }
 
 static void say(const void *head, size_t head_size, const void *bodies, size_t size, bool two)
 {
-    if (zmq_send(run.router, run.peer, run.peer_size, ZMQ_SNDMORE) < 0)
-        return; /* the link has gone, and comes again */
-    zmq_send(run.router, head, head_size, two ? ZMQ_SNDMORE : 0);
+    zmq_msg_t frames[2];
+    zmq_msg_init_size(&frames[0], head_size);
+    memcpy(zmq_msg_data(&frames[0]), head, head_size);
     if (two)
-        zmq_send(run.router, bodies, size, 0);
+        zmq_msg_init_size(&frames[1], size);
+    if (two && size)
+        memcpy(zmq_msg_data(&frames[1]), bodies, size);
+    (void)wire_send(run.router, run.peer, sizeof run.peer, frames, two ? 2 : 1);
 }
 
 static const char *const verbs[] = {"DLVR", "ACKD", "ALIV", "GRNT", "WELC", "OWND",
@@ -253,7 +247,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct net_hooks hooks = {.call = NULL};
-    const struct link_options options = {.endpoint = "inproc://broker",
+    const struct link_options options = {.endpoint = "ipc://broker",
                                          .actor = "fuzz",
                                          .host = "host",
                                          .incarnation = "1",
@@ -271,8 +265,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 4096)
         return -1;
     net_open(&hooks);
-    run.router = zmq_socket(zmq_ctx_new(), ZMQ_ROUTER);
-    zmq_bind(run.router, "inproc://broker");
+    const struct wire_options router = {.endpoint = "ipc://broker"};
+    run.router = wire_bind(&router);
     run.link = link_open(&options);
     assert(run.link);
     link_turn(run.link);
@@ -299,7 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     link_turn(run.link);
     link_close(&run.link);
-    zmq_close(run.router);
+    wire_close(&run.router, 0);
     net_close();
     return 0;
 }

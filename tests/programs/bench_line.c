@@ -1,7 +1,7 @@
 /* How long a line that moves takes to become a prediction: `bench_line ENDPOINT DATE HOME AWAY PLAYER TEAM TIMES DIR`, against a running
  * broker with features and predictor. Each time the line of one player moves, and the clock runs until a reader has the ensemble's (or,
  * without a model, blend's) new prediction: everything on the way is synced before it goes on. Beside it, in turn, chains of as many
- * syncs on the same disk. Prints one JSON object. tests/bench/line.py starts it all. */
+ * syncs on the same disk: of one page each, and of as many bytes as the way has. Prints one JSON object. tests/bench/line.py starts it all. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,10 +18,13 @@
 
 /* Synced on the way: the odds, the step of features (its data, its meta page), the feature, the step of the predictor, the predictions. */
 enum { DONE_EVERY = 256, SYNCS = 7, TIMES_MOST = 5000, PATIENCE_US = 20 * 1000000 };
+enum { PAGE_BYTES = 4096, CHAIN_PAGES = 256, SYNC_PAGES_MOST = 16 };
+/* Pages that are written on the way before each of them, contiguous at best; as strace -e pwrite64,writev has them. */
+static const int WAY_PAGES[SYNCS] = {1, 15, 1, 3, 8, 1, 2};
 
 static struct link *reader;
-static double awaited; /* line */
-static bool heard;
+static double awaited;   /* line */
+static int64_t heard_us; /* monotonic; 0: not yet */
 
 static _Noreturn void give_up(const char *why)
 {
@@ -44,7 +47,7 @@ static void hear_batch(void *context, const struct link_batch *batch)
         if (message_decode(&msg_prediction_points_desc, record.payload.data, record.payload.size,
                            &row, &error) == 0 &&
             row.line == awaited) {
-            heard = true;
+            heard_us = clock_mono_us();
         }
     }
     link_taken(reader, batch->count, batch->body.size);
@@ -154,35 +157,41 @@ static int64_t one_change(struct ask *ask, double line)
     int64_t begun = clock_mono_us();
     put_line(ask, line);
     awaited = line;
-    heard = false;
+    heard_us = 0;
     if (import_send_flush(ask->send) != 0) {
         give_up(import_send_why(ask->send));
     }
-    while (!heard && clock_mono_us() - begun < PATIENCE_US) {
+    while (!heard_us && clock_mono_us() - begun < PATIENCE_US) {
         turn_reader(20000);
     }
-    if (!heard) {
+    if (!heard_us) {
         give_up("no prediction came");
     }
-    return clock_mono_us() - begun;
+    return heard_us - begun;
 }
 
-static int64_t one_chain(int fd)
+/* `pages` of each sync. */
+static int64_t one_chain(int fd, const int *pages)
 {
-    static char page[4096];
+    static char bytes[SYNC_PAGES_MOST * PAGE_BYTES];
+    static int at;
     int64_t begun = clock_mono_us();
     for (int i = 0; i < SYNCS; i++) {
-        page[0]++;
-        if (pwrite(fd, page, sizeof page, (off_t)(i % 64) * 4096) != sizeof page || fdatasync(fd)) {
+        size_t size = (size_t)pages[i] * PAGE_BYTES;
+        bytes[0]++;
+        at = at + pages[i] > CHAIN_PAGES ? 0 : at;
+        if (pwrite(fd, bytes, size, (off_t)at * PAGE_BYTES) != (ssize_t)size || fdatasync(fd)) {
             give_up("the file of the chain");
         }
+        at += pages[i];
     }
     return clock_mono_us() - begun;
 }
 
 int main(int argc, char **argv)
 {
-    static int64_t changes[TIMES_MOST], chains[TIMES_MOST];
+    static const int ONE_PAGE[SYNCS] = {1, 1, 1, 1, 1, 1, 1};
+    static int64_t changes[TIMES_MOST], chains[TIMES_MOST], as_many_bytes[TIMES_MOST];
     char path[512];
     int times = argc == 9 ? atoi(argv[7]) : 0;
     if (times < 1 || times > TIMES_MOST) {
@@ -206,7 +215,7 @@ int main(int argc, char **argv)
     }
     snprintf(path, sizeof path, "%s/bench_line.chain", argv[8]);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    static char blank[64 * 4096];
+    static char blank[CHAIN_PAGES * PAGE_BYTES];
     if (fd < 0 || write(fd, blank, sizeof blank) != sizeof blank || fsync(fd)) {
         give_up(path);
     }
@@ -219,11 +228,13 @@ int main(int argc, char **argv)
     (void)one_change(&ask, 20.5); /* everything is warm */
     for (int i = 0; i < times; i++) {
         changes[i] = one_change(&ask, 15.5 + i % 17);
-        chains[i] = one_chain(fd);
+        chains[i] = one_chain(fd, ONE_PAGE);
+        as_many_bytes[i] = one_chain(fd, WAY_PAGES);
     }
     printf("{\"times\": %d, \"syncs\": %d, ", times, SYNCS);
     times_tell("change", changes, times, ", ");
-    times_tell("chain", chains, times, "}\n");
+    times_tell("chain", chains, times, ", ");
+    times_tell("chain_bytes", as_many_bytes, times, "}\n");
     import_send_close(&ask.send);
     link_close(&reader);
     (void)unlink(path);

@@ -8,29 +8,32 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { FRAMES_MAX = 4, NAME_MAX_BYTES = 200, ID_BYTES = 5, CONNECT_US = 300 };
+#include "broker/wire.h"
+
+enum { FRAMES_MAX = ZMTP_FRAMES_MAX, NAME_MAX_BYTES = 200 };
 
 struct message {
     struct message *next;
     int64_t at_us;
     uint32_t count, read;
+    uint32_t from;         /* to a ROUTER: which DEALER said it */
+    enum wire_event event; /* of no frames: what happened to the connection */
     zmq_msg_t frames[FRAMES_MAX];
 };
-struct socket {
-    struct socket *next;
+/* One of libzmq's, or a wire: a ROUTER or a DEALER. */
+struct wire {
+    struct wire *next;
     uint32_t process, id;
     int type, fd;
-    char name[NAME_MAX_BYTES]; /* endpoint; of a monitored socket's own monitor: monitor_name */
-    char monitor_name[NAME_MAX_BYTES];
-    struct socket *router;        /* of a DEALER that is connected */
-    bool wants_router;            /* connected, or would like to be */
+    char name[NAME_MAX_BYTES]; /* endpoint */
+    struct wire_options options;
+    struct wire *router; /* of a DEALER that is connected */
+    bool pending;
     struct message *first, *last; /* arrived, or on their way */
-    struct message *building;     /* being sent, frame by frame */
-    struct socket *building_to;
 };
 
 static struct net_hooks hooks;
-static struct socket *sockets;
+static struct wire *sockets;
 static uint32_t next_id;
 static uint64_t sent;
 static bool more; /* behind the frame last read */
@@ -67,7 +70,7 @@ static void message_free(struct message *message)
     free(message);
 }
 
-static void put(struct socket *to, struct message *message, int64_t at_us)
+static void put(struct wire *to, struct message *message, int64_t at_us)
 {
     message->at_us = to->last && to->last->at_us > at_us ? to->last->at_us : at_us;
     message->next = NULL;
@@ -78,13 +81,22 @@ static void put(struct socket *to, struct message *message, int64_t at_us)
     to->last = message;
 }
 
-static bool arrived(const struct socket *self)
+static bool arrived(const struct wire *self)
 {
     return self->first && self->first->at_us <= now();
 }
 
+static void take_first(struct wire *self)
+{
+    struct message *message = self->first;
+    self->first = message->next;
+    if (!self->first)
+        self->last = NULL;
+    message_free(message);
+}
+
 /* Loses what has not arrived. */
-static void lose(struct socket *self)
+static void lose(struct wire *self)
 {
     struct message **link = &self->first;
     self->last = NULL;
@@ -100,45 +112,37 @@ static void lose(struct socket *self)
     }
 }
 
-static void event(struct socket *of, uint16_t number)
+static void event(struct wire *of, enum wire_event event)
 {
-    for (struct socket *at = sockets; at; at = at->next) {
-        if (at->type != ZMQ_PAIR || strcmp(at->name, of->monitor_name) != 0)
-            continue;
-        struct message *message = must(calloc(1, sizeof *message));
-        message->count = 2;
-        zmq_msg_init_size(&message->frames[0], 6);
-        memset(zmq_msg_data(&message->frames[0]), 0, 6);
-        memcpy(zmq_msg_data(&message->frames[0]), &number, sizeof number);
-        zmq_msg_init(&message->frames[1]);
-        put(at, message, now());
-    }
+    struct message *message = must(calloc(1, sizeof *message));
+    message->event = event;
+    put(of, message, now());
 }
 
 /* ---- connections ---- */
 
-static void connection_try(struct socket *dealer)
+static void connection_try(struct wire *dealer)
 {
-    for (struct socket *at = sockets; at && dealer->wants_router && !dealer->router; at = at->next)
+    for (struct wire *at = sockets; at && !dealer->router; at = at->next)
         if (at->type == ZMQ_ROUTER && strcmp(at->name, dealer->name) == 0) {
             dealer->router = at;
             dealer->id = ++next_id;
-            event(dealer, ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
+            event(dealer, WIRE_READY);
         }
 }
 
-static void connection_fall(struct socket *dealer)
+static void connection_fall(struct wire *dealer)
 {
     if (!dealer->router)
         return;
     dealer->router = NULL;
     lose(dealer);
-    event(dealer, ZMQ_EVENT_DISCONNECTED);
+    event(dealer, WIRE_DISCONNECTED);
 }
 
 void net_cut(uint32_t process)
 {
-    for (struct socket *at = sockets; at; at = at->next)
+    for (struct wire *at = sockets; at; at = at->next)
         if (at->type == ZMQ_DEALER && at->router &&
             (at->process == process || at->router->process == process)) {
             connection_fall(at);
@@ -146,14 +150,14 @@ void net_cut(uint32_t process)
         }
 }
 
-static void socket_free(struct socket *self)
+static void socket_free(struct wire *self)
 {
-    for (struct socket **link = &sockets; *link; link = &(*link)->next)
+    for (struct wire **link = &sockets; *link; link = &(*link)->next)
         if (*link == self) {
             *link = self->next;
             break;
         }
-    for (struct socket *at = sockets; at; at = at->next)
+    for (struct wire *at = sockets; at; at = at->next)
         if (at->router == self)
             connection_fall(at);
     while (self->first) {
@@ -161,15 +165,14 @@ static void socket_free(struct socket *self)
         message_free(self->first);
         self->first = next;
     }
-    message_free(self->building);
     close(self->fd);
     free(self);
 }
 
 void net_end(uint32_t process)
 {
-    for (struct socket *at = sockets; at;) {
-        struct socket *gone = at;
+    for (struct wire *at = sockets; at;) {
+        struct wire *gone = at;
         at = at->next;
         if (gone->process == process) {
             socket_free(gone);
@@ -194,7 +197,7 @@ void net_close(void)
 
 bool net_readable(uint32_t process)
 {
-    for (const struct socket *at = sockets; at; at = at->next)
+    for (const struct wire *at = sockets; at; at = at->next)
         if (at->process == process && arrived(at))
             return true;
     return false;
@@ -203,7 +206,7 @@ bool net_readable(uint32_t process)
 int64_t net_next_us(uint32_t process)
 {
     int64_t next = INT64_MAX;
-    for (const struct socket *at = sockets; at; at = at->next)
+    for (const struct wire *at = sockets; at; at = at->next)
         if (at->process == process && at->first && at->first->at_us < next)
             next = at->first->at_us;
     return next;
@@ -238,18 +241,23 @@ int zmq_ctx_term(void *context)
     return 0;
 }
 
-void *zmq_socket(void *context, int type)
+static struct wire *socket_make(int type)
 {
-    (void)context;
-    struct socket *self = must(calloc(1, sizeof *self));
+    struct wire *self = must(calloc(1, sizeof *self));
     self->type = type;
     self->process = caller();
     self->fd = eventfd(0, EFD_CLOEXEC);
-    struct socket **end = &sockets;
+    struct wire **end = &sockets;
     while (*end)
         end = &(*end)->next;
     *end = self;
     return self;
+}
+
+void *zmq_socket(void *context, int type)
+{
+    (void)context;
+    return socket_make(type);
 }
 
 int zmq_close(void *socket)
@@ -269,7 +277,7 @@ int zmq_setsockopt(void *socket, int option, const void *value, size_t size)
 
 int zmq_getsockopt(void *socket, int option, void *value, size_t *size)
 {
-    struct socket *self = socket;
+    struct wire *self = socket;
     int answer = option == ZMQ_FD        ? self->fd
                  : option == ZMQ_EVENTS  ? (arrived(self) ? ZMQ_POLLIN : 0) | ZMQ_POLLOUT
                  : option == ZMQ_RCVMORE ? more
@@ -281,159 +289,175 @@ int zmq_getsockopt(void *socket, int option, void *value, size_t *size)
 
 int zmq_bind(void *socket, const char *endpoint)
 {
-    struct socket *self = socket;
-    snprintf(self->name, sizeof self->name, "%s", endpoint);
-    for (struct socket *at = sockets; at; at = at->next)
-        if (at->type == ZMQ_DEALER)
-            connection_try(at);
+    (void)socket;
+    (void)endpoint;
     return 0;
 }
 
 int zmq_connect(void *socket, const char *endpoint)
 {
-    struct socket *self = socket;
-    snprintf(self->name, sizeof self->name, "%s", endpoint);
-    self->wants_router = self->type == ZMQ_DEALER;
-    connection_try(self);
-    return 0;
+    return zmq_bind(socket, endpoint);
 }
 
 int zmq_socket_monitor(void *socket, const char *endpoint, int events)
 {
-    struct socket *self = socket;
     (void)events;
-    snprintf(self->monitor_name, sizeof self->monitor_name, "%s", endpoint ? endpoint : "-");
-    return 0;
-}
-
-/* The first frame of what a ROUTER sends names who gets it. */
-static struct socket *addressed(const struct socket *router, zmq_msg_t *frame)
-{
-    uint32_t id;
-    if (zmq_msg_size(frame) != ID_BYTES)
-        return NULL;
-    memcpy(&id, (const uint8_t *)zmq_msg_data(frame) + 1, sizeof id);
-    for (struct socket *at = sockets; at; at = at->next)
-        if (at->router == router && at->id == id)
-            return at;
-    return NULL;
-}
-
-static int frame_send(struct socket *self, zmq_msg_t *frame, bool last)
-{
-    struct socket *to = self->type == ZMQ_ROUTER ? self->building_to : self->router;
-    if (self->type != ZMQ_ROUTER && self->type != ZMQ_DEALER) { /* nobody listens */
-        int size = (int)zmq_msg_size(frame);
-        if (hooks.said)
-            hooks.said(zmq_msg_data(frame), zmq_msg_size(frame));
-        zmq_msg_close(frame);
-        zmq_msg_init(frame);
-        return size;
-    }
-    if (self->type == ZMQ_ROUTER && !self->building) {
-        to = self->building_to = addressed(self, frame);
-        errno = EHOSTUNREACH;
-    } else {
-        errno = EAGAIN;
-    }
-    if (!to)
-        return -1;
-    if (!self->building) {
-        self->building = must(calloc(1, sizeof *self->building));
-        if (self->type == ZMQ_DEALER) {
-            zmq_msg_init_size(&self->building->frames[0], ID_BYTES);
-            memset(zmq_msg_data(&self->building->frames[0]), 0, ID_BYTES);
-            memcpy((uint8_t *)zmq_msg_data(&self->building->frames[0]) + 1, &self->id,
-                   sizeof self->id);
-            self->building->count = 1;
-        }
-    }
-    struct message *message = self->building;
-    int size = (int)zmq_msg_size(frame);
-    if (message->count == FRAMES_MAX)
-        abort();
-    zmq_msg_init(&message->frames[message->count]);
-    zmq_msg_move(&message->frames[message->count++], frame);
-    if (!last)
-        return size;
-    if (self->type == ZMQ_ROUTER) { /* the address is not part of it */
-        zmq_msg_close(&message->frames[0]);
-        memmove(message->frames, message->frames + 1, --message->count * sizeof *message->frames);
-    }
-    self->building = NULL;
-    sent++;
-    put(to, message, now() + (hooks.delay_us ? hooks.delay_us() : 0));
-    return size;
-}
-
-int zmq_msg_send(zmq_msg_t *frame, void *socket, int flags)
-{
-    struct socket *self = socket;
-    if (!self->building)
-        calls("send");
-    return frame_send(self, frame, !(flags & ZMQ_SNDMORE));
+    return zmq_bind(socket, endpoint);
 }
 
 int zmq_send(void *socket, const void *bytes, size_t size, int flags)
 {
-    zmq_msg_t frame;
-    zmq_msg_init_size(&frame, size);
-    if (size)
-        memcpy(zmq_msg_data(&frame), bytes, size);
-    int result = zmq_msg_send(&frame, socket, flags);
-    int saved = errno;
-    zmq_msg_close(&frame);
-    errno = saved;
-    return result;
+    (void)flags;
+    (void)socket; /* nobody listens */
+    calls("send");
+    if (hooks.said)
+        hooks.said(bytes, size);
+    return (int)size;
 }
 
-int zmq_msg_recv(zmq_msg_t *frame, void *socket, int flags)
+int zmq_recv(void *socket, void *bytes, size_t size, int flags)
 {
-    struct socket *self = socket;
+    struct wire *self = socket;
     (void)flags;
+    more = false;
     if (!arrived(self)) {
         errno = EAGAIN;
         return -1;
     }
     struct message *message = self->first;
-    if (message->read == 0 && self->type != ZMQ_PAIR)
-        calls("receive");
-    zmq_msg_move(frame, &message->frames[message->read++]);
+    calls("receive");
+    zmq_msg_t *frame = &message->frames[message->read++];
+    size_t got = zmq_msg_size(frame);
+    if (got > 0)
+        memcpy(bytes, zmq_msg_data(frame), got < size ? got : size);
+    zmq_msg_close(frame);
     more = message->read < message->count;
-    if (!more) {
+    if (!more)
+        take_first(self);
+    return (int)got;
+}
+
+/* ---- wires ---- */
+
+struct wire *wire_bind(const struct wire_options *options)
+{
+    struct wire *self = socket_make(ZMQ_ROUTER);
+    self->options = *options;
+    snprintf(self->name, sizeof self->name, "%s", options->endpoint);
+    for (struct wire *at = sockets; at; at = at->next)
+        if (at->type == ZMQ_DEALER)
+            connection_try(at);
+    return self;
+}
+
+struct wire *wire_connect(const struct wire_options *options)
+{
+    struct wire *self = socket_make(ZMQ_DEALER);
+    self->options = *options;
+    snprintf(self->name, sizeof self->name, "%s", options->endpoint);
+    connection_try(self);
+    return self;
+}
+
+void wire_close(struct wire **self, int linger_ms)
+{
+    (void)linger_ms;
+    if (*self)
+        socket_free(*self);
+    *self = NULL;
+}
+
+void wire_cut(struct wire *self)
+{
+    while (self->first) {
+        struct message *message = self->first;
         self->first = message->next;
-        if (!self->first)
-            self->last = NULL;
         message_free(message);
     }
-    return (int)zmq_msg_size(frame);
+    self->last = NULL;
+    self->router = NULL;
+    self->pending = false;
+    connection_try(self);
 }
 
-int zmq_recv(void *socket, void *bytes, size_t size, int flags)
+int wire_fd(const struct wire *self)
 {
-    zmq_msg_t frame;
-    zmq_msg_init(&frame);
-    int got = zmq_msg_recv(&frame, socket, flags);
-    if (got > 0)
-        memcpy(bytes, zmq_msg_data(&frame), (size_t)got < size ? (size_t)got : size);
-    zmq_msg_close(&frame);
-    return got;
+    return self->fd;
 }
 
-int zmq_msg_more(const zmq_msg_t *frame)
+int64_t wire_due_us(const struct wire *self)
 {
-    (void)frame; /* asked right after it was read */
-    return more;
+    (void)self;
+    return INT64_MAX;
 }
 
-int zmq_poll(zmq_pollitem_t *items, int count, long timeout_ms)
+bool wire_pending(const struct wire *self)
 {
-    int ready = 0;
-    if (hooks.wait)
-        hooks.wait(timeout_ms < 0 ? -1 : timeout_ms * INT64_C(1000));
-    for (int i = 0; i < count; i++) {
-        items[i].revents = items[i].socket && arrived(items[i].socket) ? ZMQ_POLLIN : 0;
-        ready += items[i].revents != 0;
+    return self->pending || arrived(self);
+}
+
+bool wire_receive(struct wire *self, uint8_t peer[WIRE_PEER_BYTES],
+                  zmq_msg_t frames[ZMTP_FRAMES_MAX], uint32_t *count)
+{
+    self->pending = false;
+    while (arrived(self)) {
+        struct message *message = self->first;
+        if (message->count == 0) {
+            enum wire_event what = message->event;
+            take_first(self);
+            if (self->options.told)
+                self->options.told(self->options.context, what, 0);
+            continue;
+        }
+        calls("receive");
+        *count = message->count;
+        for (; message->read < message->count; message->read++)
+            frames[message->read] = message->frames[message->read];
+        if (self->type == ZMQ_ROUTER) {
+            memset(peer, 0, WIRE_PEER_BYTES);
+            memcpy(peer + 1, &message->from, sizeof message->from);
+        }
+        take_first(self);
+        self->pending = true;
+        return true;
     }
-    return ready;
+    return false;
+}
+
+static struct wire *addressed(const struct wire *router, const uint8_t *peer)
+{
+    uint32_t id;
+    memcpy(&id, peer + 1, sizeof id);
+    for (struct wire *at = sockets; at; at = at->next)
+        if (at->router == router && at->id == id)
+            return at;
+    return NULL;
+}
+
+bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
+               uint32_t count)
+{
+    calls("send");
+    struct wire *to = self->type == ZMQ_DEALER       ? self->router
+                      : peer_size == WIRE_PEER_BYTES ? addressed(self, peer)
+                                                     : NULL;
+    struct message *message = must(calloc(1, sizeof *message));
+    if (count > FRAMES_MAX)
+        abort();
+    message->count = count;
+    message->from = self->id;
+    for (uint32_t i = 0; i < count; i++)
+        message->frames[i] = frames[i];
+    if (!to) {
+        message_free(message);
+        return false;
+    }
+    sent++;
+    put(to, message, now() + (hooks.delay_us ? hooks.delay_us() : 0));
+    return true;
+}
+
+void wire_flush(struct wire *self)
+{
+    (void)self;
 }

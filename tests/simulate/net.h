@@ -1,5 +1,5 @@
-/* A network in memory, behind the calls of libzmq that link and broker make (net.c defines them, and is linked in front of the
- * library; messages themselves are the library's own). Messages of one connection keep their order and arrive when the hooks
+/* A network in memory, behind the wires of link and broker and the calls of libzmq that the broker makes (net.c defines them, and is linked in
+ * front of both; frames themselves are the library's own). Messages of one connection keep their order and arrive when the hooks
  * say; a socket belongs to the process that made it, and goes with it. */
 #ifndef TESTS_SIMULATE_NET_H
 #define TESTS_SIMULATE_NET_H
@@ -8,12 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct net_hooks {                    /* all optional */
-    uint32_t (*process)(void);        /* who calls; 0 */
-    int64_t (*now_us)(void);          /* 0 */
-    int64_t (*delay_us)(void);        /* of the message that is being sent; 0 */
-    void (*call)(const char *what);   /* before a message is sent or read: may not return */
-    void (*wait)(int64_t timeout_us); /* zmq_poll: until net_readable or so; negative: for ever */
+struct net_hooks {                  /* all optional */
+    uint32_t (*process)(void);      /* who calls; 0 */
+    int64_t (*now_us)(void);        /* 0 */
+    int64_t (*delay_us)(void);      /* of the message that is being sent; 0 */
+    void (*call)(const char *what); /* before a message is sent or read: may not return */
     void (*said)(const void *bytes,
                  size_t size); /* a frame on a socket that is neither ROUTER nor DEALER */
 };

@@ -260,11 +260,8 @@ bool world_lmdb;
 
 void world_open(const struct world_wish *wish)
 {
-    const struct net_hooks net = {.process = caller,
-                                  .now_us = world_us,
-                                  .delay_us = delay_us,
-                                  .call = call,
-                                  .wait = wait_until};
+    const struct net_hooks net = {
+        .process = caller, .now_us = world_us, .delay_us = delay_us, .call = call};
     const struct disk_hooks disk = {.process = caller, .call = call, .fails = fails};
     bool trace = world.trace;
     memset(&world, 0, sizeof world);
