@@ -18,11 +18,14 @@ def live(night, proxy, checks):
     listed = [row["player"]["id"] for row in night.get(FEED + "?per_page=100")["data"]]
     checks.that(len(listed) > 2 * EACH, f"the league has {len(listed)} on its list")
     pages = -(-len(listed) // EACH)
-    until(lambda: proxy.count(FEED) >= pages + 1, 60, f"{pages} pages, and the first once more")
-    asked = [path for path in proxy.asked if path.startswith(FEED)]
-    cursors = [path.partition("cursor=")[2] for path in asked[:pages]]
-    checks.that(cursors == [""] + [str(EACH * i) for i in range(1, pages)], f"asked for {cursors}")
-    until(lambda: proxy.count(FEED) >= 2 * pages, 60, "the others once more")
+    cursors = [""] + [str(EACH * i) for i in range(1, pages)]
+
+    def asked():  # the next round may begin before this one has ended
+        return [path.partition("cursor=")[2] for path in proxy.asked if path.startswith(FEED)]
+    until(lambda: set(asked()) >= set(cursors) and asked().count("") > 1, 60, f"{pages} pages, and the first once more")
+    order = list(dict.fromkeys(asked()))
+    checks.that(order == cursors, f"asked for {order}")
+    until(lambda: all(asked().count(cursor) > 1 for cursor in cursors), 60, "the others once more")
     return len(listed)
 
 
