@@ -23,6 +23,8 @@
 
 #define BACKLOG_FRAMES 100000 /* of publishes that the broker does not read */
 #define GOODBYE_MS 200
+#define CREDIT_HOLD_US 5000 /* credit goes with what is said anyway, or after so long */
+#define CREDIT_PARTS 4      /* ... or when so much of the window is owed */
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
 
@@ -52,6 +54,8 @@ struct link {
     uint32_t subs_unanswered; /* until they are, what is delivered is of the one before */
     uint64_t flying_records, flying_bytes; /* delivered, not yet taken */
     uint64_t owed_records, owed_bytes;     /* taken, credit not yet given back */
+    uint64_t window_records, window_bytes; /* that was asked for */
+    int64_t owed_us; /* monotonic: since when something is owed, or could not be given */
     char said_state[17], said_cause[121];
     uint64_t cursor, steps;
     bool progressed; /* progress: was said */
@@ -157,9 +161,38 @@ static void send_join(struct link *self)
     (void)send_map(self, "JOIN", &msg_join_desc, &self->join);
 }
 
+static bool credit_owed(const struct link *self)
+{
+    return self->subscribed && (self->owed_records > 0 || self->owed_bytes > 0);
+}
+
+static void credit_give(struct link *self)
+{
+    uint8_t frame[12];
+    if (!credit_owed(self))
+        return;
+    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
+    put_u32(frame + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
+    put_u32(frame + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
+    if (send_bytes(self, frame, sizeof frame))
+        self->owed_records = self->owed_bytes = 0;
+    else
+        self->owed_us = clock_mono_us();
+}
+
+/* Each CRED wakes the broker: where records come one at a time it is not worth that. */
+static void credit_turn(struct link *self)
+{
+    if (credit_owed(self) && (CREDIT_PARTS * self->owed_records >= self->window_records ||
+                              CREDIT_PARTS * self->owed_bytes >= self->window_bytes ||
+                              clock_mono_us() - self->owed_us >= CREDIT_HOLD_US))
+        credit_give(self);
+}
+
 static void send_beat(struct link *self, int64_t now)
 {
     struct msg_beat beat;
+    credit_give(self); /* what is owed would count as lag */
     message_clear(&msg_beat_desc, &beat);
     snprintf(beat.state, sizeof beat.state, "%s", self->said_state);
     snprintf(beat.cause, sizeof beat.cause, "%s", self->said_cause);
@@ -270,6 +303,8 @@ int64_t link_timeout_us(const struct link *self)
         due = self->lease_again_us;
     if (self->join_again_us < due)
         due = self->join_again_us;
+    if (credit_owed(self) && self->owed_us + CREDIT_HOLD_US < due)
+        due = self->owed_us + CREDIT_HOLD_US;
     if (self->broken)
         due = now;
     else if (wire_pending(self->wire))
@@ -862,18 +897,6 @@ static void timers_turn(struct link *self)
         send_join(self);
 }
 
-static void credit_give(struct link *self)
-{
-    uint8_t frame[12];
-    if (!self->subscribed || (self->owed_records == 0 && self->owed_bytes == 0))
-        return;
-    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
-    put_u32(frame + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
-    put_u32(frame + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
-    if (send_bytes(self, frame, sizeof frame))
-        self->owed_records = self->owed_bytes = 0; /* else at the next turn */
-}
-
 static void remake(struct link *self)
 {
     self->broken = false;
@@ -897,7 +920,7 @@ void link_turn(struct link *self)
         if (!receive(self))
             break;
     timers_turn(self); /* after what was there to be heard */
-    credit_give(self);
+    credit_turn(self);
     if (self->broken)
         remake(self);
 }
@@ -942,6 +965,8 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
                             .from = from,
                             .records = credit_records,
                             .bytes = credit_bytes};
+    self->window_records = credit_records;
+    self->window_bytes = credit_bytes;
     self->subscribed = send_map(self, "SUBS", &msg_subs_desc, &subs);
     self->subs_unanswered += self->subscribed;
     self->subscriptions++;
@@ -972,8 +997,8 @@ int link_join(struct link *self, const struct link_join *join)
     snprintf(say->start, sizeof say->start, "%s", join->start ? join->start : "");
     say->position = join->position > 0 ? join->position : UINT64_MAX;
     say->time = join->time_us > 0 ? join->time_us : MESSAGE_NONE;
-    say->records = join->records;
-    say->bytes = join->bytes;
+    say->records = self->window_records = join->records;
+    say->bytes = self->window_bytes = join->bytes;
     say->take = join->take;
     say->lease_us = join->lease_us > 0 ? (uint64_t)join->lease_us : UINT64_MAX;
     say->attempts = join->attempts > 0 ? join->attempts : UINT64_MAX;
@@ -1048,9 +1073,11 @@ void link_taken(struct link *self, uint32_t records, uint64_t bytes)
         bytes = self->flying_bytes;
     self->flying_records -= records;
     self->flying_bytes -= bytes;
+    if (!credit_owed(self))
+        self->owed_us = clock_mono_us();
     self->owed_records += records;
     self->owed_bytes += bytes;
-    credit_give(self);
+    credit_turn(self);
 }
 
 static uint16_t stream_id(struct link *self, const char *name)

@@ -174,7 +174,7 @@ void link_subscribe(struct link *self, const struct link_input *inputs, uint32_t
                     uint64_t from, uint32_t credit_records, uint32_t credit_bytes);
 void link_unsubscribe(struct link *self);
 /* Says that `records`/`bytes` delivered earlier are done with: gives that credit back (never more than this subscription
- * delivered). */
+ * delivered), within 5 ms, at once if it is a quarter of what was asked for. */
 void link_taken(struct link *self, uint32_t records, uint64_t bytes);
 /* In order; needs a grant. false if the socket will take no more now (retry all of it after link_turn: what was sent is a
  * repeat then). A body above the broker's limit is told through `refused` (too-large), with what stands before it sent. */
