@@ -125,14 +125,8 @@ static void turn(struct server *self)
     server_fire_later(self);
     server_readers_turn(self);
     server_commit(self);
-    if (server_checkpoint_wait_us(self) <= 0 || server_retain_wait_us(self) <= 0 ||
-        cursors_due(self))
-        wire_flush(self->wire); /* nobody waits for his ack while the disk does something else */
-    server_checkpoint_turn(self);
-    server_tidy_turn(self);
     if (self->control.touched)
         server_control_turn(self);
-    server_retain_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
         server_sockets_turn(self);
@@ -140,6 +134,14 @@ static void turn(struct server *self)
             server_members_turn(self);
         server_sys_turn(self);
     }
+}
+
+/* What may take the disk for a while, when everybody has been told what there is to tell. */
+static void upkeep(struct server *self)
+{
+    server_checkpoint_turn(self);
+    server_tidy_turn(self);
+    server_retain_turn(self);
     if (cursors_due(self)) {
         self->cursors_stored_us = (uint64_t)self->turn_us;
         server_store_cursors(self);
@@ -182,6 +184,8 @@ static void loop(struct server *self, int stop_fd)
         wire_flush(self->wire);
         if (self->tap.touched) /* a send may have taken the edge of its descriptor with it */
             server_tap_turn(self);
+        upkeep(self);
+        wire_flush(self->wire);
         core_sessions_sweep(self->core);
         if ((items[3].revents & POLLIN) && stop_asked(stop_fd))
             self->stopping = true;
