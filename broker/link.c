@@ -83,7 +83,7 @@ struct link {
 static bool send_bytes(struct link *self, const void *bytes, size_t size)
 {
     zmq_msg_t frame;
-    if (!self->wire || zmq_msg_init_size(&frame, size) != 0)
+    if (zmq_msg_init_size(&frame, size) != 0)
         return false;
     memcpy(zmq_msg_data(&frame), bytes, size);
     return wire_send(self->wire, NULL, 0, &frame, 1);
