@@ -70,8 +70,13 @@ def swept(night, checks):
     with open(left, "w", encoding="ascii") as stream:
         stream.write("{")
     _night.until(lambda: not os.path.exists(left), 30, "what a dead writer left is swept")
-    sweeps = [run for run in said(night, "ops.run") if run["name"] == "JanitorSweep"]
-    checks.that(any(s["rows_in"] >= 1 and s["outcome"] == "success" for s in sweeps), "no sweep says that it found it")
+
+    def sweeps():
+        return [run for run in said(night, "ops.run") if run["name"] == "JanitorSweep" and run["rows_in"] >= 1]
+
+    # The file is gone before the run that took it is committed and said.
+    _night.until(sweeps, 30, "a sweep says that it found it")
+    checks.that(all(run["outcome"] == "success" for run in sweeps()), f"sweeps: {sweeps()}")
 
 
 def main():
