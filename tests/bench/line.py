@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES [SPIN]]`, DIR with seasons imported and,
 for the ensemble, a model trained (it is copied, not changed); SPIN: broker.spin and actor.spin ("1ms"). Prints what bench_line says and the
-predictor's memory: `change` is a moved line, `chain` as many syncs in one process, of a page each (`chain_bytes`: of as many bytes), `floor` these syncs and the hops between four processes
-that do nothing else, `libzmq` the same over libzmq's own sockets."""
+predictor's memory: `change` is a moved line; `chain` as many syncs in one process, of a page of one file each, `chain_files` of the three
+files that the way has, `chain_bytes` of these and as many bytes; `floor` these syncs and the hops between four processes that do nothing
+else, `libzmq` the same over libzmq's own sockets."""
 import json
 import os
 import shutil
@@ -56,8 +57,8 @@ def main():
         pid = next(s["pid"] for s in status(directory)["shards"] if s["actor"] == "predictor")
         out["predictor_rss_mb"] = round(resident(pid), 1)
         for part in ("p50", "p99"):
-            out[f"change_over_chain_bytes_{part}"] = round(out[f"change_{part}_us"] / out[f"chain_bytes_{part}_us"], 2)
-            out[f"change_over_chain_{part}"] = round(out[f"change_{part}_us"] / out[f"chain_{part}_us"], 2)
+            for chain in ("chain", "chain_files", "chain_bytes"):
+                out[f"change_over_{chain}_{part}"] = round(out[f"change_{part}_us"] / out[f"{chain}_{part}_us"], 2)
             for over in ("floor", "libzmq"):
                 out[f"{over}_over_chain_{part}"] = round(out[f"{over}_{part}_us"] / out[f"{over}_chain_{part}_us"], 2)
         print(json.dumps(out))

@@ -1,7 +1,9 @@
 /* How long a line that moves takes to become a prediction: `bench_line ENDPOINT DATE HOME AWAY PLAYER TEAM TIMES DIR`, against a running
  * broker with features and predictor. Each time the line of one player moves, and the clock runs until a reader has the ensemble's (or,
- * without a model, blend's) new prediction: everything on the way is synced before it goes on. Beside it, in turn, chains of as many
- * syncs on the same disk: of one page each, and of as many bytes as the way has. Prints one JSON object. tests/bench/line.py starts it all. */
+ * without a model, blend's) new prediction: everything on the way is synced before it goes on. After each of them a chain of as many
+ * syncs on the same disk, of one kind in turn: of a page of one file each; of three files as on the way (a file system may write a
+ * file's inode too when the file's time has changed: once per file and tick of its clock, so a chain of one file is spared what the way
+ * is not); of three files and as many bytes as on the way. Prints one JSON object. tests/bench/line.py starts it all. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -19,8 +21,17 @@
 /* Synced on the way: the odds, the step of features (its data, its meta page), the feature, the step of the predictor, the predictions. */
 enum { DONE_EVERY = 256, SYNCS = 7, TIMES_MOST = 5000, PATIENCE_US = 20 * 1000000 };
 enum { PAGE_BYTES = 4096, CHAIN_PAGES = 256, SYNC_PAGES_MOST = 16 };
-/* Pages that are written on the way before each of them, contiguous at best; as strace -e pwrite64,writev has them. */
-static const int WAY_PAGES[SYNCS] = {1, 15, 1, 3, 8, 1, 2};
+enum { FILES = 3, KINDS = 3 };
+/* Of each sync, the file (the journal, the store of features, that of the predictor) and the pages before it, contiguous at best. The
+ * pages of the way are as strace -e pwrite64,writev has them. */
+static const struct {
+    const char *name;
+    int file[SYNCS], pages[SYNCS];
+} KIND[KINDS] = {
+    {"chain", {0}, {1, 1, 1, 1, 1, 1, 1}},
+    {"chain_files", {0, 1, 1, 0, 2, 2, 0}, {1, 1, 1, 1, 1, 1, 1}},
+    {"chain_bytes", {0, 1, 1, 0, 2, 2, 0}, {1, 15, 1, 3, 8, 1, 2}},
+};
 
 static struct link *reader;
 static double awaited;   /* line */
@@ -170,31 +181,46 @@ static int64_t one_change(struct ask *ask, double line)
     return heard_us - begun;
 }
 
-/* `pages` of each sync. */
-static int64_t one_chain(int fd, const int *pages)
+struct chain_file {
+    int fd, at;
+    char path[512];
+};
+
+static void chain_open(struct chain_file *file, const char *dir, int number)
+{
+    static const char blank[CHAIN_PAGES * PAGE_BYTES];
+    snprintf(file->path, sizeof file->path, "%s/bench_line.chain.%d", dir, number);
+    file->fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file->fd < 0 || write(file->fd, blank, sizeof blank) != sizeof blank || fsync(file->fd)) {
+        give_up(file->path);
+    }
+}
+
+/* For each sync, of which file and how many pages. */
+static int64_t one_chain(struct chain_file *files, const int *of, const int *pages)
 {
     static char bytes[SYNC_PAGES_MOST * PAGE_BYTES];
-    static int at;
     int64_t begun = clock_mono_us();
     for (int i = 0; i < SYNCS; i++) {
+        struct chain_file *file = &files[of[i]];
         size_t size = (size_t)pages[i] * PAGE_BYTES;
         bytes[0]++;
-        at = at + pages[i] > CHAIN_PAGES ? 0 : at;
-        if (pwrite(fd, bytes, size, (off_t)at * PAGE_BYTES) != (ssize_t)size || fdatasync(fd)) {
-            give_up("the file of the chain");
+        file->at = file->at + pages[i] > CHAIN_PAGES ? 0 : file->at;
+        if (pwrite(file->fd, bytes, size, (off_t)file->at * PAGE_BYTES) != (ssize_t)size ||
+            fdatasync(file->fd)) {
+            give_up(file->path);
         }
-        at += pages[i];
+        file->at += pages[i];
     }
     return clock_mono_us() - begun;
 }
 
 int main(int argc, char **argv)
 {
-    static const int ONE_PAGE[SYNCS] = {1, 1, 1, 1, 1, 1, 1};
-    static int64_t changes[TIMES_MOST], chains[TIMES_MOST], as_many_bytes[TIMES_MOST];
-    char path[512];
+    static int64_t changes[TIMES_MOST], chains[KINDS][TIMES_MOST];
+    static struct chain_file files[FILES];
     int times = argc == 9 ? atoi(argv[7]) : 0;
-    if (times < 1 || times > TIMES_MOST) {
+    if (times < KINDS || times > TIMES_MOST) {
         fprintf(stderr, "usage: bench_line ENDPOINT DATE HOME AWAY PLAYER NAME TIMES DIR\n");
         return 64;
     }
@@ -213,11 +239,8 @@ int main(int argc, char **argv)
     if (clock_parse_date(argv[2], &ask.date) != 0) {
         return 64;
     }
-    snprintf(path, sizeof path, "%s/bench_line.chain", argv[8]);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    static char blank[CHAIN_PAGES * PAGE_BYTES];
-    if (fd < 0 || write(fd, blank, sizeof blank) != sizeof blank || fsync(fd)) {
-        give_up(path);
+    for (int i = 0; i < FILES; i++) {
+        chain_open(&files[i], argv[8], i);
     }
     open_reader(argv[1]);
     ask.send = import_send_open(&options);
@@ -228,15 +251,18 @@ int main(int argc, char **argv)
     (void)one_change(&ask, 20.5); /* everything is warm */
     for (int i = 0; i < times; i++) {
         changes[i] = one_change(&ask, 15.5 + i % 17);
-        chains[i] = one_chain(fd, ONE_PAGE);
-        as_many_bytes[i] = one_chain(fd, WAY_PAGES);
+        chains[i % KINDS][i / KINDS] =
+            one_chain(files, KIND[i % KINDS].file, KIND[i % KINDS].pages);
     }
     printf("{\"times\": %d, \"syncs\": %d, ", times, SYNCS);
     times_tell("change", changes, times, ", ");
-    times_tell("chain", chains, times, ", ");
-    times_tell("chain_bytes", as_many_bytes, times, "}\n");
+    for (int kind = 0; kind < KINDS; kind++) {
+        times_tell(KIND[kind].name, chains[kind], times / KINDS, kind + 1 < KINDS ? ", " : "}\n");
+    }
     import_send_close(&ask.send);
     link_close(&reader);
-    (void)unlink(path);
+    for (int i = 0; i < FILES; i++) {
+        (void)unlink(files[i].path);
+    }
     return 0;
 }
