@@ -9,10 +9,10 @@
 
 void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE]);
 
-/* Its first 128 bits, as two numbers. */
 /* Keyed: RFC 2104. */
 void hash_hmac_sha256_hex(const void *key, size_t key_size, const void *data, size_t size,
                           char out[HASH_HEX_SIZE]);
+/* Its first 128 bits, as two numbers. */
 void hash_sha256_128(const void *data, size_t size, uint64_t out[2]);
 
 /* The same over pieces. */
