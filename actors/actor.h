@@ -126,6 +126,9 @@ struct emit {
 void step_emit(struct step *step, const struct message_desc *desc, const void *message);
 void step_emit_with(struct step *step, const struct message_desc *desc, const void *message,
                     const struct emit *how);
+/* The same of what message_encode has made of `message` (copied): for who needed that anyway. */
+void step_emit_encoded(struct step *step, const struct message_desc *desc, const void *message,
+                       const struct span *payload, const struct emit *how);
 void step_later(struct step *step, const struct message_desc *desc, const void *message,
                 int64_t due_us);
 

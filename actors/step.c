@@ -93,6 +93,34 @@ static const char *key_of(const struct message_desc *desc, const void *message,
     return field ? (const char *)message + field->offset : "";
 }
 
+/* 0, or -1 with the rule. */
+static int put_payload(struct step *step, struct out_stream *stream,
+                       const struct message_desc *desc, const void *message,
+                       const struct span *payload, const struct emit *how, const struct run *run,
+                       const char **rule)
+{
+    struct shard *shard = step->shard;
+    const char *key = key_of(desc, message, how);
+    struct record record = {.key = key,
+                            .key_size = (uint32_t)strlen(key),
+                            .version = desc->version,
+                            .run = run ? run->id : NULL,
+                            .run_size = run ? (uint32_t)strlen(run->id) : 0,
+                            .payload = *payload};
+    if (how->parents) {
+        record.parent_count = how->parent_count;
+        if (record.parent_count <= RECORD_PARENTS_MAX)
+            memcpy(record.parents, how->parents, record.parent_count * sizeof *record.parents);
+    } else if (step->input) {
+        record.parent_count = 1;
+        record.parents[0] = step->input->position;
+    }
+    return emission_add(&shard->emission, stream, &record, how->due_us, shard->batch_bytes_max,
+                        rule);
+}
+
+static const char NO_STREAM[] = "the broker has no such stream";
+
 /* 0, or -1 with the rule; what cannot be said in a static text stands in step->rule. */
 int step_put(struct step *step, const struct message_desc *desc, const void *message,
              const struct emit *how, const struct run *run, const char **rule)
@@ -101,7 +129,7 @@ int step_put(struct step *step, const struct message_desc *desc, const void *mes
     struct message_error error;
     struct out_stream *stream = emission_stream_of(&shard->emission, desc);
     if (!stream) {
-        *rule = "the broker has no such stream";
+        *rule = NO_STREAM;
         return -1;
     }
     if (!scratch_grow(shard, message_size_max(desc, message))) {
@@ -115,23 +143,26 @@ int step_put(struct step *step, const struct message_desc *desc, const void *mes
         *rule = step->rule;
         return -1;
     }
-    const char *key = key_of(desc, message, how);
-    struct record record = {.key = key,
-                            .key_size = (uint32_t)strlen(key),
-                            .version = desc->version,
-                            .run = run ? run->id : NULL,
-                            .run_size = run ? (uint32_t)strlen(run->id) : 0,
-                            .payload = {shard->scratch, (uint32_t)size}};
-    if (how->parents) {
-        record.parent_count = how->parent_count;
-        if (record.parent_count <= RECORD_PARENTS_MAX)
-            memcpy(record.parents, how->parents, record.parent_count * sizeof *record.parents);
-    } else if (step->input) {
-        record.parent_count = 1;
-        record.parents[0] = step->input->position;
-    }
-    return emission_add(&shard->emission, stream, &record, how->due_us, shard->batch_bytes_max,
-                        rule);
+    const struct span payload = {shard->scratch, (uint32_t)size};
+    return put_payload(step, stream, desc, message, &payload, how, run, rule);
+}
+
+static void emit_counted(struct step *step)
+{
+    if (step->run)
+        step->run->rows_out++;
+    else
+        step->loose++;
+}
+
+static void emit_broken(struct step *step, const struct message_desc *desc, const char *rule)
+{
+    char why[RULE_SIZE];
+    snprintf(why, sizeof why, "%s%s%s", rule == step->rule ? "" : desc->name,
+             rule == step->rule ? "" : ": ", rule);
+    memcpy(step->rule, why, sizeof why);
+    step->broken = true;
+    log_error("emission-broken", "message=%s rule=\"%s\"", desc->name, why);
 }
 
 void step_emit_with(struct step *step, const struct message_desc *desc, const void *message,
@@ -140,19 +171,23 @@ void step_emit_with(struct step *step, const struct message_desc *desc, const vo
     const char *rule;
     if (step->broken)
         return;
-    if (step_put(step, desc, message, how, step->run, &rule) == 0) {
-        if (step->run)
-            step->run->rows_out++;
-        else
-            step->loose++;
+    if (step_put(step, desc, message, how, step->run, &rule) == 0)
+        emit_counted(step);
+    else
+        emit_broken(step, desc, rule);
+}
+
+void step_emit_encoded(struct step *step, const struct message_desc *desc, const void *message,
+                       const struct span *payload, const struct emit *how)
+{
+    const char *rule = NO_STREAM;
+    if (step->broken)
         return;
-    }
-    char why[RULE_SIZE];
-    snprintf(why, sizeof why, "%s%s%s", rule == step->rule ? "" : desc->name,
-             rule == step->rule ? "" : ": ", rule);
-    memcpy(step->rule, why, sizeof why);
-    step->broken = true;
-    log_error("emission-broken", "message=%s rule=\"%s\"", desc->name, why);
+    struct out_stream *stream = emission_stream_of(&step->shard->emission, desc);
+    if (stream && put_payload(step, stream, desc, message, payload, how, step->run, &rule) == 0)
+        emit_counted(step);
+    else
+        emit_broken(step, desc, rule);
 }
 
 void step_emit(struct step *step, const struct message_desc *desc, const void *message)

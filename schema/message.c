@@ -338,6 +338,24 @@ long message_encode(const struct message_desc *desc, const void *message, uint8_
     return (long)pack.size;
 }
 
+void message_value_in(const void *data, size_t size, const char *field, struct span *at)
+{
+    struct unpack in = {.data = data, .size = size};
+    uint32_t count, name_size;
+    const char *name;
+    *at = (struct span){.data = NULL};
+    bool good = unpack_map(&in, &count);
+    for (uint32_t i = 0; good && i < count; i++) {
+        good = unpack_str(&in, &name, &name_size);
+        const size_t begin = in.at;
+        good = good && unpack_skip(&in);
+        if (good && name_size == strlen(field) && memcmp(name, field, name_size) == 0) {
+            *at = (struct span){.data = in.data + begin, .size = (uint32_t)(in.at - begin)};
+            return;
+        }
+    }
+}
+
 /* ---- decode ---- */
 
 static const char *pack_kind_text(enum pack_kind kind)

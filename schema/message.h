@@ -99,6 +99,8 @@ size_t message_size_max(const struct message_desc *desc, const void *message);
  * small). */
 long message_encode(const struct message_desc *desc, const void *message, uint8_t *out,
                     size_t capacity, struct message_error *error);
+/* Where in what message_encode made the value of `field` stands; `at->size` 0: there is none. */
+void message_value_in(const void *data, size_t size, const char *field, struct span *at);
 /* Fills `message`, allocating nothing: every declared count and size is checked against the
  * bytes left, what is not a plain value (MAP, LIST, unknown fields) is pre-scanned. Unknown
  * fields are skipped, absent optional ones set absent; anything else wrong is refused. All of

@@ -14,8 +14,7 @@
 
 enum {
     ROSTER_DAYS = 30, /* who last played longer ago is not expected, unless he has odds */
-    MAP_BYTES = 8192,
-    AS_OF_NONE = 1
+    MAP_BYTES = 8192
 };
 
 struct build_player {
@@ -220,33 +219,53 @@ static int fill_head(const struct build *build, const struct build_player *playe
     return 0;
 }
 
+/* Over all of it but when it was looked at, which makes no difference: for that a 1 is counted. */
+static void print_encoded(const uint8_t *bytes, size_t size, char print[HASH_HEX_SIZE])
+{
+    static const uint8_t ONE = 1; /* as msgpack has it */
+    struct span as_of;
+    message_value_in(bytes, size, "as_of", &as_of);
+    struct hash *hash = hash_open();
+    hash_add(hash, bytes, (size_t)(as_of.data - bytes));
+    hash_add(hash, &ONE, 1);
+    hash_add(hash, as_of.data + as_of.size, size - (size_t)(as_of.data + as_of.size - bytes));
+    hash_close(&hash, print);
+}
+
 static int emit_changed(struct build *build, const struct build_player *player,
                         const struct window_input *input, struct msg_feature_player *message)
 {
     uint8_t bytes[2 * MAP_BYTES + 1024];
+    char print[HASH_HEX_SIZE];
     struct message_error broken;
     uint64_t parents[RECORD_PARENTS_MAX];
     bool same = false;
 
-    message->as_of = AS_OF_NONE; /* when it was looked at makes no difference */
+    message->as_of = step_now_us(build->step);
     long size = message_encode(&msg_feature_player_desc, message, bytes, sizeof bytes, &broken);
     if (size > 0) {
+        print_encoded(bytes, (size_t)size, print);
         int error = game_note_emitted(build->txn, build->game->date, build->game_id,
-                                      player->player_id, bytes, (size_t)size, &same);
+                                      player->player_id, print, &same);
         if (error) {
             return error;
         }
     }
     build->counts->built++;
-    if (!same) {
-        struct emit how = {
-            .parents = parents,
-            .parent_count = collect_parents(build, player, input, parents),
-            .due_us = MESSAGE_NONE,
-        };
-        message->as_of = step_now_us(build->step);
-        build->counts->emitted++;
-        step_emit_with(build->step, &msg_feature_player_desc, message, &how);
+    if (same) {
+        return 0;
+    }
+    const struct emit how = {
+        .parents = parents,
+        .parent_count = collect_parents(build, player, input, parents),
+        .due_us = MESSAGE_NONE,
+    };
+    build->counts->emitted++;
+    if (size > 0) {
+        const struct span payload = {bytes, (uint32_t)size};
+        step_emit_encoded(build->step, &msg_feature_player_desc, message, &payload, &how);
+    } else {
+        step_emit_with(build->step, &msg_feature_player_desc, message, &how); /* says why not */
     }
     return 0;
 }

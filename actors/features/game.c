@@ -8,8 +8,6 @@
 #include "actors/features/career.h"
 #include "actors/features/line.h"
 
-#include "schema/hash.h"
-
 int game_load(struct store_txn *txn, const char *game_id, struct game_state *game)
 {
     struct span value;
@@ -429,12 +427,10 @@ int game_scan_open(struct store_txn *txn, game_visit *visit, void *context)
 }
 
 int game_note_emitted(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
-                      const void *bytes, size_t size, bool *same)
+                      const char *print, bool *same)
 {
-    char print[HASH_HEX_SIZE];
     struct store_key key;
     struct span value;
-    hash_sha256_hex(bytes, size, print);
     store_key_start(&key);
     store_key_text(&key, game_id);
     store_key_i64(&key, player_id);

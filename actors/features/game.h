@@ -79,8 +79,8 @@ int game_injury(struct store_txn *txn, int64_t player_id, double *risk);
 typedef int game_visit(const char *game_id, const struct game_state *game, void *context);
 int game_scan_open(struct store_txn *txn, game_visit *visit, void *context);
 
-/* Remembers what was emitted of a player; `*same` if it was that already. */
+/* Remembers what was emitted of a player, by the first 32 hex digits over it; `*same` if it was that already. */
 int game_note_emitted(struct store_txn *txn, int32_t date, const char *game_id, int64_t player_id,
-                      const void *bytes, size_t size, bool *same);
+                      const char *print, bool *same);
 
 #endif

@@ -97,14 +97,26 @@ static size_t add_value(char *text, size_t size, double value)
                                  : snprintf(text, size, "|%.6f", value));
 }
 
-/* What the prediction is of and what was offered. The size; `text` has room for more. */
-static size_t begin_name(const struct msg_feature_player *feature, const char *system,
-                         const char *stat, char text[NAME_TEXT_SIZE])
+/* Whom the prediction is of, and what was offered: the same for every system and stat. */
+struct named {
+    char who[48], offer[96];
+};
+
+static void name_of(const struct msg_feature_player *feature, struct named *named)
 {
-    int size = snprintf(text, NAME_TEXT_SIZE, "%s|%" PRId64 "|%s|%s|%" PRId64 "|%" PRId64,
-                        feature->game_id, feature->player_id, system, stat, feature->over_price,
-                        feature->under_price);
-    return (size_t)size + add_value(text + size, NAME_TEXT_SIZE - (size_t)size, feature->line);
+    snprintf(named->who, sizeof named->who, "%s|%" PRId64 "|", feature->game_id,
+             feature->player_id);
+    int size = snprintf(named->offer, sizeof named->offer, "|%" PRId64 "|%" PRId64,
+                        feature->over_price, feature->under_price);
+    (void)add_value(named->offer + size, sizeof named->offer - (size_t)size, feature->line);
+}
+
+/* The size; `text` has room for more. */
+static size_t begin_name(const struct named *named, const char *system, const char *stat,
+                         char text[NAME_TEXT_SIZE])
+{
+    char *at = stpcpy(stpcpy(stpcpy(text, named->who), system), "|");
+    return (size_t)(stpcpy(stpcpy(at, stat), named->offer) - text);
 }
 
 /* The first 32 hex digits over all that went into it. */
@@ -116,11 +128,10 @@ static void end_name(const char *text, size_t size, char id[41])
     id[32] = 0;
 }
 
-static void name_blend(const struct msg_feature_player *feature, const struct model_input *inputs,
-                       char id[41])
+static void name_blend(const struct named *named, const struct model_input *inputs, char id[41])
 {
     char text[NAME_TEXT_SIZE];
-    size_t size = begin_name(feature, "blend", "points", text);
+    size_t size = begin_name(named, "blend", "points", text);
     for (size_t i = 0; i < INPUT_COUNT; i++) {
         size += add_value(text + size, sizeof text - size, input_get(inputs, i));
     }
@@ -128,11 +139,11 @@ static void name_blend(const struct msg_feature_player *feature, const struct mo
 }
 
 /* `print`: of the model and all values, the same for every system and stat (print_inputs). */
-static void name_trained(const struct msg_feature_player *feature, const char *system,
-                         const char *stat, const char print[HASH_HEX_SIZE], char id[41])
+static void name_trained(const struct named *named, const char *system, const char *stat,
+                         const char print[HASH_HEX_SIZE], char id[41])
 {
     char text[NAME_TEXT_SIZE];
-    size_t size = begin_name(feature, system, stat, text);
+    size_t size = begin_name(named, system, stat, text);
     memcpy(text + size, print, HASH_HEX_SIZE - 1);
     end_name(text, size + HASH_HEX_SIZE - 1, id);
 }
@@ -184,13 +195,23 @@ static void fill_bet(const struct msg_feature_player *feature, const struct sett
     }
 }
 
-static void fill_blend(const struct msg_feature_player *feature, const struct settings *settings,
-                       const struct model_input *input, int64_t made_at,
-                       struct msg_prediction_points *message)
+/* What a prediction comes of: the features in hand, or those kept that a command has it made again from. */
+struct made_of {
+    const struct msg_feature_player *feature;
+    uint64_t position;         /* of the features */
+    int64_t time_us;           /* of their append */
+    uint64_t command;          /* 0: none; else only what was never said is said */
+    struct named named;        /* name_of it */
+    char print[HASH_HEX_SIZE]; /* of what the model was asked with (print_inputs) */
+};
+
+static void fill_blend(const struct made_of *of, const struct settings *settings,
+                       const struct model_input *input, struct msg_prediction_points *message)
 {
+    const struct msg_feature_player *feature = of->feature;
     struct model_points points = model_points(input);
-    fill_head(feature, "blend", "points", made_at, message);
-    name_blend(feature, input, message->prediction_id);
+    fill_head(feature, "blend", "points", of->time_us, message);
+    name_blend(&of->named, input, message->prediction_id);
     message->predicted = model_round(points.mean);
     message->stddev = model_round(points.stddev);
     message->line = feature->line;
@@ -199,55 +220,60 @@ static void fill_blend(const struct msg_feature_player *feature, const struct se
              message);
 }
 
-/* What a prediction comes of: the features in hand, or those kept that a command has it made again from. */
-struct made_of {
-    const struct msg_feature_player *feature;
-    uint64_t position;         /* of the features */
-    int64_t time_us;           /* of their append */
-    uint64_t command;          /* 0: none; else only what was never said is said */
-    char print[HASH_HEX_SIZE]; /* of what the model was asked with (print_inputs) */
-};
+static void key_prediction(const struct msg_prediction_points *message, struct store_key *key)
+{
+    store_key_start(key);
+    store_key_text(key, message->game_id);
+    store_key_i64(key, message->player_id);
+    store_key_text(key, message->system);
+    store_key_text(key, message->stat);
+}
 
-/* Remembers the prediction; `*same` if all but its times is what was said last, or, with `missing_only`, if there was one. */
-static int note(struct store_txn *txn, const struct msg_prediction_points *message,
-                bool missing_only, bool *same)
+/* `*same` if all but its times is what was said last, or, with `missing_only`, if there was one. */
+static int said_before(struct store_txn *txn, const struct msg_prediction_points *message,
+                       const struct store_key *key, bool missing_only, bool *same)
 {
     static const char *const TIMES[] = {"made_at", "as_of", NULL};
     struct msg_prediction_points last;
-    struct store_key key;
-    store_key_start(&key);
-    store_key_text(&key, message->game_id);
-    store_key_i64(&key, message->player_id);
-    store_key_text(&key, message->system);
-    store_key_text(&key, message->stat);
-    int error = store_get_message(txn, "prediction", message->game_date, key.data, key.size,
+    int error = store_get_message(txn, "prediction", message->game_date, key->data, key->size,
                                   &msg_prediction_points_desc, &last);
-    if (error && error != STORE_NOT_FOUND) {
-        return error;
-    }
     *same = !error &&
             (missing_only || message_equal(&msg_prediction_points_desc, &last, message, TIMES));
-    return *same ? 0
-                 : store_put_message(txn, "prediction", message->game_date, key.data, key.size,
-                                     &msg_prediction_points_desc, message);
+    return error == STORE_NOT_FOUND ? STORE_OK : error;
 }
 
-/* Says it unless it was said. It comes of the features, of the model if `model` is a position, and of who asked. */
+enum { ENCODED_MOST = 4096 };
+
+/* Says it unless it was said, and remembers it. It comes of the features, of the model if `model` is a position, and of who asked. */
 static int say(struct step *step, const struct msg_prediction_points *message,
                const struct made_of *of, uint64_t model)
 {
     uint64_t parents[3] = {of->position};
     struct emit how = {.parents = parents, .parent_count = 1, .due_us = MESSAGE_NONE};
-    bool same = false;
+    struct store_key key;
+    struct message_error why;
+    uint8_t bytes[ENCODED_MOST];
+    bool same;
     if (model) {
         parents[how.parent_count++] = model;
     }
     if (of->command) {
         parents[how.parent_count++] = of->command;
     }
-    int error = note(step_store(step), message, of->command != 0, &same);
-    if (!error && !same) {
-        step_emit_with(step, &msg_prediction_points_desc, message, &how);
+    key_prediction(message, &key);
+    int error = said_before(step_store(step), message, &key, of->command != 0, &same);
+    if (error || same) {
+        return error;
+    }
+    long size = message_encode(&msg_prediction_points_desc, message, bytes, sizeof bytes, &why);
+    if (size < 0) {
+        return STORE_CORRUPT;
+    }
+    const struct span payload = {bytes, (uint32_t)size};
+    error = store_put(step_store(step), "prediction", message->game_date, key.data, key.size, bytes,
+                      (size_t)size);
+    if (!error) {
+        step_emit_encoded(step, &msg_prediction_points_desc, message, &payload, &how);
     }
     return error;
 }
@@ -262,7 +288,7 @@ static void fill_trained(const struct made_of *of, const struct settings *settin
     const bool lined = stat == STAT_points && !isnan(feature->line);
     fill_head(feature, system_at(system)->name, stat_name(stat), of->time_us, message);
     memcpy(message->model, trained->sha256, TRAINED_NAME_SIZE - 1);
-    name_trained(feature, message->system, message->stat, of->print, message->prediction_id);
+    name_trained(&of->named, message->system, message->stat, of->print, message->prediction_id);
     message->predicted = model_round(outlook_median(outlook));
     message->stddev = model_round(outlook_deviation(outlook));
     message->low = model_round(outlook_quantile(outlook, 0.1));
@@ -342,8 +368,9 @@ static enum verdict predict(struct step *step, struct made_of *of, struct promot
         return DONE;
     }
     step_run_rows(step, 1, 0);
+    name_of(feature, &of->named);
     if (blend) {
-        fill_blend(feature, settings, &inputs, of->time_us, &message);
+        fill_blend(of, settings, &inputs, &message);
         error = say(step, &message, of, 0);
     }
     return error || !promoted->trained ? store_verdict(step, error)
