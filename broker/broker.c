@@ -24,6 +24,7 @@
 #define DRAIN_BYTES_MAX (16u * 1024 * 1024)
 #define CURSORS_EVERY_US 1000000
 #define LOOK_EVERY_US 200000
+#define ANSWER_LATE_US 20000 /* so long at most a question waits for a moment of rest */
 
 static bool router_send(struct server *self, const struct core_session *session, zmq_msg_t *frames,
                         uint32_t count)
@@ -74,11 +75,33 @@ static bool clock_restore(struct server *self)
     return false;
 }
 
+/* In how long the questions that wait are answered; INT64_MAX: none does. */
+static int64_t answer_wait_us(const struct server *self)
+{
+    if (!self->control.touched)
+        return INT64_MAX;
+    int64_t left_us = self->asked_us + ANSWER_LATE_US - self->turn_us;
+    return left_us <= 0 || server_at_rest(self) ? 0 : left_us;
+}
+
+/* STATUS takes most of a millisecond, for which no record should wait that is on its way through several actors. */
+static void answer_turn(struct server *self)
+{
+    if (self->control.touched && !self->asked_us)
+        self->asked_us = self->turn_us;
+    if (answer_wait_us(self) > 0)
+        return;
+    self->asked_us = 0;
+    server_control_turn(self);
+}
+
 static long wait_ms(struct server *self, bool more)
 {
-    if (more || wire_pending(self->wire) || self->tap.touched || self->control.touched)
+    if (more || wire_pending(self->wire) || self->tap.touched)
         return 0;
     int64_t wait_us = self->settings->broker.heartbeat_us;
+    if (answer_wait_us(self) < wait_us)
+        wait_us = answer_wait_us(self);
     if (wire_due_us(self->wire) < INT64_MAX && wire_due_us(self->wire) - self->turn_us < wait_us)
         wait_us =
             wire_due_us(self->wire) > self->turn_us ? wire_due_us(self->wire) - self->turn_us : 0;
@@ -125,8 +148,6 @@ static void turn(struct server *self)
     server_fire_later(self);
     server_readers_turn(self);
     server_commit(self);
-    if (self->control.touched)
-        server_control_turn(self);
     if (self->turn_us - self->looked_us > LOOK_EVERY_US) {
         self->looked_us = self->turn_us;
         server_sockets_turn(self);
@@ -139,6 +160,7 @@ static void turn(struct server *self)
 /* What may take the disk for a while, when everybody has been told what there is to tell. */
 static void upkeep(struct server *self)
 {
+    answer_turn(self);
     server_checkpoint_turn(self);
     server_tidy_turn(self);
     server_retain_turn(self);
@@ -173,7 +195,7 @@ static void loop(struct server *self, int stop_fd)
     while (!self->stopping) {
         struct pollfd items[] = {{wire_fd(self->wire), POLLIN, 0},
                                  {self->tap.fd, POLLIN, 0},
-                                 {self->control.fd, POLLIN, 0},
+                                 {self->control.touched ? -1 : self->control.fd, POLLIN, 0},
                                  {stop_fd, POLLIN, 0}};
         if (wait_for(self, items, 4, wait_ms(self, more)) < 0 && errno != EINTR)
             break;

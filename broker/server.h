@@ -82,6 +82,7 @@ struct server {
     bool retain_rules;           /* some stream has one */
     struct retaining *retaining; /* NULL: no stream has had a rule */
     struct readers *readers;     /* named cursors and groups; NULL: there never was one */
+    int64_t asked_us;            /* monotonic: since when a question waits; 0: none does */
     bool stopping, failed; /* failed: the log is in a state that only opening it again can tell */
 };
 
@@ -147,6 +148,8 @@ uint64_t server_lowest(const struct server *self);
 /* Delivers to every subscription what credit allows: what is new at once, what is old in slices that all who read it share. True if
  * someone could take more at once. */
 bool server_deliver(struct server *self);
+/* No actor has anything that it has yet to take: what the broker does for a while now holds up no record on its way. */
+bool server_at_rest(const struct server *self);
 /* In how long somebody may be given more of what is old; INT64_MAX: nobody waits for that. */
 int64_t server_deliver_wait_us(const struct server *self);
 void server_subscribe(struct server *self, struct core_session *session,

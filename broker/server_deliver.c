@@ -256,6 +256,14 @@ bool server_deliver(struct server *self)
     return server_readers_deliver(self) || more;
 }
 
+bool server_at_rest(const struct server *self)
+{
+    for (const struct core_session *each = self->core->sessions; each; each = each->next)
+        if (each->producer && each->sub.live && each->sub.flying_records > 0)
+            return false;
+    return true;
+}
+
 static int lane_order(const void *a, const void *b)
 {
     const struct core_sub_lane *one = a, *other = b;

@@ -73,14 +73,14 @@ static void write_string(FILE *out, const char *text, size_t size)
     static const char SHORT[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
                                  ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
     size_t plain = 0; /* where what is not yet written begins */
-    fputc('"', out);
+    putc_unlocked('"', out);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
         char letter = c < sizeof SHORT ? SHORT[c] : 0;
         if (c >= 0x20 && !letter) {
             continue;
         }
-        fwrite(text + plain, 1, i - plain, out);
+        fwrite_unlocked(text + plain, 1, i - plain, out);
         plain = i + 1;
         if (letter) {
             fprintf(out, "\\%c", letter);
@@ -88,8 +88,8 @@ static void write_string(FILE *out, const char *text, size_t size)
             fprintf(out, "\\u%04x", c);
         }
     }
-    fwrite(text + plain, 1, size - plain, out);
-    fputc('"', out);
+    fwrite_unlocked(text + plain, 1, size - plain, out);
+    putc_unlocked('"', out);
 }
 
 /* The fewest digits that read back as the same double; always recognisable as a float. */
@@ -102,9 +102,9 @@ static void write_real(FILE *out, double value)
             break;
         }
     }
-    fputs(text, out);
+    fputs_unlocked(text, out);
     if (!strpbrk(text, ".e")) {
-        fputs(".0", out);
+        fputs_unlocked(".0", out);
     }
 }
 
@@ -116,10 +116,10 @@ static void write_array(FILE *out, const json_t *value, int depth)
 {
     size_t count = json_array_size(value);
     int inner = depth < 0 ? depth : depth + 1;
-    fputc('[', out);
+    putc_unlocked('[', out);
     for (size_t i = 0; i < count; i++) {
         if (i) {
-            fputc(',', out);
+            putc_unlocked(',', out);
         }
         write_indent(out, inner);
         write_value(out, json_array_get(value, i), inner);
@@ -127,7 +127,7 @@ static void write_array(FILE *out, const json_t *value, int depth)
     if (count) {
         write_indent(out, depth);
     }
-    fputc(']', out);
+    putc_unlocked(']', out);
 }
 
 static void write_object(FILE *out, const json_t *value, int depth)
@@ -136,22 +136,22 @@ static void write_object(FILE *out, const json_t *value, int depth)
         (json_t *)(uintptr_t)value; /* jansson's iterators want it, and change nothing */
     int inner = depth < 0 ? depth : depth + 1;
     bool first = true;
-    fputc('{', out);
+    putc_unlocked('{', out);
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
         const char *key = json_object_iter_key(at);
         if (!first) {
-            fputc(',', out);
+            putc_unlocked(',', out);
         }
         first = false;
         write_indent(out, inner);
         write_string(out, key, strlen(key));
-        fputs(depth < 0 ? ":" : ": ", out);
+        fputs_unlocked(depth < 0 ? ":" : ": ", out);
         write_value(out, json_object_iter_value(at), inner);
     }
     if (!first) {
         write_indent(out, depth);
     }
-    fputc('}', out);
+    putc_unlocked('}', out);
 }
 
 static void write_value(FILE *out, const json_t *value, int depth)
@@ -173,15 +173,22 @@ static void write_value(FILE *out, const json_t *value, int depth)
         write_real(out, json_real_value(value));
         break;
     case JSON_TRUE:
-        fputs("true", out);
+        fputs_unlocked("true", out);
         break;
     case JSON_FALSE:
-        fputs("false", out);
+        fputs_unlocked("false", out);
         break;
     case JSON_NULL:
-        fputs("null", out);
+        fputs_unlocked("null", out);
         break;
     }
+}
+
+/* By one thread: a lock for each letter costs more than the letter. */
+static void write_whole(FILE *out, const json_t *value, int depth)
+{
+    __fsetlocking(out, FSETLOCKING_BYCALLER);
+    write_value(out, value, depth);
 }
 
 char *json_text(const json_t *value)
@@ -192,7 +199,7 @@ char *json_text(const json_t *value)
     if (!out) {
         return NULL;
     }
-    write_value(out, value, -1);
+    write_whole(out, value, -1);
     if (fclose(out)) {
         free(text);
         return NULL;
@@ -202,11 +209,8 @@ char *json_text(const json_t *value)
 
 void json_print(FILE *out, const json_t *value, int pretty)
 {
-    __fsetlocking(
-        out,
-        FSETLOCKING_BYCALLER); /* one thread: a lock for each letter costs more than the letter */
-    write_value(out, value, pretty ? 0 : -1);
-    fputc('\n', out);
+    write_whole(out, value, pretty ? 0 : -1);
+    putc_unlocked('\n', out);
 }
 
 /* ---- single values ---- */
