@@ -91,7 +91,7 @@ static void ready_turn(struct kit *self)
     self->told = true;
 }
 
-static void credit_give(struct kit *self)
+void kit_credit(struct kit *self)
 {
     uint32_t records;
     uint64_t bytes;
@@ -119,17 +119,14 @@ static bool step_turn(struct kit *self)
         return false;
     case SHARD_NOTHING:
     case SHARD_WAITING:
-        credit_give(self);
+        kit_credit(self);
         return false;
     }
     if (!rebuild_confirm(self)) {
         shard_undo(self->shard);
         return false;
     }
-    if (kit_commit_step(self) != STORE_OK)
-        return false;
-    credit_give(self);
-    return true;
+    return kit_commit_step(self) == STORE_OK;
 }
 
 static void trim_turn(struct kit *self, int64_t *idle_since)

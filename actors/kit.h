@@ -141,6 +141,8 @@ void kit_subscribe(struct kit *self); /* from its cursor */
 void kit_subscribe_from(struct kit *self, uint64_t position);
 /* Sends what the outbox holds and was not sent under this grant. */
 void kit_publish(struct kit *self);
+/* Gives back what was taken since, with what is said next. */
+void kit_credit(struct kit *self);
 /* The environment cannot be read: it gets the name DIR.bad-N, and the next start makes its state again. False: an edge's is left as
  * it is, for people. */
 bool kit_environment_set_aside(struct kit *self);

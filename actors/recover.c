@@ -143,6 +143,7 @@ int kit_commit_step(struct kit *self)
         return error;
     }
     self->pause_us = 0;
+    kit_credit(self); /* goes with what is published */
     kit_publish(self);
     return STORE_OK;
 }

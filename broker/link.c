@@ -24,7 +24,8 @@
 #define BACKLOG_FRAMES 100000 /* of publishes that the broker does not read */
 #define GOODBYE_MS 200
 #define CREDIT_HOLD_US 5000 /* credit goes with what is said anyway, or after so long */
-#define CREDIT_PARTS 4      /* ... or when so much of the window is owed */
+#define CREDIT_BYTES 12
+#define CREDIT_PARTS 4 /* ... or when so much of the window is owed */
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_WELCOMED };
 
@@ -166,15 +167,17 @@ static bool credit_owed(const struct link *self)
     return self->subscribed && (self->owed_records > 0 || self->owed_bytes > 0);
 }
 
-static void credit_give(struct link *self)
+/* At once, or on its way with what is sent next. */
+static void credit_give(struct link *self, bool at_once)
 {
-    uint8_t frame[12];
-    if (!credit_owed(self))
+    zmq_msg_t frame;
+    if (!credit_owed(self) || zmq_msg_init_size(&frame, CREDIT_BYTES) != 0)
         return;
-    memcpy(frame, "CRED", PROTOCOL_VERB_BYTES);
-    put_u32(frame + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
-    put_u32(frame + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
-    if (send_bytes(self, frame, sizeof frame))
+    uint8_t *at = zmq_msg_data(&frame);
+    memcpy(at, "CRED", PROTOCOL_VERB_BYTES);
+    put_u32(at + 4, self->owed_records > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_records);
+    put_u32(at + 8, self->owed_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)self->owed_bytes);
+    if (at_once ? wire_send(self->wire, NULL, 0, &frame, 1) : wire_put(self->wire, &frame, 1))
         self->owed_records = self->owed_bytes = 0;
     else
         self->owed_us = clock_mono_us();
@@ -186,13 +189,13 @@ static void credit_turn(struct link *self)
     if (credit_owed(self) && (CREDIT_PARTS * self->owed_records >= self->window_records ||
                               CREDIT_PARTS * self->owed_bytes >= self->window_bytes ||
                               clock_mono_us() - self->owed_us >= CREDIT_HOLD_US))
-        credit_give(self);
+        credit_give(self, true);
 }
 
 static void send_beat(struct link *self, int64_t now)
 {
     struct msg_beat beat;
-    credit_give(self); /* what is owed would count as lag */
+    credit_give(self, false); /* what is owed would count as lag */
     message_clear(&msg_beat_desc, &beat);
     snprintf(beat.state, sizeof beat.state, "%s", self->said_state);
     snprintf(beat.cause, sizeof beat.cause, "%s", self->said_cause);
@@ -1147,6 +1150,7 @@ bool link_publish(struct link *self, const struct link_out *batches, uint32_t co
         return self->granted;
     uint32_t fit = 0, sent = 0;
     size_t bytes = 0;
+    credit_give(self, false);
     for (; fit < count && batches[fit].body.size <= self->max_batch_bytes; fit++) {
         if (fit - sent == PUBLISH_BATCHES_MAX ||
             bytes + batches[fit].body.size > self->max_batch_bytes) {

@@ -426,8 +426,9 @@ bool wire_pending(const struct wire *self)
     return self->pending;
 }
 
-bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
-               uint32_t count)
+/* Behind what waits for the peer; NULL: there is none that takes it. */
+static struct connection *queue(struct wire *self, const uint8_t *peer, size_t peer_size,
+                                zmq_msg_t *frames, uint32_t count)
 {
     struct connection *connection = NULL;
     uint32_t slot, number;
@@ -443,13 +444,27 @@ bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg
         !zmtp_put(connection->zmtp, frames, count)) {
         for (uint32_t i = 0; i < count; i++)
             zmq_msg_close(&frames[i]);
-        return false;
+        return NULL;
     }
+    return connection;
+}
+
+bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
+               uint32_t count)
+{
+    struct connection *connection = queue(self, peer, peer_size, frames, count);
+    if (!connection)
+        return false;
     if (self->role == ZMTP_ROUTER)
         make_dirty(self, connection);
     else if (!connection->waiting)
         connection_flush(self, connection);
     return true;
+}
+
+bool wire_put(struct wire *self, zmq_msg_t *frames, uint32_t count)
+{
+    return queue(self, NULL, 0, frames, count) != NULL;
 }
 
 void wire_cut(struct wire *self)

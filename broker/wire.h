@@ -52,6 +52,8 @@ bool wire_receive(struct wire *self, uint8_t peer[WIRE_PEER_BYTES],
  * wire_flush for a ROUTER. */
 bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg_t *frames,
                uint32_t count);
+/* The same for a DEALER that is about to send something else: on its way with that. */
+bool wire_put(struct wire *self, zmq_msg_t *frames, uint32_t count);
 void wire_flush(struct wire *self);
 
 #endif

@@ -457,6 +457,11 @@ bool wire_send(struct wire *self, const uint8_t *peer, size_t peer_size, zmq_msg
     return true;
 }
 
+bool wire_put(struct wire *self, zmq_msg_t *frames, uint32_t count)
+{
+    return wire_send(self, NULL, 0, frames, count);
+}
+
 void wire_flush(struct wire *self)
 {
     (void)self;
