@@ -165,6 +165,33 @@ static void an_empty_body_is_a_body(void **state)
     assert_int_equal(out.body.size, 0);
 }
 
+/* Each stands where another value of its own is the only difference. */
+static void a_value_is_found_in_what_was_encoded(void **state)
+{
+    (void)state;
+    struct msg_every_kind in;
+    uint8_t frame[FRAME_MOST];
+    struct span at, before = {0};
+    message_fill(DESC, &in);
+    long size = frame_of(&in, frame);
+    for (uint32_t i = 0; i < DESC->field_count; i++) {
+        const struct field_desc *field = &DESC->fields[i];
+        message_value_in(frame, (size_t)size, field->name, &at);
+        assert_true(at.size > 0);
+        const uint8_t *begin = i ? before.data + before.size : frame + (*frame == 0xde ? 3 : 1);
+        assert_ptr_equal(at.data, begin + 1 + field->name_size); /* a short name's head */
+        assert_memory_equal(at.data - field->name_size, field->name, field->name_size);
+        before = at;
+    }
+    assert_ptr_equal(before.data + before.size, frame + size);
+    message_value_in(frame, (size_t)size, "nothing", &at);
+    assert_int_equal(at.size, 0);
+    for (size_t cut = 0; cut < (size_t)size; cut++) { /* never beyond what there is */
+        message_value_in(frame, cut, DESC->fields[DESC->field_count - 1].name, &at);
+        assert_true(at.size == 0 || at.data + at.size <= frame + cut);
+    }
+}
+
 static void equal_looks_at_every_field_but_those_named(void **state)
 {
     (void)state;
@@ -606,6 +633,7 @@ int main(void)
         cmocka_unit_test(absent_values_are_nil),
         cmocka_unit_test(a_cleared_message_lacks_what_is_required),
         cmocka_unit_test(an_empty_body_is_a_body),
+        cmocka_unit_test(a_value_is_found_in_what_was_encoded),
         cmocka_unit_test(equal_looks_at_every_field_but_those_named),
         cmocka_unit_test(fields_come_in_any_order),
         cmocka_unit_test(what_is_wrong_is_named),

@@ -410,6 +410,32 @@ static void rules_hold_after_the_handshake(void **state)
     wire_close(&router, 0);
 }
 
+static void what_is_put_goes_with_what_is_sent_next(void **state)
+{
+    struct wire *router = router_open(), *dealer = dealer_open();
+    uint8_t peer[WIRE_PEER_BYTES];
+    zmq_msg_t frames[ZMTP_FRAMES_MAX];
+    uint32_t count;
+    (void)state;
+    frame_make(&frames[0], 5);
+    assert_false(wire_put(dealer, frames, 1)); /* nobody is there yet */
+    turn_until(router, dealer, &test.told[WIRE_READY], 2);
+    frame_make(&frames[0], 10);
+    assert_true(wire_put(dealer, frames, 1));
+    for (int i = 0; i < 20; i++)
+        assert_false(take(router, peer, frames, &count));
+    frame_make(&frames[0], 20);
+    assert_true(wire_send(dealer, NULL, 0, frames, 1));
+    for (uint32_t size = 10; size <= 20; size += 10) {
+        while (!take(router, peer, frames, &count))
+            continue;
+        assert_int_equal(count, 1);
+        frame_check(&frames[0], size);
+    }
+    wire_close(&dealer, 0);
+    wire_close(&router, 0);
+}
+
 /* Commands that nobody knows mean nothing; of a message only so many frames are kept. */
 static void what_is_not_ours_is_passed_over(void **state)
 {
@@ -634,6 +660,7 @@ int main(void)
         TEST(what_is_not_zmtp_is_left),
         TEST(who_says_nothing_is_left),
         TEST(rules_hold_after_the_handshake),
+        TEST(what_is_put_goes_with_what_is_sent_next),
         TEST(what_is_not_ours_is_passed_over),
         TEST(who_does_not_read_is_told_nothing_more),
         TEST(a_dealer_waits_for_its_router_and_comes_again),
