@@ -52,7 +52,8 @@ static void hex(const unsigned char *bytes, size_t size, char *out)
 void hash_sha256_hex(const void *data, size_t size, char out[HASH_HEX_SIZE])
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    hex(bytes, digest(data, size, bytes), out);
+    size_t bytes_size = digest(data, size, bytes);
+    hex(bytes, bytes_size, out);
 }
 
 void hash_hmac_sha256_hex(const void *key, size_t key_size, const void *data, size_t size,

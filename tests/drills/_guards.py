@@ -29,7 +29,7 @@ GUARDS = [
          "    if (row->rows >= expect_need(row)) {\n        int64_t late_us",
          "    if (row->rows >= expect_need(row) || (row->deadline != CLOCK_NONE && row->deadline <= now_us)) {\n        int64_t late_us")]),
     Guard("06", "rows out are counted where they are put into the commit", "0 runs that wrote", [
-        ("actors/step.c", "            step->run->rows_out++;", "            step->run->rows_out += 0;")]),
+        ("actors/step.c", "        step->run->rows_out++;", "        step->run->rows_out += 0;")]),
     Guard("07", "no acknowledgement before the commit is synced", "was acknowledged and is not in the log|missing from its lane", [
         ("broker/server_append.c",
          "        int error = self->append_error ? self->append_error : dirty_put(self);",
