@@ -1,6 +1,7 @@
 #include "config/process.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -117,4 +118,57 @@ int64_t process_watchdog_us(void)
     }
     long long value = strtoll(period, NULL, 10);
     return value > 0 ? value / 2 : 0;
+}
+
+/* ---- cores ---- */
+
+/* A number of at most four digits; -1: there is none. */
+static int cpu_read(const char **at)
+{
+    int cpu = -1;
+    for (int digits = 0; **at >= '0' && **at <= '9' && digits < 4; digits++, ++*at) {
+        cpu = (cpu < 0 ? 0 : cpu) * 10 + (**at - '0');
+    }
+    return cpu;
+}
+
+static bool cpus_read(const char *at, cpu_set_t *out)
+{
+    CPU_ZERO(out);
+    for (;;) {
+        int first = cpu_read(&at), last = first;
+        if (*at == '-') {
+            at++;
+            last = cpu_read(&at);
+        }
+        if (first < 0 || last < first || last >= CPU_SETSIZE) {
+            return false;
+        }
+        for (int cpu = first; cpu <= last; cpu++) {
+            CPU_SET((size_t)cpu, out);
+        }
+        if (*at != ',') {
+            return *at == '\0';
+        }
+        at++;
+    }
+}
+
+bool process_cpus_valid(const char *cpus)
+{
+    cpu_set_t set;
+    return cpus[0] == '\0' || cpus_read(cpus, &set);
+}
+
+int process_cpus_set(const char *cpus)
+{
+    cpu_set_t set;
+    if (cpus[0] == '\0') {
+        return 0;
+    }
+    if (!cpus_read(cpus, &set)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return sched_setaffinity(0, sizeof set, &set);
 }

@@ -18,6 +18,11 @@ int process_signal_next(int fd);
  * is gone already, exits 75 at once. Without it: nothing. The kernel means the parent's *thread* that made us. */
 void process_tie_to_parent(void);
 
+/* Cores as "0" or "0-3,6", each below 1024 and no range backwards; empty: as many as there are. */
+bool process_cpus_valid(const char *cpus);
+/* Runs this process, and what it makes, on these only. 0, or -1 with errno (EINVAL: none of them is there). */
+int process_cpus_set(const char *cpus);
+
 /* sd_notify without its library: sends e.g. "READY=1", "STATUS=...", "STOPPING=1", "WATCHDOG=1" to NOTIFY_SOCKET.
  * 1 = sent, 0 = nobody asked for it, -1 with errno. */
 int process_notify(const char *state);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/clock.h"
+#include "config/process.h"
 
 #define RESULT true
 #define MACHINE false
@@ -158,6 +159,11 @@ static bool rule_loopback(const char *text)
                strlen(port) <= 5 && atoi(port) >= 1 && atoi(port) <= 65535;
     }
     return text[0] == '\0';
+}
+
+static bool rule_cpus(const char *text)
+{
+    return process_cpus_valid(text);
 }
 
 static bool rule_zone(const char *text)

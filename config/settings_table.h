@@ -27,6 +27,7 @@ enum settings_kind {
     X(endpoint, "ipc://PATH; tcp:// needs CURVE keys, which this version has not")                 \
     X(loopback,                                                                                    \
       "tcp://127.0.0.1:PORT or tcp://[::1]:PORT: what is not encrypted stays on the host")         \
+    X(cpus, "cores like 0 or 0-3,6")                                                               \
     X(zone, "a name of the tz database")                                                           \
     X(table_days, "ACTOR.TABLE=DAYS, 0 to 36500; 0: for ever")
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES [SPIN]]`, DIR with seasons imported and,
-for the ensemble, a model trained (it is copied, not changed); SPIN: broker.spin and actor.spin ("1ms"). Prints what bench_line says and the
+"""How long a moved line takes to become predictions, on the real processes: `line.py DIR [TIMES [KEY=VALUE...]]`, DIR with seasons imported
+and, for the ensemble, a model trained (it is copied, not changed); KEY=VALUE: settings, as `tipoff up --set` takes them; whoever is measured
+beside it runs on the cores of actor.cpus, too. Prints what bench_line says and the
 predictor's memory: `change` is a moved line; `chain` as many syncs in one process, of a page of one file each, `chain_files` of the three
 files that the way has, `chain_bytes` of these and as many bytes; `floor` these syncs and the hops between four processes that do nothing
 else, `libzmq` the same over libzmq's own sockets."""
@@ -38,8 +39,10 @@ def main():
     directory = tempfile.mkdtemp(prefix="tipoff-line-", dir=os.path.dirname(os.path.abspath(sys.argv[1])))
     shutil.copytree(sys.argv[1], directory, dirs_exist_ok=True,
                     ignore=lambda _, names: [n for n in names if n.endswith(".ipc")])
-    spin = ["--set", f"broker.spin={sys.argv[3]}", "--set", f"actor.spin={sys.argv[3]}"] if len(sys.argv) > 3 else []
-    up = subprocess.Popen([f"{BIN}/tipoff", "up", "--only", "broker,features,predictor", "--dir", directory] + spin,
+    settings = [word for setting in sys.argv[3:] for word in ("--set", setting)]
+    cpus = [setting.split("=", 1)[1] for setting in sys.argv[3:] if setting.startswith("actor.cpus=")]
+    beside = ["taskset", "-c", cpus[0]] if cpus else []
+    up = subprocess.Popen([f"{BIN}/tipoff", "up", "--only", "broker,features,predictor", "--dir", directory] + settings,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 60
@@ -48,11 +51,11 @@ def main():
                 raise SystemExit("features and predictor are not ready")
             time.sleep(0.1)
         day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 5 * 3600))
-        done = subprocess.run([f"{BUILD}/tests/bench_line", f"ipc://{directory}/broker.ipc", day, "LAL", "DEN", "203999",
+        done = subprocess.run(beside + [f"{BUILD}/tests/bench_line", f"ipc://{directory}/broker.ipc", day, "LAL", "DEN", "203999",
                                "Nikola Jokić", times, directory], stdout=subprocess.PIPE, check=True)
         out = json.loads(done.stdout)
         for over in ([], ["libzmq"]):
-            bare = subprocess.run([f"{BUILD}/tests/bench_floor", times, directory] + over, stdout=subprocess.PIPE, check=True)
+            bare = subprocess.run(beside + [f"{BUILD}/tests/bench_floor", times, directory] + over, stdout=subprocess.PIPE, check=True)
             out.update(json.loads(bare.stdout))
         pid = next(s["pid"] for s in status(directory)["shards"] if s["actor"] == "predictor")
         out["predictor_rss_mb"] = round(resident(pid), 1)

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -47,6 +48,32 @@ static void test_signals_become_events(void **state)
     assert_int_equal(process_signal_next(fd), SIGCHLD);
     assert_int_equal(waitpid(child, NULL, 0), child);
     close(fd);
+}
+
+/* In a child of its own: what it is bound to it stays bound to. */
+static void test_cpus(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        cpu_set_t before, after;
+        CPU_ZERO(&before);
+        CPU_ZERO(&after);
+        bool good = sched_getaffinity(0, sizeof before, &before) == 0 && process_cpus_set("") == 0;
+        good = good && process_cpus_set("1-") == -1 && errno == EINVAL;
+        good = good && process_cpus_set("1023") == -1 && errno == EINVAL; /* it is not there */
+        good =
+            good && sched_getaffinity(0, sizeof after, &after) == 0 && CPU_EQUAL(&before, &after);
+        good = good && process_cpus_set("0") == 0;
+        good = good && sched_getaffinity(0, sizeof after, &after) == 0;
+        good = good && CPU_COUNT(&after) == 1 && CPU_ISSET(0, &after);
+        _exit(good ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(process_cpus_valid("") && process_cpus_valid("0") && process_cpus_valid("0-3,6"));
+    assert_false(process_cpus_valid("3-0") || process_cpus_valid("0,") || process_cpus_valid("a"));
 }
 
 /* A socket that listens at `name`; "@..." is an abstract one. */
@@ -211,6 +238,7 @@ static void test_parent_that_is_gone_already(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_ready),
         cmocka_unit_test(test_watchdog),

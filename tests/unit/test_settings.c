@@ -222,6 +222,13 @@ static void test_limits_and_rules_refused(void **state)
         assert_refused(yaml, "F:1: broker.tap_tcp: must be tcp://127.0.0.1:PORT or "
                              "tcp://[::1]:PORT: what is not encrypted stays on the host\n");
     }
+    static const char *const not_cpus[] = {"x",   "-1",  "0-",     "1,",    ",1",
+                                           "2-1", "0 1", "0-1024", "99999", "1-2-3"};
+    for (size_t i = 0; i < sizeof not_cpus / sizeof *not_cpus; i++) {
+        char yaml[80];
+        snprintf(yaml, sizeof yaml, "actor: {cpus: '%s'}\n", not_cpus[i]);
+        assert_refused(yaml, "F:1: actor.cpus: must be cores like 0 or 0-3,6\n");
+    }
     assert_refused(
         "poller: {retry_base: 1m}\n",
         "effective: poller.retry_base: must not be larger than poller.retry_cap (1m > 30s)\n");
