@@ -125,6 +125,21 @@ static int grow(BoosterHandle handle, DMatrixHandle rows, DMatrixHandle valid, i
     return 0;
 }
 
+/* Rounds until it is known how many are wanted, or more; *wanted is that. -1: it never will be. */
+static int grow_ahead(BoosterHandle handle, DMatrixHandle rows, const struct boost_limit *limit,
+                      int most, int *wanted)
+{
+    *wanted = 0;
+    for (int i = 0; i < most && (*wanted == 0 || i < *wanted); i++) {
+        if (XGBoosterUpdateOneIter(handle, i, rows)) {
+            return -1;
+        }
+        *wanted = *wanted ? *wanted : limit->rounds(limit, false);
+    }
+    *wanted = *wanted ? *wanted : limit->rounds(limit, true);
+    return *wanted > 0 ? 0 : -1;
+}
+
 /* The first `rounds` rounds of it. */
 static int cut(struct boost *self, int rounds)
 {
@@ -142,7 +157,8 @@ static int cut(struct boost *self, int rounds)
 }
 
 struct boost *boost_fit(const struct boost_rows *rows, const struct boost_rows *valid, int patience,
-                        const struct boost_params *params, int *rounds, char *why, size_t why_size)
+                        const struct boost_params *params, const struct boost_limit *limit,
+                        int *rounds, char *why, size_t why_size)
 {
     struct boost *self = calloc(1, sizeof *self);
     DMatrixHandle matrix = NULL, held_out = NULL;
@@ -161,12 +177,16 @@ struct boost *boost_fit(const struct boost_rows *rows, const struct boost_rows *
         error = set_params(self->handle, params);
     }
     if (!error) {
-        error = grow(self->handle, matrix, held_out, patience, params->rounds, rounds);
+        error = limit ? grow_ahead(self->handle, matrix, limit, params->rounds, rounds)
+                      : grow(self->handle, matrix, held_out, patience, params->rounds, rounds);
     }
     if (!error) {
         error = cut(self, *rounds);
     }
-    if (error) {
+    if (error && limit && *rounds < 0) {
+        snprintf(why, why_size, "how many rounds are wanted never became known");
+        boost_free(&self);
+    } else if (error) {
         failed(why, why_size);
         boost_free(&self);
     }

@@ -3,6 +3,7 @@
 #ifndef ACTORS_PREDICTOR_BOOST_H
 #define ACTORS_PREDICTOR_BOOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,16 @@ struct boost_params {
     double eta, subsample, columns, min_child_weight, lambda, huber_slope;
     int seed;
 };
+/* A number of rounds that becomes known while it grows: 0 as long as it is not (`wait`: until it is), -1 if it never will be. */
+struct boost_limit {
+    int (*rounds)(const struct boost_limit *self, bool wait);
+};
 /* Pseudo-Huber loss from 0: labels are what is left over of a first guess. `valid` (may be NULL): stops when its mean absolute error
- * has not improved for `patience` rounds, and keeps the best number. NULL: XGBoost says why in `why`. */
+ * has not improved for `patience` rounds, and keeps the best number. `limit` (may be NULL): the same as with so many rounds in `params`,
+ * but begun before they are known. NULL: XGBoost says why in `why`. */
 struct boost *boost_fit(const struct boost_rows *rows, const struct boost_rows *valid, int patience,
-                        const struct boost_params *params, int *rounds, char *why, size_t why_size);
+                        const struct boost_params *params, const struct boost_limit *limit,
+                        int *rounds, char *why, size_t why_size);
 struct boost *boost_load(const void *bytes, size_t size, char *why, size_t why_size);
 void boost_free(struct boost **self);
 

@@ -1,8 +1,10 @@
 #include "actors/predictor/fit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,21 +153,44 @@ struct shared {
     char why[SYSTEM_WHY];
 };
 
-static int do_step(struct fit_walk *walk, size_t index, struct shared *shared)
+/* The number of rounds, which the process of the first step says: its end of the pipe is closed when it has, or is no more. */
+struct awaited {
+    struct boost_limit limit;
+    struct shared *shared;
+    int fd;
+};
+
+static int awaited_rounds(const struct boost_limit *limit, bool wait)
+{
+    const struct awaited *self = (const struct awaited *)(const void *)limit;
+    int rounds = atomic_load(&self->shared->rounds);
+    if (rounds > 0 || !wait) {
+        return rounds;
+    }
+    char nothing;
+    while (read(self->fd, &nothing, 1) < 0 && errno == EINTR) {
+    }
+    rounds = atomic_load(&self->shared->rounds);
+    return rounds > 0 ? rounds : -1;
+}
+
+static int do_step(struct fit_walk *walk, size_t index, struct shared *shared,
+                   const struct awaited *awaited)
 {
     const struct fit_step *step = &walk->steps[index];
     struct fitted fitted = {.stat = walk->samples->stat};
-    struct system_options options = {.rounds = atomic_load(&shared->rounds)};
+    struct system_options options = {.rounds = atomic_load(&shared->rounds),
+                                     .limit = &awaited->limit};
     char why[SYSTEM_WHY] = "";
     if (index == 0) {
-        options = (struct system_options){0, step->first, step->end};
+        options = (struct system_options){.stop_first = step->first, .stop_end = step->end};
     }
     int error = fit_systems(walk->samples, step->first, &options, &fitted, why);
-    if (!error) {
-        error = say_base(&fitted, walk->samples, step->first, step->end, walk->centres, why);
-    }
     if (!error && index == 0) {
         atomic_store(&shared->rounds, fitted.fits[SYSTEM_gradient_boosting].rounds);
+    }
+    if (!error) {
+        error = say_base(&fitted, walk->samples, step->first, step->end, walk->centres, why);
     }
     fitted_free(&fitted);
     if (error && atomic_exchange(&shared->failed, 1) == 0) {
@@ -175,44 +200,76 @@ static int do_step(struct fit_walk *walk, size_t index, struct shared *shared)
     return error;
 }
 
-static void do_steps(struct fit_walk *walk, struct shared *shared,
-                     const struct fit_options *options)
+/* So many steps at most, until there is none: the last ones first, which have most to learn from, so that nobody ends long after the
+ * others. */
+static void do_steps(struct fit_walk *walk, struct shared *shared, const struct awaited *awaited,
+                     const struct fit_options *options, size_t most)
 {
-    for (;;) {
+    for (size_t i = 0; i < most; i++) {
         size_t index = atomic_fetch_add(&shared->next, 1);
         if (index >= walk->step_count || atomic_load(&shared->failed)) {
             return;
         }
-        (void)do_step(walk, index, shared);
+        (void)do_step(walk, walk->step_count - index, shared, awaited);
         if (options) {
             options->progress(atomic_load(&shared->done), walk->step_count, options->context);
         }
     }
 }
 
-/* The children end with what they do; this process works beside them. The first step is done alone, by a child: it says how many
- * rounds the others take. One thread each, so that there is no pool of threads that a fork would lose. */
+static void child_await(pid_t child, struct shared *shared)
+{
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
+        snprintf(shared->why, sizeof shared->why, "a process of the walk ended early");
+    }
+}
+
+/* The first step's process, which says how many rounds the others take; then it works like them. */
+static void first_work(struct fit_walk *walk, struct shared *shared, struct awaited *awaited,
+                       int said_fd, bool alone)
+{
+    int error = do_step(walk, 0, shared, awaited);
+    close(said_fd);
+    if (!error && !alone) {
+        do_steps(walk, shared, awaited, NULL, SIZE_MAX);
+    }
+    _exit(error ? 1 : 0);
+}
+
+/* The children end with what they do; this process works beside them. With one job, after the first step's. One thread each, so that
+ * there is no pool of threads that a fork would lose. */
 static void work(struct fit_walk *walk, struct shared *shared, const struct fit_options *options)
 {
     pid_t children[JOBS_MOST];
     unsigned jobs = options->jobs < 1 ? 1 : options->jobs > JOBS_MOST ? JOBS_MOST : options->jobs;
     unsigned count = 0;
-    pid_t first = fork();
-    if (first == 0) {
-        _exit(do_step(walk, 0, shared) ? 1 : 0);
-    }
-    int status = 1;
-    while (first > 0 && waitpid(first, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
-        snprintf(shared->why, sizeof shared->why, "the process of the first step %s",
-                 first < 0 ? strerror(errno) : "ended early");
-    }
+    int ends[2] = {-1, -1};
+    struct awaited awaited = {.limit = {awaited_rounds}, .shared = shared};
     atomic_store(&shared->next, 1);
-    while (count + 1 < jobs) {
+    pid_t first = pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
+    awaited.fd = ends[0];
+    if (first == 0) {
+        first_work(walk, shared, &awaited, ends[1], jobs == 1);
+    }
+    if (first < 0) {
+        atomic_store(&shared->failed, 1);
+        snprintf(shared->why, sizeof shared->why, "the process of the first step: %s",
+                 strerror(errno));
+    } else if (jobs == 1) {
+        child_await(first, shared);
+    } else {
+        children[count++] = first;
+    }
+    if (ends[1] >= 0) {
+        close(ends[1]);
+    }
+    while (first > 0 && count > 0 && count + 1 < jobs) {
         pid_t pid = fork();
         if (pid == 0) {
-            do_steps(walk, shared, NULL);
+            do_steps(walk, shared, &awaited, NULL, SIZE_MAX);
             _exit(0);
         }
         if (pid < 0) {
@@ -220,20 +277,23 @@ static void work(struct fit_walk *walk, struct shared *shared, const struct fit_
         }
         children[count++] = pid;
     }
+    const struct fit_options *told = options->progress ? options : NULL;
     char why[SYSTEM_WHY] = "";
+    if (jobs > 1) { /* until the number of rounds is known, and a while longer */
+        do_steps(walk, shared, &awaited, told, 1);
+    }
     if (options->beside && !atomic_load(&shared->failed) &&
+        awaited_rounds(&awaited.limit, true) > 0 &&
         options->beside(atomic_load(&shared->rounds), options->context, why) &&
         !atomic_exchange(&shared->failed, 1)) {
         memcpy(shared->why, why, sizeof why);
     }
-    do_steps(walk, shared, options->progress ? options : NULL);
+    do_steps(walk, shared, &awaited, told, SIZE_MAX);
     for (unsigned i = 0; i < count; i++) {
-        status = 1;
-        while (waitpid(children[i], &status, 0) < 0 && errno == EINTR) {
-        }
-        if (status != 0 && !atomic_exchange(&shared->failed, 1)) {
-            snprintf(shared->why, sizeof shared->why, "a process of the walk ended early");
-        }
+        child_await(children[i], shared);
+    }
+    if (ends[0] >= 0) {
+        close(ends[0]);
     }
 }
 

@@ -118,8 +118,9 @@ static int fit(const struct system_rows *rows, const struct system_options *opti
         struct boost_rows these = rows_of(&learn), held_out = rows_of(&stop);
         params.huber_slope = system_slope(rows->samples->stat);
         params.rounds = options->rounds > 0 ? options->rounds : params.rounds;
-        out->boost = boost_fit(&these, early ? &held_out : NULL, PATIENCE, &params, &out->rounds,
-                               why, SYSTEM_WHY);
+        out->boost =
+            boost_fit(&these, early ? &held_out : NULL, PATIENCE, &params,
+                      options->rounds > 0 ? NULL : options->limit, &out->rounds, why, SYSTEM_WHY);
         error = out->boost ? 0 : -1;
     }
     matrix_free(&learn);

@@ -38,8 +38,9 @@ struct system_rows {
     double *const *centres;
 };
 struct system_options {
-    int rounds; /* of boosting; 0: stopped early on `stop_first <= i < stop_end` */
+    int rounds; /* of boosting; 0: stopped early on `stop_first <= i < stop_end`, or at `limit` */
     size_t stop_first, stop_end;
+    const struct boost_limit *limit; /* NULL: none */
 };
 
 /* A linear system: x of a row from its inputs (features by name, "@" for the stat; NULL ends them); false: nothing to say. */

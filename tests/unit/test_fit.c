@@ -136,7 +136,7 @@ static void test_trees_one_by_one(void **state)
                                         .columns = 1,
                                         .huber_slope = 1,
                                         .seed = 1};
-    struct boost *boost = boost_fit(&learn, NULL, 0, &params, &rounds, why, sizeof why);
+    struct boost *boost = boost_fit(&learn, NULL, 0, &params, NULL, &rounds, why, sizeof why);
     assert_non_null(boost);
     assert_int_equal(boost_predict(boost, inputs, COUNT, ACROSS, at_once, why, sizeof why), 0);
     for (int pass = 0; pass < 3; pass++) {
@@ -151,6 +151,64 @@ static void test_trees_one_by_one(void **state)
         }
     }
     boost_free(&boost);
+}
+
+/* Knows `rounds` once it has been asked so often; and when it is waited for. */
+struct late {
+    struct boost_limit limit;
+    int rounds;
+};
+static int late_asked, late_after;
+
+static int late_rounds(const struct boost_limit *limit, bool wait)
+{
+    const struct late *late = (const struct late *)(const void *)limit;
+    return wait || late_asked++ >= late_after ? late->rounds : 0;
+}
+
+/* Whenever it becomes known, the trees are those that were grown knowing it. */
+static void test_limit(void **state)
+{
+    (void)state;
+    enum { ACROSS = 3, COUNT = 600 };
+    static const struct {
+        int rounds, after;
+    } CASES[] = {{12, 0}, {12, 5}, {12, 11}, {8, 15}, {9, 1000}, {20, 1000}, {1, 0}};
+    static float inputs[COUNT * ACROSS], wanted[COUNT], known[COUNT], late[COUNT];
+    char why[SYSTEM_WHY] = "";
+    int rounds;
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t j = 0; j < ACROSS; j++) {
+            inputs[i * ACROSS + j] = (float)dice();
+        }
+        wanted[i] = 10 * inputs[i * ACROSS] + (float)dice();
+    }
+    const struct boost_rows learn = {inputs, wanted, COUNT, ACROSS};
+    struct boost_params params = {
+        .depth = 3, .eta = 0.3, .subsample = 0.8, .columns = 0.7, .huber_slope = 1, .seed = 1};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        params.rounds = CASES[i].rounds;
+        struct boost *one = boost_fit(&learn, NULL, 0, &params, NULL, &rounds, why, sizeof why);
+        const struct late limit = {{late_rounds}, CASES[i].rounds};
+        params.rounds = 20;
+        late_asked = 0;
+        late_after = CASES[i].after;
+        struct boost *other =
+            boost_fit(&learn, NULL, 0, &params, &limit.limit, &rounds, why, sizeof why);
+        assert_non_null(one);
+        assert_non_null(other);
+        assert_int_equal(rounds, CASES[i].rounds);
+        assert_int_equal(boost_predict(one, inputs, COUNT, ACROSS, known, why, sizeof why), 0);
+        assert_int_equal(boost_predict(other, inputs, COUNT, ACROSS, late, why, sizeof why), 0);
+        assert_memory_equal(known, late, sizeof known);
+        boost_free(&one);
+        boost_free(&other);
+    }
+    const struct late never = {{late_rounds}, -1};
+    late_asked = 0;
+    late_after = 1000;
+    assert_null(boost_fit(&learn, NULL, 0, &params, &never.limit, &rounds, why, sizeof why));
+    assert_string_equal(why, "how many rounds are wanted never became known");
 }
 
 static void test_too_little(void **state)
@@ -333,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_any_number_of_processes),
         cmocka_unit_test(test_shuffled_future),
         cmocka_unit_test(test_trees_one_by_one),
+        cmocka_unit_test(test_limit),
         cmocka_unit_test(test_too_little),
         cmocka_unit_test(test_model_is_its_bytes),
         cmocka_unit_test(test_broken_model),
