@@ -428,9 +428,7 @@ int actor_main(const struct actor *actor, int argc, char **argv)
     if (member)
         return member_main(actor, &self.options, &self.settings, self.shards, argc, argv);
     fault_init(signed_as);
-    if (process_cpus_set(self.settings.actor.cpus) != 0)
-        log_fatal(EXIT_CONFIG, "cpus-refused", "setting=actor.cpus value=%s why=\"%s\"",
-                  self.settings.actor.cpus, strerror(errno));
+    process_cpus_keep("actor.cpus", self.settings.actor.cpus);
     if (self.number >= self.shards)
         log_fatal(EXIT_USAGE, "no-such-shard", "shard=%d shards=%u", self.options.shard,
                   self.shards);

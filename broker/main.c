@@ -24,9 +24,7 @@ int main(int argc, char **argv)
     log_init("broker", (enum log_level)settings.log.level, settings.log.format == LOG_FORMAT_JSON);
     process_tie_to_parent();
     fault_init("broker");
-    if (process_cpus_set(settings.broker.cpus) != 0)
-        log_fatal(EXIT_CONFIG, "cpus-refused", "setting=broker.cpus value=%s why=\"%s\"",
-                  settings.broker.cpus, strerror(errno));
+    process_cpus_keep("broker.cpus", settings.broker.cpus);
     int signals = process_signals_open(false);
     if (signals < 0)
         log_fatal(EXIT_BUG, "signals-failed", "why=\"%s\"", strerror(errno));

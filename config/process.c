@@ -172,3 +172,11 @@ int process_cpus_set(const char *cpus)
     }
     return sched_setaffinity(0, sizeof set, &set);
 }
+
+void process_cpus_keep(const char *setting, const char *cpus)
+{
+    if (process_cpus_set(cpus) != 0) {
+        log_fatal(EXIT_CONFIG, "cpus-refused", "setting=%s value=%s why=\"%s\"", setting, cpus,
+                  strerror(errno));
+    }
+}

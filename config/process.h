@@ -22,6 +22,8 @@ void process_tie_to_parent(void);
 bool process_cpus_valid(const char *cpus);
 /* Runs this process, and what it makes, on these only. 0, or -1 with errno (EINVAL: none of them is there). */
 int process_cpus_set(const char *cpus);
+/* The same of a setting's value at the start; exits 78 with its name if that fails. */
+void process_cpus_keep(const char *setting, const char *cpus);
 
 /* sd_notify without its library: sends e.g. "READY=1", "STATUS=...", "STOPPING=1", "WATCHDOG=1" to NOTIFY_SOCKET.
  * 1 = sent, 0 = nobody asked for it, -1 with errno. */
